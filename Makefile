@@ -1,0 +1,65 @@
+# The only entry: people and CI run these targets, nothing else.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BIN := node_modules/.bin
+INSTALLED := node_modules/.stamp
+BUILT := dist/cjs/package.json
+# Debian packages without which some tests are skipped, or fail where CI=true.
+HELPERS := python3-websockets python3-msgpack chromium
+# Folders are listed too: their times change when a file in them is deleted.
+SOURCES := $(shell find src) package.json tsconfig.json tsconfig.esm.json tsconfig.cjs.json
+
+.PHONY: run build check test sim bench clean help helpers node-version
+
+run: build ## start a ring of three nodes, load data, check it through every node
+	@node bin/swarmbus demo
+
+build: $(BUILT) ## compile to dist/ (ES modules, CommonJS, browser bundle)
+
+check: $(INSTALLED) ## types, lint, format, and the rules of test/tidy.test.ts
+	$(BIN)/tsc --noEmit
+	$(BIN)/oxlint --type-aware --deny-warnings
+	$(BIN)/prettier --check --log-level warn .
+	$(BIN)/jest --silent test/tidy.test.ts
+
+test: check build helpers ## all tests, after check and build (CI=true: nothing may be skipped)
+	$(BIN)/jest $(if $(filter true,$(CI)),--ci)
+
+sim: build ## simulated swarms: make sim SEED=7 RUNS=100
+	@node dist/esm/testing/sim-main.js
+
+bench: build ## measure against a bare listener and redis-server
+	@node bench/main.mjs
+
+clean: ## delete what was built and measured
+	rm -rf dist coverage bench/results
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 14
+
+helpers:
+	@missing=$$(for name in $(HELPERS); do dpkg-query -W -f='$${Status}' $$name 2>/dev/null | grep -q 'ok installed' || echo $$name; done | xargs); \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$${CI:-}" = true ] && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	else echo "some tests need more; to run all of them: apt-get install $$missing"; fi
+
+node-version:
+	@$(if $(shell node -e 'v = process.versions.node.split("."); v[0] > 20 || (v[0] == 20 && v[1] >= 19) ? console.log(1) : 0' 2>/dev/null),,$(error swarmbus needs Node 20.19 or newer, found $(or $(shell node --version 2>/dev/null),none): install it from https://nodejs.org))
+
+$(INSTALLED): package-lock.json | node-version
+	@echo 'installing dependencies (once, about a minute)'
+	@npm ci --include=dev --include=optional --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(BUILT): $(SOURCES) $(INSTALLED) | node-version
+	@rm -rf dist
+	$(BIN)/tsc -p tsconfig.esm.json
+	$(BIN)/tsc -p tsconfig.cjs.json
+	$(BIN)/esbuild src/client/browser.ts --bundle --minify --target=es2022 --log-level=warning --format=esm --outfile=dist/browser/client.js
+	$(BIN)/esbuild src/client/browser.ts --bundle --minify --target=es2022 --log-level=warning --format=cjs --outfile=dist/browser/client.cjs
+	@echo '{ "type": "commonjs" }' > $@

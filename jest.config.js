@@ -1,0 +1,22 @@
+// Sources are ES modules; swc turns them into CommonJS for jest, whose own support for ES modules
+// still hides behind a flag on Node 20. Types are checked by `make check`, not here.
+export default {
+  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: {
+          parser: { syntax: 'typescript', explicitResourceManagement: true },
+          target: 'es2022',
+        },
+        module: { type: 'commonjs' },
+      },
+    ],
+  },
+  maxWorkers: 2,
+  testTimeout: 20_000,
+  // A test that leaves something open is to be repaired, not cut off.
+  forceExit: false,
+};
