@@ -1,0 +1,320 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { Keyspace } from '../../src/store/keyspace.js';
+import type { NodeId } from '../../src/store/node-id.js';
+
+const origin = 'A' as NodeId;
+
+function bytes(length: number): Uint8Array {
+  return new Uint8Array(length);
+}
+
+interface Limits {
+  storeBytesMax: number;
+  keysMax: number;
+}
+
+/** What a keyspace promises, by the most direct means: a map in the order of use. */
+class Model {
+  readonly #limits: Limits;
+  readonly entries = new Map<string, { value: Uint8Array; size: number; time: number; expiresAtMs: number }>();
+  bytes = 0;
+  evicted = 0;
+  expired = 0;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  get(key: string, nowMs: number, isUse: boolean): Uint8Array | undefined {
+    const entry = this.entries.get(key);
+    if (entry === undefined || isExpired(entry, nowMs)) return undefined;
+    if (isUse) {
+      this.entries.delete(key);
+      this.entries.set(key, entry);
+    }
+    return entry.value;
+  }
+
+  set(key: string, value: Uint8Array, time: number, expiresAtMs: number, nowMs: number): boolean {
+    const { storeBytesMax, keysMax } = this.#limits;
+    const size = Buffer.byteLength(key) + value.length;
+    if (size > storeBytesMax || storeBytesMax === 0 || keysMax === 0) return false;
+    const former = this.entries.get(key);
+    if (former !== undefined) {
+      if (isExpired(former, nowMs)) this.expired += 1;
+      this.#remove(key);
+    }
+    while (this.bytes + size > storeBytesMax || this.entries.size + 1 > keysMax) {
+      if (this.expire(nowMs, 1) > 0) continue;
+      this.#remove(this.entries.keys().next().value ?? '');
+      this.evicted += 1;
+    }
+    this.entries.set(key, { value, size, time, expiresAtMs });
+    this.bytes += size;
+    return true;
+  }
+
+  delete(key: string, nowMs: number): boolean {
+    const entry = this.entries.get(key);
+    if (entry === undefined) return false;
+    this.#remove(key);
+    if (isExpired(entry, nowMs)) this.expired += 1;
+    return !isExpired(entry, nowMs);
+  }
+
+  expire(nowMs: number, countMax: number): number {
+    let count = 0;
+    for (; count < countMax; count += 1) {
+      const key = this.#firstToExpire(nowMs);
+      if (key === null) break;
+      this.#remove(key);
+      this.expired += 1;
+    }
+    return count;
+  }
+
+  #firstToExpire(nowMs: number): string | null {
+    let first: string | null = null;
+    let firstMs = Infinity;
+    for (const [key, entry] of this.entries) {
+      if (!isExpired(entry, nowMs) || entry.expiresAtMs >= firstMs) continue;
+      first = key;
+      firstMs = entry.expiresAtMs;
+    }
+    return first;
+  }
+
+  #remove(key: string): void {
+    this.bytes -= this.entries.get(key)?.size ?? 0;
+    this.entries.delete(key);
+  }
+}
+
+function isExpired(entry: { expiresAtMs: number }, nowMs: number): boolean {
+  return entry.expiresAtMs !== 0 && entry.expiresAtMs <= nowMs;
+}
+
+function expectSame(keyspace: Keyspace, model: Model): void {
+  expect(keyspace.bytes).toBe(model.bytes);
+  expect(keyspace.count).toBe(model.entries.size);
+  expect(keyspace.evicted).toBe(model.evicted);
+  expect(keyspace.expired).toBe(model.expired);
+}
+
+describe('a keyspace', () => {
+  it('gives back what was set, without copying it', () => {
+    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 10 });
+    const value = bytes(3);
+    expect(keyspace.set('k', value, 7, origin, 0, 0)).toBe(true);
+    const entry = keyspace.get('k', 0);
+    expect(entry).toMatchObject({ time: 7, origin, expiresAtMs: 0 });
+    expect(entry?.value).toBe(value);
+    expect(keyspace.peek('k', 0)).toBe(entry);
+    expect(keyspace.get('other', 0)).toBeUndefined();
+    expect(keyspace.delete('k', 0)).toBe(true);
+    expect(keyspace.delete('k', 0)).toBe(false);
+    expect(keyspace.get('k', 0)).toBeUndefined();
+    expect([keyspace.bytes, keyspace.count]).toEqual([0, 0]);
+  });
+
+  it('[C7] counts the bytes of keys in UTF-8 and of values', () => {
+    const keyspace = new Keyspace({ storeBytesMax: 1000, keysMax: 10 });
+    const keys = ['a', 'é', '€', '\u{1F600}', '\ud800', '\udc00x', '\ud83dx', '__proto__'];
+    let sum = 0;
+    for (const key of keys) {
+      keyspace.set(key, bytes(5), 1, origin, 0, 0);
+      sum += Buffer.byteLength(key) + 5;
+      expect(keyspace.bytes).toBe(sum);
+    }
+  });
+
+  it('[C7] fills both limits to the last byte and key', () => {
+    const keyspace = new Keyspace({ storeBytesMax: 10, keysMax: 2 });
+    expect(keyspace.set('k', bytes(9), 1, origin, 0, 0)).toBe(true);
+    expect(keyspace.bytes).toBe(10);
+    keyspace.set('k', bytes(4), 2, origin, 0, 0);
+    keyspace.set('l', bytes(4), 3, origin, 0, 0);
+    expect([keyspace.bytes, keyspace.count, keyspace.evicted]).toEqual([10, 2, 0]);
+    keyspace.set('m', bytes(0), 4, origin, 0, 0);
+    expect([keyspace.bytes, keyspace.count, keyspace.evicted]).toEqual([6, 2, 1]);
+  });
+
+  it('[C7] refuses what is larger than a limit and changes nothing', () => {
+    const keyspace = new Keyspace({ storeBytesMax: 10, keysMax: 2 });
+    keyspace.set('k', bytes(5), 1, origin, 0, 0);
+    expect(keyspace.set('k', bytes(10), 2, origin, 0, 0)).toBe(false);
+    expect(keyspace.set('l', bytes(10), 2, origin, 0, 0)).toBe(false);
+    expect(keyspace.get('k', 0)?.time).toBe(1);
+    expect([keyspace.bytes, keyspace.count, keyspace.evicted]).toEqual([6, 1, 0]);
+  });
+
+  it.each([
+    { storeBytesMax: 0, keysMax: 10 },
+    { storeBytesMax: 10, keysMax: 0 },
+    { storeBytesMax: 0, keysMax: 0 },
+  ])('[C7] stores nothing with %j', (limits) => {
+    const keyspace = new Keyspace(limits);
+    expect(keyspace.set('k', bytes(0), 1, origin, 0, 0)).toBe(false);
+    expect(keyspace.set('', bytes(0), 1, origin, 0, 0)).toBe(false);
+    expect(keyspace.get('k', 0)).toBeUndefined();
+    expect(keyspace.delete('k', 0)).toBe(false);
+    expect([keyspace.bytes, keyspace.count]).toEqual([0, 0]);
+  });
+
+  it('[C7] takes limits that it can never reach', () => {
+    const keyspace = new Keyspace({ storeBytesMax: Infinity, keysMax: Number.MAX_SAFE_INTEGER });
+    for (let i = 0; i < 100; i += 1) keyspace.set(`k${i}`, bytes(i), i, origin, 0, 0);
+    expect(keyspace.count).toBe(100);
+    expect(new Keyspace({ storeBytesMax: Infinity, keysMax: Infinity }).set('k', bytes(1), 1, origin, 0, 0)).toBe(true);
+  });
+
+  it('[C7] evicts what was used least recently; a peek is no use', () => {
+    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 3 });
+    for (const key of ['a', 'b', 'c']) keyspace.set(key, bytes(1), 1, origin, 0, 0);
+    keyspace.get('a', 0);
+    keyspace.peek('b', 0);
+    keyspace.set('d', bytes(1), 1, origin, 0, 0);
+    expect(['a', 'b', 'c', 'd'].filter((key) => keyspace.peek(key, 0))).toEqual(['a', 'c', 'd']);
+  });
+
+  it('[K2] an update that no longer fits evicts others, never itself', () => {
+    const keyspace = new Keyspace({ storeBytesMax: 12, keysMax: 10 });
+    for (const key of ['a', 'b', 'c']) keyspace.set(key, bytes(3), 1, origin, 0, 0);
+    expect(keyspace.set('a', bytes(7), 2, origin, 0, 0)).toBe(true);
+    expect(keyspace.peek('a', 0)?.time).toBe(2);
+    expect(keyspace.peek('b', 0)).toBeUndefined();
+    expect(keyspace.peek('c', 0)?.time).toBe(1);
+    expect(keyspace.set('a', bytes(11), 3, origin, 0, 0)).toBe(true);
+    expect([keyspace.bytes, keyspace.count, keyspace.evicted]).toEqual([12, 1, 2]);
+  });
+
+  it('[C9] an expired entry is absent from its very moment on', () => {
+    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 10 });
+    keyspace.set('k', bytes(1), 1, origin, 500, 0);
+    expect(keyspace.get('k', 499.9)).toBeDefined();
+    expect(keyspace.get('k', 500)).toBeUndefined();
+    expect(keyspace.peek('k', 500)).toBeUndefined();
+    expect(keyspace.delete('k', 500)).toBe(false);
+    expect([keyspace.bytes, keyspace.count, keyspace.expired]).toEqual([0, 0, 1]);
+  });
+
+  it('[C9] set without expiry clears an expiry', () => {
+    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 10 });
+    keyspace.set('k', bytes(1), 1, origin, 500, 0);
+    keyspace.set('k', bytes(1), 2, origin, 0, 1);
+    expect(keyspace.nextExpiryMs).toBeNull();
+    expect(keyspace.expire(1000, 10)).toBe(0);
+    expect(keyspace.get('k', 1000)?.time).toBe(2);
+  });
+
+  it('[C9] expires in slices, the earliest first', () => {
+    const keyspace = new Keyspace({ storeBytesMax: 10_000, keysMax: 1000 });
+    for (let i = 0; i < 100; i += 1) keyspace.set(`k${i}`, bytes(1), 1, origin, 100 + ((i * 37) % 100), 0);
+    expect(keyspace.nextExpiryMs).toBe(100);
+    expect(keyspace.expire(149, 30)).toBe(30);
+    expect(keyspace.nextExpiryMs).toBe(130);
+    expect(keyspace.expire(149, 30)).toBe(20);
+    expect(keyspace.nextExpiryMs).toBe(150);
+    expect([keyspace.count, keyspace.expired]).toEqual([50, 50]);
+  });
+
+  it('[C7] makes room by what has expired before anything is evicted', () => {
+    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 2 });
+    keyspace.set('old', bytes(1), 1, origin, 0, 0);
+    keyspace.set('brief', bytes(1), 1, origin, 5, 0);
+    keyspace.set('new', bytes(1), 1, origin, 0, 5);
+    expect(keyspace.peek('old', 5)).toBeDefined();
+    expect([keyspace.evicted, keyspace.expired]).toEqual([0, 1]);
+  });
+
+  it('pays no more for a key that comes and goes when it is the only one', () => {
+    const elapsedMs = (others: number): number => {
+      const keyspace = new Keyspace({ storeBytesMax: 1e9, keysMax: 65_536 });
+      for (let i = 0; i < others; i += 1) keyspace.set(`other${i}`, bytes(0), 1, origin, 0, 0);
+      const startMs = performance.now();
+      for (let i = 0; i < 20_000; i += 1) {
+        keyspace.set('k', bytes(0), i, origin, 0, 0);
+        keyspace.delete('k', 0);
+      }
+      return performance.now() - startMs;
+    };
+    elapsedMs(1);
+    const amongOthersMs = elapsedMs(1);
+    expect(elapsedMs(0)).toBeLessThan(20 * amongOthersMs + 50);
+  });
+
+  it('[C7] [C9] [K2] does what the model does', () => {
+    const key = fc.oneof(fc.constantFrom('a', 'b', 'c', 'é', '\u{1F600}', '__proto__'), fc.string({ maxLength: 3 }));
+    const step = fc.oneof(
+      fc.record({ do: fc.constant('get' as const), key }),
+      fc.record({ do: fc.constant('peek' as const), key }),
+      fc.record({ do: fc.constant('delete' as const), key }),
+      fc.record({ do: fc.constant('set' as const), key, length: fc.nat(24), ttlMs: fc.constantFrom(0, 0, 1, 3, 9) }),
+      fc.record({ do: fc.constant('expire' as const), countMax: fc.nat(3) }),
+      fc.record({ do: fc.constant('wait' as const), ms: fc.nat(4) }),
+    );
+    const limits = fc.record({ storeBytesMax: fc.nat(60), keysMax: fc.oneof(fc.nat(6), fc.constant(1e6)) });
+    fc.assert(
+      fc.property(limits, fc.array(step, { maxLength: 80 }), (someLimits, steps) => {
+        const keyspace = new Keyspace(someLimits);
+        const model = new Model(someLimits);
+        let nowMs = 1;
+        steps.forEach((one, i) => {
+          if (one.do === 'get') expect(keyspace.get(one.key, nowMs)?.value).toBe(model.get(one.key, nowMs, true));
+          else if (one.do === 'peek')
+            expect(keyspace.peek(one.key, nowMs)?.value).toBe(model.get(one.key, nowMs, false));
+          else if (one.do === 'delete') expect(keyspace.delete(one.key, nowMs)).toBe(model.delete(one.key, nowMs));
+          else if (one.do === 'expire')
+            expect(keyspace.expire(nowMs, one.countMax)).toBe(model.expire(nowMs, one.countMax));
+          else if (one.do === 'wait') nowMs += one.ms;
+          else {
+            const value = bytes(one.length);
+            // Unequal moments, so that which entry expires first is never a matter of taste.
+            const expiresAtMs = one.ttlMs === 0 ? 0 : nowMs + one.ttlMs - i / 1000;
+            const isStored = keyspace.set(one.key, value, i, origin, expiresAtMs, nowMs);
+            expect(isStored).toBe(model.set(one.key, value, i, expiresAtMs, nowMs));
+          }
+          expectSame(keyspace, model);
+        });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it.each([{ keysMax: 100 }, { keysMax: 1e9 }])(
+    '[C7] is exact after half a million operations with %j',
+    ({ keysMax }) => {
+      const limits = { storeBytesMax: 4096, keysMax };
+      const keyspace = new Keyspace(limits);
+      const model = new Model(limits);
+      const keys = Array.from({ length: 300 }, (_, i) => (i % 3 === 0 ? `key-${i}` : `schlüssel-${i}`));
+      const values = Array.from({ length: 64 }, (_, length) => bytes(length));
+      let seed = 42;
+      const below = (limit: number): number => {
+        seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
+        return Math.floor((seed / 2 ** 32) * limit);
+      };
+      for (let i = 0; i < 500_000; i += 1) {
+        const nowMs = i / 10;
+        const key = keys[below(keys.length)] ?? '';
+        const what = below(10);
+        let isSame = true;
+        if (what < 4) {
+          const value = values[below(values.length)] ?? bytes(0);
+          const expiresAtMs = below(2) === 0 ? 0 : nowMs + 1 + below(40) + i / 1e9;
+          isSame =
+            keyspace.set(key, value, i, origin, expiresAtMs, nowMs) === model.set(key, value, i, expiresAtMs, nowMs);
+        } else if (what < 8) isSame = keyspace.get(key, nowMs)?.value === model.get(key, nowMs, true);
+        else if (what < 9) isSame = keyspace.delete(key, nowMs) === model.delete(key, nowMs);
+        else isSame = keyspace.expire(nowMs, 2) === model.expire(nowMs, 2);
+        // Plain comparisons: as many calls of expect would take a minute.
+        if (isSame && keyspace.bytes === model.bytes && keyspace.count === model.entries.size) continue;
+        expectSame(keyspace, model);
+        throw new Error(`operation ${i} on ${key} differs`);
+      }
+      expectSame(keyspace, model);
+      expect(Math.min(model.evicted, model.expired)).toBeGreaterThan(1000);
+    },
+  );
+});
