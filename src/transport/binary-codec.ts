@@ -1,0 +1,505 @@
+/**
+ * Messages to binary frames and back, by the message table. A frame is one or more concatenated MessagePack arrays.
+ * What comes in is a claim: a message that is not what the table says is delivered as `Malformed` and the rest of the
+ * frame is read on; only where no further message can be found is the frame given up. A value is walked over, never
+ * built; a message for another node is not even read, but for its head.
+ */
+import type { NodeId, NodeRef } from '../store/node-id.js';
+import { FrameReader } from './frame-reader.js';
+import type { FrameWriter } from './frame-writer.js';
+import { VALUE_DEPTH_MAX } from './message.js';
+import type {
+  Bytes,
+  ClientReply,
+  ClientRequest,
+  Info,
+  LinkMessage,
+  Malformed,
+  Message,
+  OptionTypes,
+  Relay,
+  RequestId,
+  RoutedMessage,
+} from './message.js';
+import { readValue, writeValue } from './msgpack.js';
+import { nodeIdHalves, nodeIdText } from './node-id-table.js';
+import { isEmpty, NO_OPTIONS, PLAN_BY_NAME, plansByTag, ROW_PLANS, SLOTS } from './row-plan.js';
+import type { FieldPlan, RowPlan } from './row-plan.js';
+
+export interface DecodeLimits {
+  readonly keyBytesMax: number;
+  readonly valueBytesMax: number;
+}
+
+/** Which messages a connection may bring, and thereby which rows of the table are known to it. */
+export interface Incoming {
+  'client requests': ClientRequest | Malformed;
+  'client replies': ClientReply | Malformed;
+  node: LinkMessage | RoutedMessage | Relay | Malformed;
+}
+export type Direction = keyof Incoming;
+
+/** Each malformed message is answered, so one frame may not hold any number of them. */
+export const MALFORMED_PER_FRAME_MAX = 1000;
+
+type PlansByTag = readonly (RowPlan | undefined)[];
+
+const PLANS: Readonly<Record<Direction, PlansByTag>> = {
+  'client requests': plansByTag((plan) => plan.form === 'request'),
+  'client replies': plansByTag((plan) => plan.form === 'reply'),
+  node: plansByTag((plan) => plan.form === 'notice' || plan.form === 'routed'),
+};
+/** What travels within a message: what the owner of a key is asked, and any reply. */
+const INNER_PLANS = plansByTag(
+  (plan) => plan.form === 'reply' || (plan.form === 'request' && plan.fields.some((field) => field.kind === 'key')),
+);
+/** From here on a tag is routed, whether this version knows it or not. */
+const ROUTED_TAG_MIN = Math.min(...ROW_PLANS.filter((plan) => plan.form === 'routed').map((plan) => plan.tag));
+/** Elements of a routed message that a relay reads: tag, to, from, hops. */
+const ROUTED_HEAD = 4;
+
+/** One per decoding under way: a message may be delivered into the next decoding, where nodes share a process. */
+let spare: Decoder | null = null;
+
+/**
+ * Delivers each message of a frame in order. `bytes` is borrowed: whatever is delivered has copies. Returns null, or
+ * why no more messages can be found in the frame; what precedes the fault has been delivered by then. `self` is the
+ * node that reads: a routed message to another node becomes a `Relay`. Null reads all.
+ */
+export function decodeFrame<D extends Direction>(
+  bytes: Uint8Array,
+  limits: DecodeLimits,
+  direction: D,
+  self: NodeId | null,
+  deliver: (message: Incoming[D]) => void,
+): string | null {
+  const decoder = spare ?? new Decoder();
+  spare = null;
+  try {
+    return decoder.decode(bytes, limits, PLANS[direction], direction === 'node' ? self : null, deliver as Deliver);
+  } finally {
+    decoder.release();
+    spare = decoder;
+  }
+}
+
+/** Appends the message to the frame that the writer holds. */
+export function encodeMessage(message: Message | Relay, writer: FrameWriter): void {
+  if (message.type === 'relay') {
+    encodeRelay(message, writer);
+    return;
+  }
+  const plan = PLAN_BY_NAME.get(message.type) as RowPlan;
+  const { fields, headCount } = plan;
+  const values = message as unknown as Readonly<Record<string, unknown>>;
+  let count = fields.length;
+  while (count > 0 && isAbsent(fields[count - 1] as FieldPlan, values)) count -= 1;
+  writer.array(1 + headCount + count);
+  writer.integer(plan.tag);
+  if (plan.form === 'routed') {
+    writeNode(writer, values['to'] as NodeId);
+    writeNode(writer, values['from'] as NodeId);
+    writer.uint8(values['hops'] as number);
+  } else if (headCount > 0) {
+    const id = values['id'] as RequestId | null;
+    if (id === null) writer.nil();
+    else writer.integer(id);
+  }
+  for (let i = 0; i < count; i += 1) {
+    const field = fields[i] as FieldPlan;
+    writeField(writer, field, values[field.name]);
+  }
+}
+
+/** Appends a message as it came, with the relay's hop count. */
+export function encodeRelay(relay: Relay, writer: FrameWriter): void {
+  const start = writer.length;
+  writer.raw(relay.bytes);
+  writer.patch(start + hopsPosition(relay.bytes), relay.hops);
+}
+
+type Delivered = Incoming[Direction];
+type Deliver = (message: Delivered) => void;
+
+const isAbsent = (field: FieldPlan, values: Readonly<Record<string, unknown>>): boolean =>
+  field.isOptional && (field.kind === 'options' ? isEmpty(values[field.name] as Info) : values[field.name] === null);
+
+function writeNode(writer: FrameWriter, id: NodeId): void {
+  const { upper32, lower32 } = nodeIdHalves(id);
+  writer.uint64(upper32, lower32);
+}
+
+function writeField(writer: FrameWriter, field: FieldPlan, value: unknown): void {
+  if (value === null && field.isOptional) {
+    writer.nil();
+    return;
+  }
+  switch (field.kind) {
+    case 'key':
+    case 'text':
+      writer.text(value as string);
+      return;
+    case 'integer':
+      writer.integer(value as number);
+      return;
+    case 'boolean':
+      writer.boolean(value as boolean);
+      return;
+    case 'info':
+      writeValue(writer, value);
+      return;
+    case 'node':
+      writeNode(writer, value as NodeId);
+      return;
+    case 'nodes':
+      writeNodes(writer, value as readonly NodeRef[]);
+      return;
+    case 'value':
+      writer.raw(value as Bytes);
+      return;
+    case 'message': {
+      const start = writer.beginBin();
+      encodeMessage(value as Message, writer);
+      writer.endBin(start);
+      return;
+    }
+    case 'options':
+      writeOptions(writer, field, value as Info);
+      return;
+  }
+}
+
+function writeNodes(writer: FrameWriter, nodes: readonly NodeRef[]): void {
+  writer.array(nodes.length);
+  for (const { node, incarnation } of nodes) {
+    writer.array(2);
+    writeNode(writer, node);
+    writer.integer(incarnation);
+  }
+}
+
+function writeOptions(writer: FrameWriter, field: FieldPlan, options: Info): void {
+  let count = 0;
+  for (const name of field.optionKinds.keys()) if (options[name] !== undefined) count += 1;
+  writer.map(count);
+  if (count === 0) return;
+  for (const [name, kind] of field.optionKinds) {
+    const value = options[name];
+    if (value === undefined) continue;
+    writer.text(name);
+    if (kind === 'boolean') writer.boolean(value as boolean);
+    else if (kind === 'integer') writer.integer(value as number);
+    else writer.text(value as string);
+  }
+}
+
+/** The hop count's byte in a routed message. The head of its array and its tag take more than a byte in some. */
+function hopsPosition(bytes: Bytes): number {
+  const afterArray = bytes[0] === 0xdc ? 3 : bytes[0] === 0xdd ? 5 : 1;
+  const tag = bytes[afterArray] as number;
+  const tagBytes = tag === 0xcc ? 2 : tag === 0xcd ? 3 : tag === 0xce ? 5 : 9;
+  return afterArray + tagBytes + 9 + 9 + 1;
+}
+
+class Decoder {
+  readonly #reader = new FrameReader();
+  readonly #slots: unknown[] = new Array<unknown>(2 * SLOTS).fill(null);
+  #limits: DecodeLimits = { keyBytesMax: 0, valueBytesMax: 0 };
+
+  /** What is wrong with the message being read; `#isLost` says that it is no message at all. */
+  #isLost = false;
+  #id: RequestId | null = null;
+  #code: Malformed['code'] = 'BAD_REQUEST';
+  #reason = '';
+  #info: Info | null = null;
+
+  decode(
+    bytes: Uint8Array,
+    limits: DecodeLimits,
+    plans: PlansByTag,
+    self: NodeId | null,
+    deliver: Deliver,
+  ): string | null {
+    const reader = this.#reader;
+    reader.reset(bytes);
+    this.#limits = limits;
+    if (bytes.length === 0) return 'the frame is empty';
+    let malformedCount = 0;
+    while (!reader.isAtEnd) {
+      const start = reader.position;
+      this.#isLost = false;
+      this.#id = null;
+      const message = this.#message(plans, self, start, 0);
+      if (message !== null) {
+        deliver(message as Delivered);
+        continue;
+      }
+      reader.seek(start);
+      if (this.#isLost || !reader.skipDeep()) return `no message at byte ${start}`;
+      malformedCount += 1;
+      if (malformedCount > MALFORMED_PER_FRAME_MAX) return `more than ${MALFORMED_PER_FRAME_MAX} malformed messages`;
+      deliver({ type: 'malformed', id: this.#id, code: this.#code, reason: this.#reason, info: this.#info });
+    }
+    return null;
+  }
+
+  release(): void {
+    this.#reader.release();
+    this.#slots.fill(null);
+  }
+
+  /**
+   * The message that begins here, at `start`, or null and the fault. Its values are put in the slots from `base` on,
+   * which is above 0 for a message within a message.
+   */
+  #message(plans: PlansByTag, self: NodeId | null, start: number, base: number): Message | Relay | null {
+    const reader = this.#reader;
+    const elements = reader.readArray();
+    const tag = elements < 1 ? NaN : reader.readInteger();
+    if (!(tag >= 0)) {
+      this.#isLost = base === 0;
+      return this.#fault('a message is an array that begins with its tag');
+    }
+    const plan = tag < plans.length ? plans[tag] : undefined;
+    if (plan === undefined) return this.#unknown(plans, tag, elements, self, start, base);
+    if (plan.form === 'routed') {
+      if (elements < ROUTED_HEAD) return this.#faultElements(plan, elements);
+      if (!this.#routedHead(base)) return null;
+      if (self !== null && this.#slots[base] !== self) return this.#relay(start, base);
+    } else if (plan.headCount > 0 && elements > 1 && !this.#idHead(plan, base)) return null;
+    if (elements < plan.elementsMin || elements > plan.elementsMax) return this.#faultElements(plan, elements);
+    return this.#fields(plan, elements, base) ? plan.build(this.#slots, base) : null;
+  }
+
+  /** A message with a tag that has no row: from a newer version, if it is to be passed on. */
+  #unknown(
+    plans: PlansByTag,
+    tag: number,
+    elements: number,
+    self: NodeId | null,
+    start: number,
+    base: number,
+  ): Relay | null {
+    if (plans === PLANS.node) {
+      if (
+        self !== null &&
+        tag >= ROUTED_TAG_MIN &&
+        elements >= ROUTED_HEAD &&
+        this.#routedHead(base) &&
+        this.#slots[base] !== self
+      ) {
+        return this.#relay(start, base);
+      }
+    } else if (elements > 1 && base === 0) {
+      const id = this.#reader.readInteger();
+      if (id >= 0) this.#id = id;
+    }
+    return this.#fault(`no message has the tag ${tag} here`, 'UNSUPPORTED', { name: String(tag) });
+  }
+
+  #idHead(plan: RowPlan, base: number): boolean {
+    const id = this.#reader.readInteger();
+    if (id >= 0) {
+      if (base === 0) this.#id = id;
+      this.#slots[base] = id;
+      return true;
+    }
+    if (plan.isIdless && this.#reader.readNil()) {
+      this.#slots[base] = null;
+      return true;
+    }
+    this.#fault('id: an integer from 0 to 2^53 - 1 is expected');
+    return false;
+  }
+
+  #routedHead(base: number): boolean {
+    const reader = this.#reader;
+    const to = this.#node();
+    const from = to === null ? null : this.#node();
+    // The hop count has two bytes, so that a relay can write its own over it.
+    const hops = from !== null && reader.nextByte === 0xcc ? reader.readInteger() : NaN;
+    if (!(hops >= 0)) {
+      this.#fault('to, from, hops: two uint64 of 60 bits and a uint8 are expected');
+      return false;
+    }
+    this.#slots[base] = to;
+    this.#slots[base + 1] = from;
+    this.#slots[base + 2] = hops;
+    return true;
+  }
+
+  #relay(start: number, base: number): Relay | null {
+    const reader = this.#reader;
+    reader.seek(start);
+    if (!reader.skipDeep()) return this.#fault('cut off');
+    return {
+      type: 'relay',
+      to: this.#slots[base] as NodeId,
+      from: this.#slots[base + 1] as NodeId,
+      hops: this.#slots[base + 2] as number,
+      bytes: reader.copyPooled(start, reader.position),
+    };
+  }
+
+  /** Puts the fields in their slots. False, and the fault, if one is not what the row says. */
+  #fields(plan: RowPlan, elements: number, base: number): boolean {
+    const { fields, headCount } = plan;
+    const slots = this.#slots;
+    const given = elements - 1 - headCount;
+    const first = base + headCount;
+    for (let i = 0; i < fields.length; i += 1) {
+      const field = fields[i] as FieldPlan;
+      if (i >= given || (field.acceptsNil && this.#reader.readNil())) {
+        slots[first + i] = field.absent;
+        continue;
+      }
+      const value = this.#field(plan, field, base);
+      if (value === null) return false;
+      slots[first + i] = value;
+    }
+    return true;
+  }
+
+  /** The next value as the field's kind says, or null and the fault. */
+  #field(plan: RowPlan, field: FieldPlan, base: number): unknown {
+    const reader = this.#reader;
+    switch (field.kind) {
+      case 'key':
+        return this.#key(field);
+      case 'text':
+        return reader.readText() ?? this.#faultField(field, 'text is expected');
+      case 'integer': {
+        const value = reader.readInteger();
+        return value >= 0 ? value : this.#faultField(field, 'an integer from 0 to 2^53 - 1 is expected');
+      }
+      case 'boolean':
+        return reader.readBoolean() ?? this.#faultField(field, 'a boolean is expected');
+      case 'options':
+        return this.#options(field);
+      case 'info':
+        return this.#infoMap(field);
+      case 'node':
+        return this.#node() ?? this.#faultField(field, 'a uint64 of 60 bits is expected');
+      case 'nodes':
+        return this.#nodes(field);
+      case 'value':
+        return this.#value(plan, field);
+      case 'message':
+        return this.#inner(field, base);
+    }
+  }
+
+  #key(field: FieldPlan): string | null {
+    const reader = this.#reader;
+    const length = reader.readTextLength();
+    if (length <= 0) return this.#faultField(field, 'text is expected, a byte at least');
+    if (length > this.#limits.keyBytesMax) return this.#faultTooLarge(field, this.#limits.keyBytesMax);
+    return reader.takeText(length) ?? this.#faultField(field, 'the text is no UTF-8');
+  }
+
+  #node(): NodeId | null {
+    const reader = this.#reader;
+    return reader.readUint64() ? nodeIdText(reader.upper32, reader.lower32) : null;
+  }
+
+  #nodes(field: FieldPlan): readonly NodeRef[] | null {
+    const reader = this.#reader;
+    const count = reader.readArray();
+    const nodes: NodeRef[] = [];
+    for (let i = 0; i < count; i += 1) {
+      const node = reader.readArray() === 2 ? this.#node() : null;
+      const incarnation = node === null ? NaN : reader.readInteger();
+      if (node === null || !(incarnation >= 0))
+        return this.#faultField(field, 'pairs of node and incarnation are expected');
+      nodes.push({ node, incarnation });
+    }
+    return count < 0 ? this.#faultField(field, 'an array is expected') : nodes;
+  }
+
+  #options(field: FieldPlan): Info | null {
+    const reader = this.#reader;
+    const count = reader.readMap();
+    if (count < 0) return this.#faultField(field, 'a map is expected');
+    if (count === 0) return NO_OPTIONS;
+    const options: Record<string, unknown> = {};
+    for (let i = 0; i < count; i += 1) {
+      const name = reader.readText();
+      if (name === null) return this.#faultField(field, 'names are text');
+      const kind = field.optionKinds.get(name);
+      if (kind === undefined) return this.#fault(`${field.name}: ${name} is unknown`, 'UNSUPPORTED', { name });
+      if (reader.readNil()) continue;
+      const value = this.#option(kind);
+      if (value === null) return this.#faultField(field, `${name} is expected to be ${kind}`);
+      options[name] = value;
+    }
+    return options;
+  }
+
+  #option(kind: keyof OptionTypes): unknown {
+    const reader = this.#reader;
+    if (kind === 'boolean') return reader.readBoolean();
+    if (kind === 'text') return reader.readText();
+    const value = reader.readInteger();
+    return Number.isNaN(value) ? null : value;
+  }
+
+  #infoMap(field: FieldPlan): Info | null {
+    const reader = this.#reader;
+    const start = reader.position;
+    const isMap = reader.readMap() >= 0;
+    reader.seek(start);
+    if (isMap && reader.skip()) {
+      reader.seek(start);
+      const info = readValue(reader);
+      if (!(info instanceof Map)) return info as Info;
+    }
+    return this.#faultField(field, `a map with text keys is expected, at most ${VALUE_DEPTH_MAX} levels deep`);
+  }
+
+  #value(plan: RowPlan, field: FieldPlan): Bytes | null {
+    const reader = this.#reader;
+    const start = reader.position;
+    if (!reader.skip()) return this.#faultField(field, `nested more than ${VALUE_DEPTH_MAX} levels deep`);
+    const end = reader.position;
+    if (end - start > this.#limits.valueBytesMax) return this.#faultTooLarge(field, this.#limits.valueBytesMax);
+    // The value of a request may be stored, and is then charged for the memory that it keeps; that of a reply passes.
+    return plan.form === 'request' ? reader.copy(start, end) : reader.copyPooled(start, end);
+  }
+
+  #inner(field: FieldPlan, base: number): Message | null {
+    const reader = this.#reader;
+    const length = reader.readBinLength();
+    if (length < 0) return this.#faultField(field, 'a message in a bin is expected');
+    const start = reader.position;
+    const outerEnd = reader.limit(start + length);
+    const message = this.#message(INNER_PLANS, null, start, base + SLOTS) as Message | null;
+    const isWhole = reader.isAtEnd;
+    reader.limit(outerEnd);
+    if (message === null) {
+      this.#reason = `${field.name}: ${this.#reason}`;
+      return null;
+    }
+    return isWhole ? message : this.#faultField(field, 'exactly one message is expected');
+  }
+
+  #faultElements(plan: RowPlan, elements: number): null {
+    const { elementsMin, elementsMax } = plan;
+    const range = elementsMin === elementsMax ? `${elementsMin}` : `${elementsMin} to ${elementsMax}`;
+    return this.#fault(`${plan.name} has ${range} elements, not ${elements}`);
+  }
+
+  #faultTooLarge(field: FieldPlan, max: number): null {
+    return this.#fault(`${field.name}: at most ${max} bytes are allowed`, 'TOO_LARGE', { max });
+  }
+
+  #faultField(field: FieldPlan, what: string): null {
+    return this.#fault(`${field.name}: ${what}`);
+  }
+
+  #fault(reason: string, code: Malformed['code'] = 'BAD_REQUEST', info: Info | null = null): null {
+    this.#reason = reason;
+    this.#code = code;
+    this.#info = info;
+    return null;
+  }
+}

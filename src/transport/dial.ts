@@ -1,0 +1,151 @@
+/**
+ * The dialler: opens links to other nodes with the `ws` package (uWebSockets.js has no client) and says in words why
+ * that failed. Frames go out with a zero mask: masking protects proxies from what browsers are made to send, which nodes
+ * are not, and without it nothing is computed or copied per byte.
+ */
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { WebSocket, type ClientOptions } from 'ws';
+import { LINGER_MS } from './closing.js';
+import { messageOf } from './fault.js';
+import type { Dial, DialOptions } from './link.js';
+import { linkUrl } from './link-url.js';
+import { WsLink } from './ws-link.js';
+
+/** Many tiny fragments cost more than they carry; nodes send whole frames. */
+const FRAGMENTS_MAX = 64;
+/** Of the text that comes with a refusal, this much is read. */
+const REFUSAL_CHARS_MAX = 200;
+
+export const dial: Dial = (address, options, opened, failed) => {
+  let isSettled = false;
+  let giveUp = (): void => {};
+  /** The first of opening, failing and cancelling counts. */
+  const settle = (): boolean => {
+    const isFirst = !isSettled;
+    isSettled = true;
+    return isFirst;
+  };
+  const fail = (reason: string): void => {
+    if (!settle()) return;
+    giveUp();
+    failed(reason);
+  };
+
+  const prepared = prepare(address, options);
+  // What is wrong from the start is told later all the same, as everything else is.
+  if (typeof prepared === 'string') process.nextTick(fail, prepared);
+  else {
+    const { url, socket } = prepared;
+    const timeout = `${url.host} did not answer within ${options.timeoutMs} ms`;
+    const timer = setTimeout(() => fail(timeout), options.timeoutMs);
+    giveUp = () => {
+      clearTimeout(timer);
+      socket.terminate();
+    };
+    socket.on('error', (error) => fail(dialFault(url, error)));
+    socket.on('unexpected-response', (_request, response) => {
+      readLine(response, (line) => fail(refusalText(url, response.statusCode ?? 0, line)));
+    });
+    socket.on('open', () => {
+      clearTimeout(timer);
+      if (settle()) new WsLink(socket, url.host, options.backlogBytesMax).open(opened);
+    });
+  }
+  return {
+    cancel() {
+      if (settle()) giveUp();
+    },
+  };
+};
+
+/** A socket that is about to connect, or why there can be none. */
+function prepare(address: string, options: DialOptions): { url: URL; socket: WebSocket } | string {
+  const url = linkUrl(address);
+  if (typeof url === 'string') return url;
+  const settings = clientOptions(options);
+  if (typeof settings === 'string') return settings;
+  try {
+    return { url, socket: new WebSocket(url, settings) };
+  } catch (error) {
+    // A secret, for instance, that no header can carry.
+    return `${url.host} can't be dialled: ${messageOf(error)}`;
+  }
+}
+
+function clientOptions(options: DialOptions): (ClientOptions & { closeTimeout: number }) | string {
+  let ca: { ca?: Buffer } = {};
+  try {
+    if (options.tlsCaFile !== null) ca = { ca: readFileSync(options.tlsCaFile) };
+  } catch (error) {
+    return `can't read the certificate authorities (${messageOf(error)}): check --tls-ca`;
+  }
+  return {
+    ...ca,
+    headers: options.linkSecret === null ? {} : { authorization: `Bearer ${options.linkSecret}` },
+    generateMask: zeroMask,
+    perMessageDeflate: false,
+    skipUTF8Validation: true,
+    followRedirects: false,
+    maxPayload: options.frameBytesMax,
+    maxFragments: FRAGMENTS_MAX,
+    closeTimeout: LINGER_MS,
+  };
+}
+
+/** The package hands over zeros. */
+const zeroMask = (): void => {};
+
+function refusalText({ host }: URL, status: number, line: string): string {
+  const said = line === '' ? '' : `: ${line}`;
+  if (status === 401) return `link secret refused by ${host}: both nodes need the same --link-secret-file`;
+  if (status === 404) return `${host} offers no node links (status 404${said})`;
+  return `${host} refused the link (status ${status}${said})`;
+}
+
+function dialFault({ host, protocol }: URL, error: NodeJS.ErrnoException): string {
+  const code = error.code ?? '';
+  switch (code) {
+    case 'ECONNREFUSED':
+      return `${host} refused the connection: nothing listens there`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `${host} is not known: check the name`;
+    case 'ETIMEDOUT':
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return `${host} can't be reached (${code})`;
+    case 'ECONNRESET':
+      return `${host} closed the connection during the handshake${protocol === 'ws:' ? ': does it want wss://?' : ''}`;
+    case 'EPROTO':
+    case 'ERR_SSL_WRONG_VERSION_NUMBER':
+    case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
+      return `${host} does not speak TLS: does it want ws://?`;
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return `the certificate of ${host} is for another name (${code})`;
+    case 'CERT_HAS_EXPIRED':
+    case 'CERT_NOT_YET_VALID':
+      return `the certificate of ${host} is not valid now (${code})`;
+    default:
+      // OpenSSL names what is wrong with a chain in a family of such codes.
+      if (/CERT|ISSUER|SIGNATURE|CRL|CA$/.test(code)) {
+        return `the certificate of ${host} is not trusted (${code}): name its authority by --tls-ca`;
+      }
+      if (code.startsWith('HPE_')) return `${host} does not speak HTTP: is that the port of a node?`;
+      return `${host}: ${messageOf(error)}`;
+  }
+}
+
+/** The first line of a refusal; what answers there may not be a node, so that it is bounded and printable. */
+function readLine(response: IncomingMessage, found: (line: string) => void): void {
+  let text = '';
+  const end = (): void =>
+    found((/^[^\r\n]*/.exec(text)?.[0] ?? '').replace(/[^\x20-\x7e]/g, '?').slice(0, REFUSAL_CHARS_MAX));
+  response.setEncoding('utf8');
+  response.on('data', (chunk: string) => {
+    text += chunk;
+    if (text.length > REFUSAL_CHARS_MAX) end();
+  });
+  response.on('end', end);
+  response.on('error', end);
+}

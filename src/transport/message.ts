@@ -1,0 +1,286 @@
+/**
+ * The message table: the single source of what may travel between clients and nodes and between nodes. Both codecs,
+ * the message types and the tables of docs/PROTOCOL.md are derived from it (a test compares the document).
+ *
+ * A message on the wire is the MessagePack array [tag, ...head, ...fields]. The head depends on the row's form:
+ * - `request`, `reply`: an id, which the reply repeats (nil where `idless` says so);
+ * - `notice`: no head, between neighbours;
+ * - `routed`: to, from, hops: what a relay needs, and all that it reads.
+ *
+ * Tags are append-only: 1 to 31 requests of clients, 33 to 63 replies and notices to clients, 64 to 127 replicas, 128
+ * and up between nodes. A retired tag is never given to another message.
+ */
+import type { NodeId, NodeRef } from '../store/node-id.js';
+
+/** The protocol versions that this build speaks. */
+export const PROTOCOL_MIN = 1;
+export const PROTOCOL_MAX = 1;
+
+/** Encoded MessagePack that nobody here builds: it is walked once, kept, and emitted again. Never changed in place. */
+export type Bytes = Uint8Array;
+export type Key = string;
+/** Chosen by the asking side, from 0 to 2^53 - 1, unique among its open requests. */
+export type RequestId = number;
+/** A map with text keys; its content is plain data and is checked by whoever reads it. */
+export type Info = Readonly<Record<string, unknown>>;
+
+/** What a field carries, by kind. An absent or nil field is `null`, except `options`, which is then empty. */
+export interface FieldTypes {
+  /** Text, 1 byte to `keyBytesMax` bytes of UTF-8. */
+  key: Key;
+  text: string;
+  /** 0 to 2^53 - 1; an integral float is accepted. */
+  integer: number;
+  boolean: boolean;
+  info: Info;
+  /** uint64 on the wire. */
+  node: NodeId;
+  /** An array of [node, incarnation]. */
+  nodes: readonly NodeRef[];
+  /** Any MessagePack value, always the last field. */
+  value: Bytes;
+  /** A message of this table, in a bin, so that a relay steps over it without reading it. */
+  message: CacheRequest | ClientReply;
+}
+export type FieldKind = keyof FieldTypes;
+
+/** Names allowed in an options map, and what they hold. `integer` here may be negative: its range is the command's. */
+export interface OptionTypes {
+  boolean: boolean;
+  integer: number;
+  text: string;
+}
+export type OptionKinds = Readonly<Record<string, keyof OptionTypes>>;
+
+interface Field<Name extends string = string, Kind extends FieldKind = FieldKind, Optional extends boolean = boolean> {
+  readonly name: Name;
+  readonly kind: Kind;
+  /** May be left out at the end, or nil. */
+  readonly optional: Optional;
+}
+interface OptionsField<Kinds extends OptionKinds = OptionKinds> {
+  readonly name: 'options';
+  readonly kind: 'options';
+  readonly optional: boolean;
+  readonly kinds: Kinds;
+}
+export type AnyField = Field | OptionsField;
+export type Form = 'request' | 'reply' | 'notice' | 'routed';
+
+export interface Row<
+  F extends Form = Form,
+  Fields extends readonly AnyField[] = readonly AnyField[],
+  Idless extends boolean = boolean,
+> {
+  readonly tag: number;
+  readonly form: F;
+  readonly fields: Fields;
+  /** The id may be nil: the message answers no request, or one that could not be read. */
+  readonly idless: Idless;
+}
+
+const field = <N extends string, K extends FieldKind>(name: N, kind: K): Field<N, K, false> => ({
+  name,
+  kind,
+  optional: false,
+});
+const maybe = <N extends string, K extends FieldKind>(name: N, kind: K): Field<N, K, true> => ({
+  name,
+  kind,
+  optional: true,
+});
+const options = <const Kinds extends OptionKinds>(kinds: Kinds, optional = true): OptionsField<Kinds> => ({
+  name: 'options',
+  kind: 'options',
+  optional,
+  kinds,
+});
+const row =
+  <F extends Form, Idless extends boolean>(form: F, idless: Idless) =>
+  <const Fields extends readonly AnyField[]>(tag: number, ...fields: Fields): Row<F, Fields, Idless> => ({
+    tag,
+    form,
+    fields,
+    idless,
+  });
+const request = row('request', false);
+const reply = row('reply', false);
+const idlessReply = row('reply', true);
+const notice = row('notice', false);
+const routed = row('routed', false);
+
+export const MESSAGES = {
+  // Requests of clients.
+  hello: request(1, options({ protocol: 'integer', token: 'text', client: 'text', clock: 'text' })),
+  get: request(2, field('key', 'key'), options({ meta: 'boolean' })),
+  set: request(3, field('key', 'key'), options({ ttlMs: 'integer', meta: 'boolean' }, false), field('value', 'value')),
+  delete: request(4, field('key', 'key'), options({})),
+  ping: request(12),
+  inspect: request(13, field('what', 'text')),
+
+  // Replies and notices to clients.
+  welcome: reply(33, field('info', 'info')),
+  value: reply(34, maybe('meta', 'info'), field('value', 'value')),
+  missing: reply(35),
+  stored: reply(36, maybe('meta', 'info')),
+  deleted: reply(37, field('existed', 'boolean')),
+  pong: reply(42),
+  report: reply(43, field('info', 'info')),
+  bye: idlessReply(44, field('info', 'info')),
+  refused: idlessReply(63, field('code', 'text'), field('message', 'text'), maybe('info', 'info')),
+
+  // Between neighbours.
+  /** First message of both ends: protocolMin, protocolMax, version, swarm, id, name, incarnation, clock, wallMs. */
+  greet: notice(128, field('info', 'info')),
+  /** The dialling end takes the link into use with the protocol both speak. */
+  linked: notice(129, field('protocol', 'integer')),
+  /** Nothing else was sent for a heartbeat interval. */
+  beat: notice(130),
+  /** One node's own edges: name, roles, freeBytes, view, neighbours ([id, incarnation] pairs). */
+  links: notice(
+    131,
+    field('node', 'node'),
+    field('incarnation', 'integer'),
+    field('sequence', 'integer'),
+    field('info', 'info'),
+  ),
+  /** Who stores the key? Each node passes it on once to every neighbour that `visited` does not name. */
+  search: notice(
+    132,
+    field('asker', 'node'),
+    field('number', 'integer'),
+    field('hops', 'integer'),
+    field('budgetMs', 'integer'),
+    field('clock', 'integer'),
+    field('visited', 'nodes'),
+    field('key', 'key'),
+  ),
+  /** What a branch of a search found: the owner, if any, and the nodes that answered. */
+  echo: notice(
+    133,
+    field('asker', 'node'),
+    field('number', 'integer'),
+    maybe('owner', 'node'),
+    field('clock', 'integer'),
+    field('answered', 'nodes'),
+  ),
+
+  // Between any two nodes, through relays.
+  /** A client's request on its way to the owner of its key; `number` is the asking finder's. */
+  forward: routed(
+    160,
+    field('number', 'integer'),
+    field('budgetMs', 'integer'),
+    field('clock', 'integer'),
+    field('message', 'message'),
+  ),
+  /** The owner's reply to a `forward`. */
+  answer: routed(161, field('number', 'integer'), field('clock', 'integer'), field('message', 'message')),
+  /** The node does not store the key: proof that the request was not executed, and of nothing else. */
+  notMine: routed(162, field('number', 'integer'), field('clock', 'integer')),
+} as const satisfies Record<string, Row>;
+
+export type MessageName = keyof typeof MESSAGES;
+
+type Simplify<T> = { readonly [K in keyof T]: T[K] };
+type FieldValue<F> =
+  F extends OptionsField<infer Kinds>
+    ? { readonly [N in keyof Kinds]?: OptionTypes[Kinds[N]] }
+    : F extends Field<string, infer K, infer O>
+      ? O extends true
+        ? FieldTypes[K] | null
+        : FieldTypes[K]
+      : never;
+type FieldsOf<Fields extends readonly AnyField[]> = { readonly [F in Fields[number] as F['name']]: FieldValue<F> };
+type HeadOf<R extends Row> = R['form'] extends 'notice'
+  ? object
+  : R['form'] extends 'routed'
+    ? { readonly to: NodeId; readonly from: NodeId; readonly hops: number }
+    : R['idless'] extends false
+      ? { readonly id: RequestId }
+      : { readonly id: RequestId | null };
+
+/** The decoded message of one row: { type, ...head, ...fields }. */
+export type MessageOf<N extends MessageName> = N extends MessageName
+  ? Simplify<{ readonly type: N } & HeadOf<(typeof MESSAGES)[N]> & FieldsOf<(typeof MESSAGES)[N]['fields']>>
+  : never;
+
+type NamesOf<F extends Form> = { [N in MessageName]: (typeof MESSAGES)[N]['form'] extends F ? N : never }[MessageName];
+
+export type ClientRequest = MessageOf<NamesOf<'request'>>;
+export type ClientReply = MessageOf<NamesOf<'reply'>>;
+export type LinkMessage = MessageOf<NamesOf<'notice'>>;
+export type RoutedMessage = MessageOf<NamesOf<'routed'>>;
+export type Message = MessageOf<MessageName>;
+
+/** Requests that are answered by the owner of a key. */
+export type CacheRequest = MessageOf<'get' | 'set' | 'delete'>;
+
+/** A routed message that is not for this node: passed on as it came, but for its hop count. */
+export interface Relay {
+  readonly type: 'relay';
+  readonly to: NodeId;
+  readonly from: NodeId;
+  readonly hops: number;
+  /** The whole message as it arrived. */
+  readonly bytes: Bytes;
+}
+
+/** A message that is well-formed MessagePack, yet not what the table says. The sender gets it back as `refused`. */
+export interface Malformed {
+  readonly type: 'malformed';
+  readonly id: RequestId | null;
+  readonly code: 'BAD_REQUEST' | 'UNSUPPORTED' | 'TOO_LARGE';
+  readonly reason: string;
+  readonly info: Info | null;
+}
+
+/** Why a request was refused. */
+export const REFUSAL_CODES = [
+  'BAD_REQUEST',
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'TOO_LARGE',
+  'OVER_CAPACITY',
+  'CONFLICT',
+  'TYPE',
+  'TIMEOUT',
+  'UNKNOWN',
+  'BUSY',
+  'DRAINING',
+  'UNSUPPORTED',
+  'CLOCK',
+] as const;
+export type RefusalCode = (typeof REFUSAL_CODES)[number];
+
+export const refused = (
+  id: RequestId | null,
+  code: RefusalCode,
+  message: string,
+  info: Info | null = null,
+): MessageOf<'refused'> => ({ type: 'refused', id, code, message, info });
+
+/** Why a connection was closed: WebSocket close codes. */
+export const CLOSE = {
+  normal: 1000,
+  goingAway: 1001,
+  tooLarge: 1009,
+  slow: 1013,
+  badFrame: 4400,
+  unauthenticated: 4401,
+  forbidden: 4403,
+  helloTimeout: 4408,
+  nameTaken: 4409,
+  tooMany: 4429,
+  internal: 4500,
+} as const;
+
+export interface Limits {
+  readonly frameBytesMax: number;
+  readonly keyBytesMax: number;
+  readonly valueBytesMax: number;
+  readonly inFlightMax: number;
+}
+
+/** Nesting of arrays and maps in a value, beyond which a message is refused. */
+export const VALUE_DEPTH_MAX = 128;

@@ -1,0 +1,139 @@
+/**
+ * The message table in the form in which codecs use it: made once from MESSAGES, row by row. Between the wire and the
+ * message object the values of a message lie in slots, head first, then the fields in the order of the row.
+ */
+import { MESSAGES } from './message.js';
+import type { AnyField, FieldKind, Info, Message, MessageName, OptionTypes, Row } from './message.js';
+
+export interface FieldPlan {
+  readonly name: string;
+  readonly kind: FieldKind | 'options';
+  readonly isOptional: boolean;
+  /** Nil on the wire means that it is absent. */
+  readonly acceptsNil: boolean;
+  /** What an absent field becomes. */
+  readonly absent: null | typeof NO_OPTIONS;
+  /** Names allowed in an options map. */
+  readonly optionKinds: ReadonlyMap<string, keyof OptionTypes>;
+}
+
+export interface RowPlan {
+  readonly name: MessageName;
+  readonly tag: number;
+  readonly form: Row['form'];
+  readonly isIdless: boolean;
+  /** Slots before the first field. */
+  readonly headCount: number;
+  readonly fields: readonly FieldPlan[];
+  /** Elements of the array on the wire, the tag included. */
+  readonly elementsMin: number;
+  readonly elementsMax: number;
+  /** Names of head and fields, in the order of the slots. */
+  readonly names: readonly string[];
+  /** The message whose values lie in `slots` from `base` on. */
+  build(slots: readonly unknown[], base: number): Message;
+}
+
+/** Slots of one message. A message within a message takes a second set. */
+export const SLOTS = 16;
+
+/** What an absent options map becomes. */
+export const NO_OPTIONS: Readonly<Record<string, never>> = Object.freeze({});
+
+type Build = (type: string, slots: readonly unknown[], base: number) => object;
+
+/**
+ * The same as `buildAny`, as literals, for the lists of names that the hot messages have: an engine makes such objects
+ * several times faster. A row whose names aren't here is built by `buildAny`, with the same result.
+ */
+const LITERALS: Readonly<Record<string, Build>> = {
+  id: (type, s, b) => ({ type, id: s[b] }),
+  'id meta': (type, s, b) => ({ type, id: s[b], meta: s[b + 1] }),
+  'id meta value': (type, s, b) => ({ type, id: s[b], meta: s[b + 1], value: s[b + 2] }),
+  'id key options': (type, s, b) => ({ type, id: s[b], key: s[b + 1], options: s[b + 2] }),
+  'id key options value': (type, s, b) => ({ type, id: s[b], key: s[b + 1], options: s[b + 2], value: s[b + 3] }),
+  'to from hops number budgetMs clock message': (type, s, b) => ({
+    type,
+    to: s[b],
+    from: s[b + 1],
+    hops: s[b + 2],
+    number: s[b + 3],
+    budgetMs: s[b + 4],
+    clock: s[b + 5],
+    message: s[b + 6],
+  }),
+  'to from hops number clock message': (type, s, b) => ({
+    type,
+    to: s[b],
+    from: s[b + 1],
+    hops: s[b + 2],
+    number: s[b + 3],
+    clock: s[b + 4],
+    message: s[b + 5],
+  }),
+};
+
+const HEADS: Readonly<Record<Row['form'], readonly string[]>> = {
+  request: ['id'],
+  reply: ['id'],
+  notice: [],
+  routed: ['to', 'from', 'hops'],
+};
+
+export const ROW_PLANS: readonly RowPlan[] = Object.entries(MESSAGES).map(([name, row]) =>
+  planRow(name as MessageName, row),
+);
+export const PLAN_BY_NAME: ReadonlyMap<string, RowPlan> = new Map(ROW_PLANS.map((plan) => [plan.name, plan]));
+
+/** The options hold nothing that would travel. */
+export function isEmpty(options: Info): boolean {
+  if (options === NO_OPTIONS) return true;
+  for (const name of Object.keys(options)) if (options[name] !== undefined) return false;
+  return true;
+}
+
+/** The plans that pass, each at the index that is its tag. */
+export function plansByTag(passes: (plan: RowPlan) => boolean): readonly (RowPlan | undefined)[] {
+  const plans: (RowPlan | undefined)[] = [];
+  for (const plan of ROW_PLANS) if (passes(plan)) plans[plan.tag] = plan;
+  return Array.from(plans);
+}
+
+function planRow(name: MessageName, row: Row): RowPlan {
+  const head = HEADS[row.form];
+  const fields = row.fields.map(planField);
+  const names = [...head, ...fields.map((field) => field.name)];
+  const literal = LITERALS[names.join(' ')];
+  const required = fields.findLastIndex((field) => !field.isOptional) + 1;
+  return {
+    name,
+    tag: row.tag,
+    form: row.form,
+    isIdless: row.idless,
+    headCount: head.length,
+    fields,
+    elementsMin: 1 + head.length + required,
+    elementsMax: 1 + head.length + fields.length,
+    names,
+    build: (slots, base) =>
+      (literal === undefined ? buildAny(name, names, slots, base) : literal(name, slots, base)) as Message,
+  };
+}
+
+function planField(field: AnyField): FieldPlan {
+  const isOptions = field.kind === 'options';
+  return {
+    name: field.name,
+    kind: field.kind,
+    isOptional: field.optional,
+    acceptsNil: field.optional || isOptions,
+    absent: isOptions ? NO_OPTIONS : null,
+    optionKinds: new Map(field.kind === 'options' ? Object.entries(field.kinds) : []),
+  };
+}
+
+function buildAny(type: string, names: readonly string[], slots: readonly unknown[], base: number): object {
+  const message: Record<string, unknown> = { type };
+  for (const [i, name] of names.entries()) message[name] = slots[base + i];
+  return message;
+}
