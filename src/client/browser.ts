@@ -1,0 +1,22 @@
+/** The client for browsers, with or without a secure context. */
+import { connectBy } from './client.js';
+import type { Client, ConnectOptions } from './client.js';
+import { openBrowserSocket } from './socket-browser.js';
+
+/**
+ * Connects to a swarm through whichever of the nodes can be reached, such as `ws://127.0.0.1:7101`. Resolves when the
+ * first connection is usable; from then on the client reconnects by itself until it is closed.
+ *
+ * Rejects with a SwarmError: UNREACHABLE after `connectTimeoutMs`, UNAUTHENTICATED or FORBIDDEN at once if a node
+ * refuses the token, BAD_REQUEST for an address that is none, ABORTED.
+ */
+export function connect(urls: string | readonly string[], options: ConnectOptions = {}): Promise<Client> {
+  return connectBy(openBrowserSocket, urls, options);
+}
+
+export type { CallOptions, Client, ClientStatus, ConnectOptions, SetOptions, StatusChange } from './client.js';
+export type { Entry } from './call.js';
+export { SwarmError } from './errors.js';
+export type { ErrorCode } from './errors.js';
+export type { SocketConstructor, SocketLike } from './socket.js';
+export type { Timers } from './timers.js';
