@@ -1,0 +1,11 @@
+/** The addresses that the actors of one node have of each other. */
+import type { FinderMessage, LocalStoreMessage, NodeMessage, RouterMessage } from './message.js';
+import type { Ref } from './runtime/kind.js';
+
+/** Complete before any of its holders has its first turn; never changed afterwards. */
+export interface Addresses {
+  node: Ref<NodeMessage>;
+  store: Ref<LocalStoreMessage>;
+  finder: Ref<FinderMessage>;
+  router: Ref<RouterMessage>;
+}

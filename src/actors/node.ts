@@ -1,0 +1,306 @@
+/**
+ * The node: starts and supervises the other actors, lets connections in, answers `inspect`, and ends in order: no new
+ * connections, a word to the clients, what is open is finished, then links and store.
+ */
+import type { NodeId } from '../store/node-id.js';
+import type { Answer, Link, LinkHandler, LinkKind, Listener } from '../transport/link.js';
+import { refused } from '../transport/message.js';
+import type { MessageOf, RequestId } from '../transport/message.js';
+import type { Addresses } from './addresses.js';
+import { finderKind } from './finder.js';
+import { localStoreKind } from './local-store.js';
+import type { Count, Counters, DialRequest, Drain, NameTaken, NodeMessage, Serve, View } from './message.js';
+import { nodeMachine } from './node-machine.js';
+import type { NodeEvent } from './node-machine.js';
+import { peerLinkKind } from './peer-link.js';
+import type { LinkCounts, PeerLinkArgs } from './peer-link.js';
+import { routerKind } from './router.js';
+import { defineKind, drop, refuse } from './runtime/kind.js';
+import type { ActorReport, Ref, Self, Terminated } from './runtime/kind.js';
+import { sessionKind } from './session.js';
+import type { SessionCounts } from './session.js';
+import type { Identity, NodeEnv, Settings } from './settings.js';
+
+/** How a node ended. */
+export interface NodeEnd {
+  readonly reason: string;
+  /** 0 in order, 1 failed while running, 2 could not start. */
+  readonly exitCode: number;
+}
+
+export interface NodeArgs {
+  readonly env: NodeEnv;
+  readonly identity: Identity;
+  readonly settings: Settings;
+  /** Compares a client's token with the node's, in constant time; null where none is required. */
+  readonly isToken: ((token: string) => boolean) | null;
+  /** Plain HTTP. */
+  readonly answer: Answer;
+  readonly onListening: (listeners: readonly Listener[]) => void;
+  readonly onRunning: () => void;
+  readonly onEnd: (end: NodeEnd) => void;
+  /** The runtime's own words about its actors and counters. */
+  readonly actors: () => readonly ActorReport[];
+  readonly runtimeCounters: () => Readonly<Record<string, number>>;
+}
+
+const COUNT_TIMEOUT_MS = 1000;
+
+export class Node {
+  readonly #self: Self<NodeMessage, NodeEvent>;
+  readonly #args: NodeArgs;
+  readonly #addresses: Addresses;
+  readonly #listeners: Listener[] = [];
+  readonly #sessions = new Set<Ref>();
+  readonly #startedMs: number;
+  readonly #sessionCounts: SessionCounts = {
+    requests: 0,
+    malformed: 0,
+    badFrames: 0,
+    unauthenticated: 0,
+    tooMany: 0,
+    slow: 0,
+    slowClosed: 0,
+  };
+  readonly #linkCounts: LinkCounts = {
+    dials: 0,
+    dialsFailed: 0,
+    up: 0,
+    lost: 0,
+    refused: 0,
+    silent: 0,
+    malformed: 0,
+    badFrames: 0,
+  };
+  #sessionsTotal = 0;
+  #end: NodeEnd = { reason: 'stopped', exitCode: 0 };
+
+  constructor(self: Self<NodeMessage, NodeEvent>, args: NodeArgs) {
+    this.#self = self;
+    this.#args = args;
+    this.#startedMs = self.now();
+    const { identity, settings } = args;
+    // Filled before any of its holders has its first turn: spawning runs no handler.
+    const addresses = { node: self.ref } as Addresses;
+    addresses.store = self.spawn(localStoreKind, 'local-store', { identity, settings, addresses });
+    addresses.router = self.spawn(routerKind, 'router', { identity, settings, addresses });
+    addresses.finder = self.spawn(finderKind, 'finder', { identity, settings, addresses });
+    this.#addresses = addresses;
+    for (const ref of [addresses.store, addresses.router, addresses.finder]) self.watch(ref);
+  }
+
+  get drainMs(): number {
+    return this.#args.settings.drainMs;
+  }
+
+  get aloneAfterMs(): number {
+    return this.#args.settings.aloneAfterMs;
+  }
+
+  // Commands
+
+  listen(): void {
+    const { env, settings } = this.#args;
+    for (const { host, port } of settings.listen) {
+      env.bus.listen(
+        {
+          host,
+          port,
+          tls: settings.tls,
+          linkSecret: settings.linkSecret,
+          origins: settings.origins,
+          hosts: settings.hosts,
+          connectionsMax: settings.connectionsMax,
+          clientFrameBytesMax: settings.frameBytesMax,
+          linkFrameBytesMax: settings.linkFrameBytesMax,
+          backlogBytesMax: settings.backlogBytesMax,
+        },
+        (link, kind) => this.#accept(link, kind),
+        this.#args.answer,
+        (listener) => this.#onListening(listener),
+        (reason) => {
+          this.#end = { reason, exitCode: 2 };
+          this.#self.signal('fail');
+        },
+      );
+    }
+  }
+
+  dialLinks(): NodeEvent | void {
+    const { settings } = this.#args;
+    for (const url of settings.links) this.onDial({ type: 'dial', url });
+    // Without links to dial there is no swarm to wait for.
+    return settings.links.length === 0 ? 'joined' : undefined;
+  }
+
+  serveClients(): void {
+    this.#addresses.finder.tell({ type: 'serve' } satisfies Serve, this.#self.ref);
+    this.#args.onRunning();
+  }
+
+  startDraining(): NodeEvent | void {
+    for (const listener of this.#listeners) listener.close();
+    const drain: Drain = { type: 'drain' };
+    this.#addresses.router.tell(drain, this.#self.ref);
+    this.#addresses.finder.tell(drain, this.#self.ref);
+    this.#addresses.store.tell(drain, this.#self.ref);
+    for (const session of this.#sessions) session.tell(drain, this.#self.ref);
+    return this.#sessions.size === 0 ? 'drained' : undefined;
+  }
+
+  reportEnd(): void {
+    for (const listener of this.#listeners) listener.close();
+    this.#args.onEnd(this.#end);
+  }
+
+  // Messages
+
+  onInspect(request: MessageOf<'inspect'>, session: Ref): void {
+    const { id, what } = request;
+    switch (what) {
+      case 'node':
+        return this.#report(session, id, this.#describe());
+      case 'actors':
+        return this.#report(session, id, { actors: this.#args.actors() });
+      case 'topology':
+        this.#addresses.router.tell(request, session);
+        return;
+      case 'counters':
+        return this.#count(session, id);
+      default: {
+        const text = `inspect knows "node", "topology", "counters" and "actors", not ${JSON.stringify(what)}`;
+        session.tell(refused(id, 'BAD_REQUEST', text), this.#self.ref);
+      }
+    }
+  }
+
+  onDial({ url }: DialRequest): void {
+    this.#spawnLink({ url });
+  }
+
+  onView({ members }: View): NodeEvent | void {
+    if (members.length > 1) return 'joined';
+  }
+
+  onNameTaken({ by }: NameTaken): NodeEvent {
+    const reason = `the name ${this.#args.identity.name} is taken by the node ${by}; choose another with --name`;
+    this.#end = { reason, exitCode: 2 };
+    return 'fail';
+  }
+
+  onTerminated({ who, reason }: Terminated): NodeEvent | void {
+    if (this.#sessions.delete(who)) {
+      return this.#sessions.size === 0 && this.#self.status === 'draining' ? 'drained' : undefined;
+    }
+    // A node without store, router or finder is none. Whoever started it starts it again.
+    this.#end = { reason: `${who.path} failed: ${reason}`, exitCode: 1 };
+    return 'fail';
+  }
+
+  #accept(link: Link, kind: LinkKind): LinkHandler {
+    const { env, identity, settings, isToken } = this.#args;
+    const addresses = this.#addresses;
+    let handler: LinkHandler | null = null;
+    const handle = (given: LinkHandler): void => {
+      handler = given;
+    };
+    if (kind === 'link') {
+      this.#spawnLink({ link, handle });
+    } else {
+      const counts = this.#sessionCounts;
+      const args = { identity, settings, addresses, wires: env.wires, link, isToken, handle, counts };
+      const session = this.#self.spawn(sessionKind, 'session', args);
+      this.#sessionsTotal += 1;
+      this.#sessions.add(session);
+      this.#self.watch(session);
+    }
+    return handler as unknown as LinkHandler;
+  }
+
+  #spawnLink(start: PeerLinkArgs['start']): void {
+    const { env, identity, settings } = this.#args;
+    const args = { env, identity, settings, addresses: this.#addresses, start, counts: this.#linkCounts };
+    this.#self.spawn(peerLinkKind, 'peer-link', args);
+  }
+
+  #onListening(listener: Listener): void {
+    this.#listeners.push(listener);
+    if (this.#listeners.length < this.#args.settings.listen.length) return;
+    this.#args.onListening(this.#listeners);
+    this.#self.signal('listening');
+  }
+
+  #report(session: Ref, id: RequestId, info: Readonly<Record<string, unknown>>): void {
+    session.tell({ type: 'report', id, info } satisfies MessageOf<'report'>, this.#self.ref);
+  }
+
+  #describe(): Readonly<Record<string, unknown>> {
+    const { identity, settings } = this.#args;
+    return {
+      id: identity.node as NodeId,
+      name: identity.name,
+      swarm: identity.swarm,
+      version: identity.version,
+      incarnation: identity.incarnation,
+      status: this.#self.status,
+      uptimeMs: Math.round(this.#self.now() - this.#startedMs),
+      listeners: this.#listeners.map(({ host, port, kind, fallbackReason }) => ({ host, port, kind, fallbackReason })),
+      dials: settings.links,
+      sessions: this.#sessions.size,
+      storeBytesMax: settings.storeBytesMax,
+      keysMax: settings.keysMax,
+    };
+  }
+
+  /** Asks those who count, and reports when all have answered. */
+  #count(session: Ref, id: RequestId): void {
+    const info: Record<string, unknown> = {
+      sessions: { ...this.#sessionCounts, open: this.#sessions.size, total: this.#sessionsTotal },
+      links: { ...this.#linkCounts },
+      runtime: this.#args.runtimeCounters(),
+    };
+    const asked = ['store', 'finder', 'router'] as const;
+    let awaited = asked.length;
+    for (const name of asked) {
+      this.#self.ask(this.#addresses[name], { type: 'count' } satisfies Count, COUNT_TIMEOUT_MS, (reply) => {
+        info[name] = reply === null ? null : (reply as Counters).counters;
+        awaited -= 1;
+        if (awaited === 0) this.#report(session, id, info);
+      });
+    }
+  }
+}
+
+const on = Node.prototype;
+const always = {
+  inspect: on.onInspect,
+  dial: on.onDial,
+  view: on.onView,
+  nameTaken: on.onNameTaken,
+  terminated: on.onTerminated,
+} as const;
+
+const ended = { inspect: refuse, dial: drop, view: drop, nameTaken: drop, terminated: drop } as const;
+
+export const nodeKind = defineKind({
+  name: 'node',
+  machine: nodeMachine,
+  create: (self: Self<NodeMessage, NodeEvent>, args: NodeArgs) => new Node(self, args),
+  tables: { starting: always, joining: always, running: always, draining: always, stopped: ended },
+  commands: {
+    listen: on.listen,
+    dialLinks: on.dialLinks,
+    serveClients: on.serveClients,
+    startDraining: on.startDraining,
+    reportEnd: on.reportEnd,
+  },
+  delays: { alone: (node: Node) => node.aloneAfterMs, drainTimeout: (node: Node) => node.drainMs },
+  mailbox: {
+    capacity: 65_536,
+    overflow: { view: 'never', nameTaken: 'never', terminated: 'never' },
+  },
+  refusal: (message: NodeMessage) =>
+    message.type === 'inspect'
+      ? refused(message.id, 'BUSY', 'this node has too much to do', { retryAfterMs: 100 })
+      : null,
+});

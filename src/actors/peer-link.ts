@@ -1,0 +1,471 @@
+/**
+ * A peer link: the way to one neighbour. It dials and redials (or was accepted), greets, keeps the heart beating, and
+ * carries messages between the router and the wire. A link that was dialled survives its connections; at any time it
+ * holds at most one.
+ *
+ * Invariants: nothing passes before both ends have greeted and this node's router has adopted the link; a silent link is
+ * dead after `heartbeatTimeoutMs`; whatever a neighbour does wrong closes its link with a named reason and no more.
+ */
+import type { NodeId } from '../store/node-id.js';
+import { parseNodeId } from '../store/node-id.js';
+import type { Link, LinkHandler } from '../transport/link.js';
+import { CLOSE, PROTOCOL_MAX, PROTOCOL_MIN } from '../transport/message.js';
+import type { LinkMessage, Malformed, MessageOf, Relay, RoutedMessage } from '../transport/message.js';
+import type { NodeWire } from '../transport/wire.js';
+import type { Addresses } from './addresses.js';
+import type {
+  BadFrame,
+  Gone,
+  LinkDown,
+  LinkUp,
+  NameTaken,
+  PeerLinkMessage,
+  RouterMessage,
+  Spurned,
+} from './message.js';
+import { peerLinkMachine } from './peer-link-machine.js';
+import type { PeerLinkEvent } from './peer-link-machine.js';
+import { defineKind, drop, stash } from './runtime/kind.js';
+import type { Ref, Self, TimerId } from './runtime/kind.js';
+import { SKEW_MS_MAX } from './settings.js';
+import type { Identity, NodeEnv, Settings } from './settings.js';
+
+export interface PeerLinkArgs {
+  readonly env: NodeEnv;
+  readonly identity: Identity;
+  readonly settings: Settings;
+  readonly addresses: Addresses;
+  /** What to dial, or the connection that was accepted. */
+  readonly start:
+    | { readonly url: string }
+    /** `handle` takes the handler of the connection, before `spawn` returns. */
+    | { readonly link: Link; readonly handle: (handler: LinkHandler) => void };
+  readonly counts: LinkCounts;
+}
+
+/** Counted by all links of a node together; accepted ones come and go. */
+export interface LinkCounts {
+  dials: number;
+  dialsFailed: number;
+  up: number;
+  lost: number;
+  refused: number;
+  silent: number;
+  malformed: number;
+  badFrames: number;
+}
+
+/** What a link passes on between its neighbour and the router. */
+type Passing = MessageOf<'links' | 'search' | 'echo'> | RoutedMessage | Relay;
+
+const DIAL_TIMEOUT_MS = 5000;
+const GREET_TIMEOUT_MS = 5000;
+const CLOSE_TIMEOUT_MS = 1000;
+const BACKOFF_MIN_MS = 100;
+const BACKOFF_MAX_MS = 10_000;
+/** A neighbour that already has a link to this node, or refuses it for what it is, is asked again only so often. */
+const REFUSED_BACKOFF_MS = 10_000;
+
+interface Neighbour {
+  readonly node: NodeId;
+  readonly incarnation: number;
+  readonly name: string;
+  readonly protocol: number;
+}
+
+export class PeerLink {
+  readonly #self: Self<PeerLinkMessage, PeerLinkEvent>;
+  readonly #args: PeerLinkArgs;
+  readonly #url: string | null;
+  #wire: NodeWire | null = null;
+  #dial: { cancel(): void } | null = null;
+  #neighbour: Neighbour | null = null;
+  #isAdopted = false;
+  /** Failed attempts in a row. */
+  #failures = 0;
+  #isRefused = false;
+  #lastFailure = '';
+  #hasHeard = false;
+  #hasSent = false;
+  #lastHeardMs = 0;
+  #isSelf = false;
+  #heart: TimerId | null = null;
+
+  constructor(self: Self<PeerLinkMessage, PeerLinkEvent>, args: PeerLinkArgs) {
+    this.#self = self;
+    this.#args = args;
+    if ('url' in args.start) {
+      this.#url = args.start.url;
+      self.signal('dial');
+    } else {
+      this.#url = null;
+      args.start.handle(this.#open(args.start.link));
+      self.signal('accept');
+    }
+  }
+
+  // Delays
+
+  get backoffMs(): number {
+    if (this.#isRefused) return REFUSED_BACKOFF_MS;
+    // Full jitter: nodes that lost the same neighbour do not come back in step.
+    const limitMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(this.#failures, 10));
+    return BACKOFF_MIN_MS / 2 + this.#self.random.below(limitMs);
+  }
+
+  // Commands
+
+  dial(): void {
+    const { env, settings, counts } = this.#args;
+    counts.dials += 1;
+    this.#isRefused = false;
+    this.#dial = env.bus.dial(
+      this.#url as string,
+      {
+        linkSecret: settings.linkSecret,
+        tlsCaFile: settings.tlsCaFile,
+        timeoutMs: DIAL_TIMEOUT_MS,
+        frameBytesMax: settings.linkFrameBytesMax,
+        backlogBytesMax: settings.backlogBytesMax,
+      },
+      (link) => {
+        const handler = this.#open(link);
+        this.#self.signal('opened');
+        return handler;
+      },
+      (reason) => {
+        this.#noteFailure(reason);
+        this.#self.signal('failed');
+      },
+    );
+  }
+
+  giveUpDialling(): void {
+    this.#dial?.cancel();
+  }
+
+  greet(): void {
+    const { identity } = this.#args;
+    const info = {
+      protocolMin: PROTOCOL_MIN,
+      protocolMax: PROTOCOL_MAX,
+      version: identity.version,
+      swarm: identity.swarm,
+      id: identity.node,
+      name: identity.name,
+      incarnation: identity.incarnation,
+      wallMs: this.#self.wallMs(),
+    };
+    this.#send({ type: 'greet', info });
+  }
+
+  giveUpGreeting(): PeerLinkEvent {
+    return this.#giveUp(CLOSE.helloTimeout, 'no greeting in time');
+  }
+
+  watchHeart(): void {
+    this.#args.counts.up += 1;
+    this.#failures = 0;
+    this.#lastHeardMs = this.#self.now();
+    this.#self.log('info', 'link up', { neighbour: this.#neighbour?.name, remote: this.#wire?.remote });
+    this.#beatLater();
+  }
+
+  leaveSwarm(): void {
+    if (this.#heart !== null) this.#self.cancel(this.#heart);
+    this.#args.counts.lost += 1;
+    const neighbour = this.#neighbour as Neighbour;
+    this.#self.log('info', 'link down', { neighbour: neighbour.name, reason: this.#lastFailure });
+    if (this.#isAdopted)
+      this.#router.tell({ type: 'linkDown', node: neighbour.node } satisfies LinkDown, this.#self.ref);
+    this.#isAdopted = false;
+  }
+
+  hangUp(): void {
+    this.#wire?.close(CLOSE.goingAway, 'the node stops');
+  }
+
+  cut(): void {
+    this.#wire?.close(CLOSE.goingAway, 'the node stops');
+    this.#wire = null;
+  }
+
+  // From the neighbour
+
+  onGreet({ info }: MessageOf<'greet'>): PeerLinkEvent | void {
+    const { identity } = this.#args;
+    const neighbour = parseGreeting(info);
+    if (neighbour === null) return this.#giveUp(CLOSE.badFrame, 'malformed greeting');
+    if (neighbour.node === identity.node) {
+      this.#isSelf = neighbour.incarnation === identity.incarnation;
+      if (this.#isSelf && this.#url !== null) {
+        this.#self.log('warn', 'this link leads back to this node; not dialled again', { url: this.#url });
+      }
+      return this.#refuse(CLOSE.nameTaken, 'link to oneself, or another node with this id');
+    }
+    if (info['swarm'] !== identity.swarm) {
+      return this.#refuse(CLOSE.forbidden, `another swarm: ${String(info['swarm'])}, here ${identity.swarm}`);
+    }
+    if (neighbour.protocol === 0) return this.#refuse(CLOSE.forbidden, 'no common protocol version');
+    if (Math.abs(Number(info['wallMs']) - this.#self.wallMs()) > SKEW_MS_MAX) {
+      return this.#refuse(CLOSE.forbidden, 'CLOCK: the clocks of the two nodes differ by more than a day');
+    }
+    if (neighbour.name === identity.name) {
+      const isYounger =
+        identity.incarnation > neighbour.incarnation ||
+        (identity.incarnation === neighbour.incarnation && identity.node > neighbour.node);
+      if (isYounger) {
+        const taken: NameTaken = { type: 'nameTaken', by: neighbour.node };
+        this.#args.addresses.node.tell(taken, this.#self.ref);
+      }
+      return this.#refuse(CLOSE.nameTaken, `the name ${identity.name} is taken by another node`);
+    }
+    this.#neighbour = neighbour;
+    // The listening end waits for `linked`: only the dialling end knows whether it wants this link.
+    if (this.#url !== null) this.#askRouter(neighbour);
+  }
+
+  onLinked(): PeerLinkEvent | void {
+    if (this.#neighbour === null || this.#url !== null) return this.#giveUp(CLOSE.badFrame, 'linked out of turn');
+    this.#askRouter(this.#neighbour);
+  }
+
+  /** Between a neighbour and the router, whichever it comes from. */
+  onPassing(message: Passing, from: Ref): void {
+    if (from !== this.#router) {
+      this.#hasHeard = true;
+      this.#router.tell(message, this.#self.ref);
+    } else this.#send(message);
+  }
+
+  onBeat(): void {
+    this.#hasHeard = true;
+  }
+
+  onMalformed({ code, reason }: Malformed): PeerLinkEvent | void {
+    this.#args.counts.malformed += 1;
+    // What a newer version says beyond this one's table is no fault.
+    if (code === 'UNSUPPORTED') return;
+    return this.#giveUp(CLOSE.badFrame, reason);
+  }
+
+  onBadFrame({ reason }: BadFrame): PeerLinkEvent {
+    this.#args.counts.badFrames += 1;
+    return this.#giveUp(CLOSE.badFrame, reason);
+  }
+
+  onUnexpected(message: { readonly type: string }): PeerLinkEvent {
+    return this.#giveUp(CLOSE.badFrame, `${message.type} out of turn`);
+  }
+
+  onGone({ code, reason }: Gone): PeerLinkEvent {
+    this.#wire = null;
+    if (this.#isSelf) return 'ended';
+    if (code === CLOSE.nameTaken || code === CLOSE.forbidden) this.#isRefused = true;
+    this.#noteFailure(`closed: ${code} ${reason}`);
+    return this.#url === null ? 'ended' : 'lost';
+  }
+
+  // From the router
+
+  onAdopted(): PeerLinkEvent {
+    this.#isAdopted = true;
+    const { protocol } = this.#neighbour as Neighbour;
+    if (this.#url !== null) this.#send({ type: 'linked', protocol });
+    return 'greeted';
+  }
+
+  onSpurned({ reason }: Spurned): PeerLinkEvent {
+    this.#isAdopted = false;
+    return this.#refuse(CLOSE.normal, reason === 'duplicate' ? 'there is a link already' : 'replaced by another link');
+  }
+
+  onTick(): PeerLinkEvent | void {
+    const nowMs = this.#self.now();
+    if (this.#hasHeard) this.#lastHeardMs = nowMs;
+    this.#hasHeard = false;
+    if (nowMs - this.#lastHeardMs >= this.#args.settings.heartbeatTimeoutMs) {
+      this.#args.counts.silent += 1;
+      return this.#giveUp(CLOSE.goingAway, 'no heartbeat');
+    }
+    if (!this.#hasSent) this.#send({ type: 'beat' });
+    this.#hasSent = false;
+    this.#beatLater();
+  }
+
+  flush(): void {
+    this.#wire?.flush();
+  }
+
+  /** However it ends, the connection does not outlive it. */
+  end(): void {
+    this.#dial?.cancel();
+    this.cut();
+  }
+
+  get #router(): Ref<RouterMessage> {
+    return this.#args.addresses.router;
+  }
+
+  #open(link: Link): LinkHandler {
+    const { env, identity, settings } = this.#args;
+    const { keyBytesMax, valueBytesMax } = settings;
+    this.#neighbour = null;
+    this.#lastFailure = '';
+    const { ref } = this.#self;
+    // Frames of a connection that was given up say nothing to this link any more.
+    const isPresent = (): boolean => this.#wire === opened.wire;
+    const opened = env.wires.node(
+      link,
+      identity.node,
+      { keyBytesMax, valueBytesMax },
+      {
+        onMessage: (message) => void (isPresent() && ref.tell(message, ref)),
+        onBadFrame: (reason) => void (isPresent() && ref.tell({ type: 'badFrame', reason }, ref)),
+        onWritable: () => {},
+        onClosed: (code, reason) => void (isPresent() && ref.tell({ type: 'gone', code, reason }, ref)),
+      },
+    );
+    this.#wire = opened.wire;
+    return opened.handler;
+  }
+
+  #askRouter({ node, incarnation }: Neighbour): void {
+    const up: LinkUp = { type: 'linkUp', node, incarnation, isDialled: this.#url !== null };
+    this.#router.tell(up, this.#self.ref);
+  }
+
+  #beatLater(): void {
+    this.#heart = this.#self.after(this.#args.settings.heartbeatMs, { type: 'tick' });
+  }
+
+  #send(message: LinkMessage | RoutedMessage | Relay): void {
+    this.#hasSent = true;
+    this.#wire?.send(message);
+    this.#self.flushLater();
+  }
+
+  /** Closes the connection. What follows depends on who dialled. */
+  #giveUp(code: number, reason: string): PeerLinkEvent {
+    const wire = this.#wire;
+    this.#wire = null;
+    wire?.close(code, reason);
+    this.#noteFailure(reason);
+    return this.#url === null || this.#isSelf ? 'ended' : 'lost';
+  }
+
+  #refuse(code: number, reason: string): PeerLinkEvent {
+    this.#args.counts.refused += 1;
+    this.#isRefused = true;
+    return this.#giveUp(code, reason);
+  }
+
+  #noteFailure(reason: string): void {
+    this.#failures += 1;
+    if (reason === this.#lastFailure) return;
+    this.#lastFailure = reason;
+    this.#args.counts.dialsFailed += 1;
+    if (this.#url !== null) this.#self.log('warn', 'no link', { url: this.#url, reason });
+  }
+}
+
+const parseGreeting = (info: Readonly<Record<string, unknown>>): Neighbour | null => {
+  const { id, incarnation, name, protocolMin, protocolMax, wallMs } = info;
+  const node = typeof id === 'string' ? parseNodeId(id) : null;
+  if (node === null || typeof name !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(name)) return null;
+  if (!Number.isSafeInteger(incarnation) || (incarnation as number) < 0) return null;
+  if (!Number.isSafeInteger(protocolMin) || !Number.isSafeInteger(protocolMax)) return null;
+  if (typeof wallMs !== 'number') return null;
+  const common = Math.min(PROTOCOL_MAX, protocolMax as number);
+  const protocol = common >= PROTOCOL_MIN && common >= (protocolMin as number) ? common : 0;
+  return { node, incarnation: incarnation as number, name, protocol };
+};
+
+const on = PeerLink.prototype;
+const idle = {
+  greet: drop,
+  linked: drop,
+  beat: drop,
+  links: drop,
+  search: drop,
+  echo: drop,
+  forward: drop,
+  answer: drop,
+  notMine: drop,
+  relay: drop,
+  malformed: drop,
+  badFrame: drop,
+  gone: drop,
+  adopted: drop,
+  spurned: drop,
+  tick: drop,
+} as const;
+
+export const peerLinkKind = defineKind({
+  name: 'peer-link',
+  machine: peerLinkMachine,
+  create: (self: Self<PeerLinkMessage, PeerLinkEvent>, args: PeerLinkArgs) => new PeerLink(self, args),
+  tables: {
+    starting: { ...idle, greet: stash, gone: stash, malformed: stash, badFrame: stash },
+    dialling: idle,
+    greeting: {
+      ...idle,
+      greet: on.onGreet,
+      linked: on.onLinked,
+      links: stash,
+      search: stash,
+      echo: stash,
+      forward: stash,
+      answer: stash,
+      notMine: stash,
+      relay: stash,
+      malformed: on.onMalformed,
+      badFrame: on.onBadFrame,
+      gone: on.onGone,
+      adopted: on.onAdopted,
+      spurned: on.onSpurned,
+    },
+    up: {
+      greet: on.onUnexpected,
+      linked: on.onUnexpected,
+      beat: on.onBeat,
+      links: on.onPassing,
+      search: on.onPassing,
+      echo: on.onPassing,
+      forward: on.onPassing,
+      answer: on.onPassing,
+      notMine: on.onPassing,
+      relay: on.onPassing,
+      malformed: on.onMalformed,
+      badFrame: on.onBadFrame,
+      gone: on.onGone,
+      adopted: drop,
+      spurned: on.onSpurned,
+      tick: on.onTick,
+    },
+    backoff: idle,
+    draining: { ...idle, gone: on.onGone },
+    closed: idle,
+  },
+  commands: {
+    dial: on.dial,
+    giveUpDialling: on.giveUpDialling,
+    greet: on.greet,
+    giveUpGreeting: on.giveUpGreeting,
+    watchHeart: on.watchHeart,
+    leaveSwarm: on.leaveSwarm,
+    hangUp: on.hangUp,
+    cut: on.cut,
+  },
+  delays: {
+    greetTimeout: GREET_TIMEOUT_MS,
+    backoff: (link: PeerLink) => link.backoffMs,
+    closeTimeout: CLOSE_TIMEOUT_MS,
+  },
+  mailbox: {
+    capacity: 1 << 20,
+    overflow: { links: 'never', gone: 'never', adopted: 'never', spurned: 'never', tick: 'never', badFrame: 'never' },
+  },
+  onFlush: on.flush,
+  onEnd: on.end,
+});

@@ -1,0 +1,358 @@
+/**
+ * A client's session: identity, limits, and the way of its requests to the finder and of the replies back.
+ * Invariants: each request is answered once, in the form in which it was asked, by one frame a turn; a client that does
+ * not read costs at most its backlog and is then closed with a reason; what one client sends disturbs no other.
+ */
+import { parseTime, timeOfMs } from '../store/stamp.js';
+import { CLOSE, PROTOCOL_MAX, PROTOCOL_MIN, refused } from '../transport/message.js';
+import type { CacheRequest, ClientReply, ClientRequest, Malformed, MessageOf } from '../transport/message.js';
+import type { Link, LinkHandler } from '../transport/link.js';
+import type { ClientWire, Wires } from '../transport/wire.js';
+import type { Addresses } from './addresses.js';
+import type { BadFrame, Observe, SessionMessage } from './message.js';
+import { defineKind, drop, stash } from './runtime/kind.js';
+import type { Ref, Self } from './runtime/kind.js';
+import { sessionMachine } from './session-machine.js';
+import type { SessionEvent } from './session-machine.js';
+import { SKEW_MS_MAX } from './settings.js';
+import type { Identity, Settings } from './settings.js';
+
+export interface SessionArgs {
+  readonly identity: Identity;
+  readonly settings: Settings;
+  readonly addresses: Addresses;
+  readonly wires: Wires;
+  readonly link: Link;
+  /** Compares a presented token with the node's, in constant time. Null: no token is required. */
+  readonly isToken: ((token: string) => boolean) | null;
+  /** Takes the handler of the connection, before `spawn` returns. */
+  readonly handle: (handler: LinkHandler) => void;
+  readonly counts: SessionCounts;
+}
+
+/** Counted by all sessions of a node together; they come and go. */
+export interface SessionCounts {
+  requests: number;
+  malformed: number;
+  badFrames: number;
+  unauthenticated: number;
+  tooMany: number;
+  slow: number;
+  slowClosed: number;
+}
+
+/** Replies not yet taken by the client beyond which no more of its requests are begun. */
+const SLOW_BYTES = 1024 * 1024;
+const SLOW_MS_MAX = 10_000;
+/** After `bye` a client has this long for what is open. */
+const DRAIN_MS_MAX = 5000;
+/** How long a client that was refused for too many requests should wait. */
+const RETRY_AFTER_MS = 50;
+
+export class Session {
+  readonly #self: Self<SessionMessage, SessionEvent>;
+  readonly #args: SessionArgs;
+  readonly #wire: ClientWire;
+  /** Requests passed on and not yet answered. */
+  #inFlight = 0;
+  #isGone = false;
+  #isHungUp = false;
+  #closing: { code: number; reason: string } = { code: CLOSE.goingAway, reason: 'the node stops' };
+
+  constructor(self: Self<SessionMessage, SessionEvent>, args: SessionArgs) {
+    this.#self = self;
+    this.#args = args;
+    const { keyBytesMax, valueBytesMax } = args.settings;
+    this.#wire = args.wires.client(
+      args.link,
+      { keyBytesMax, valueBytesMax },
+      {
+        onMessage: (message) => void self.ref.tell(message, self.ref),
+        onBadFrame: (reason) => void self.ref.tell({ type: 'badFrame', reason }, self.ref),
+        onWritable: () => self.signal('relieved'),
+        onClosed: (code, reason) => void self.ref.tell({ type: 'gone', code, reason }, self.ref),
+      },
+    );
+    args.handle(this.#wire);
+    self.signal(args.isToken === null ? 'admit' : 'challenge');
+  }
+
+  get helloTimeoutMs(): number {
+    return this.#args.settings.helloTimeoutMs;
+  }
+
+  // From the client
+
+  onHello({ id, options }: MessageOf<'hello'>): SessionEvent | void {
+    const { identity, settings, isToken } = this.#args;
+    if (options.protocol !== undefined && (options.protocol < PROTOCOL_MIN || options.protocol > PROTOCOL_MAX)) {
+      const text = `this node speaks the protocols ${PROTOCOL_MIN} to ${PROTOCOL_MAX}`;
+      return this.#send(refused(id, 'UNSUPPORTED', text, { name: 'protocol' }));
+    }
+    if (isToken !== null && !isToken(options.token ?? '')) {
+      this.#args.counts.unauthenticated += 1;
+      this.#send(refused(id, 'UNAUTHENTICATED', 'the token is missing or wrong', null));
+      this.#closing = { code: CLOSE.unauthenticated, reason: 'the token is missing or wrong' };
+      return 'fault';
+    }
+    if (options.clock !== undefined) {
+      const clock = parseTime(options.clock.split(/[-+]/)[0] as string);
+      if (clock === null) return this.#send(refused(id, 'BAD_REQUEST', 'options.clock is no stamp', null));
+      if (clock > timeOfMs(this.#self.wallMs() + SKEW_MS_MAX)) {
+        return this.#send(refused(id, 'CLOCK', 'options.clock is too far ahead of this node', null));
+      }
+      this.#args.addresses.finder.tell({ type: 'observe', clock } satisfies Observe, this.#self.ref);
+    }
+    const info = {
+      node: identity.node,
+      name: identity.name,
+      swarm: identity.swarm,
+      version: identity.version,
+      protocol: PROTOCOL_MAX,
+      limits: {
+        frameBytesMax: settings.frameBytesMax,
+        keyBytesMax: settings.keyBytesMax,
+        valueBytesMax: settings.valueBytesMax,
+        inFlightMax: settings.inFlightMax,
+      },
+    };
+    this.#send({ type: 'welcome', id, info });
+    return this.#self.status === 'greeting' ? 'welcome' : undefined;
+  }
+
+  onCacheRequest(request: CacheRequest): void {
+    if (this.#inFlight >= this.#args.settings.inFlightMax) return this.#refuseTooMany(request);
+    if (request.type === 'set' && request.options.ttlMs !== undefined && request.options.ttlMs <= 0) {
+      return this.#send(refused(request.id, 'BAD_REQUEST', 'ttlMs must be above 0', null));
+    }
+    this.#inFlight += 1;
+    this.#args.counts.requests += 1;
+    this.#args.addresses.finder.tell(request, this.#self.ref);
+  }
+
+  onPing({ id }: MessageOf<'ping'>): void {
+    this.#send({ type: 'pong', id });
+  }
+
+  onInspect(request: MessageOf<'inspect'>): void {
+    if (this.#inFlight >= this.#args.settings.inFlightMax) return this.#refuseTooMany(request);
+    this.#inFlight += 1;
+    this.#args.addresses.node.tell(request, this.#self.ref);
+  }
+
+  onMalformed({ id, code, reason, info }: Malformed): void {
+    this.#args.counts.malformed += 1;
+    this.#send(refused(id, code, reason, info));
+  }
+
+  onBadFrame({ reason }: BadFrame): SessionEvent {
+    this.#args.counts.badFrames += 1;
+    this.#send(refused(null, 'BAD_REQUEST', reason, null));
+    this.#closing = { code: CLOSE.badFrame, reason };
+    return 'fault';
+  }
+
+  onUnauthenticated(request: ClientRequest | Malformed): void {
+    this.#args.counts.unauthenticated += 1;
+    this.#send(refused(request.id, 'UNAUTHENTICATED', 'say hello with the token first', null));
+  }
+
+  onDrainingRequest({ id }: ClientRequest): void {
+    this.#send(refused(id, 'DRAINING', 'this node is leaving; use another one', null));
+  }
+
+  onGone(): SessionEvent {
+    this.#isGone = true;
+    return 'gone';
+  }
+
+  // From the node's other actors
+
+  onReply(reply: ClientReply, from: Ref): SessionEvent | void {
+    this.#send(reply);
+    // What the session tells itself (a full mailbox) had not been passed on.
+    if (from !== this.#self.ref) this.#inFlight -= 1;
+    if (this.#inFlight === 0 && this.#self.status === 'draining') return 'finished';
+  }
+
+  onDrain(): SessionEvent {
+    return 'drain';
+  }
+
+  // Commands
+
+  sayBye(): SessionEvent | void {
+    this.#send({ type: 'bye', id: null, info: { reason: 'the node is leaving', retryAfterMs: 1000 } });
+    this.#closing = { code: CLOSE.goingAway, reason: 'the node is leaving' };
+    return this.#inFlight === 0 ? 'finished' : undefined;
+  }
+
+  blameSilence(): void {
+    this.#closing = { code: CLOSE.helloTimeout, reason: 'no hello in time' };
+  }
+
+  blameSlowness(): void {
+    this.#args.counts.slowClosed += 1;
+    this.#closing = { code: CLOSE.slow, reason: 'the client reads too slowly' };
+  }
+
+  pauseReading(): void {
+    this.#args.counts.slow += 1;
+    this.#wire.pause();
+  }
+
+  resumeReading(): void {
+    this.#wire.resume();
+  }
+
+  hangUp(): void {
+    this.#isHungUp = true;
+    if (!this.#isGone) this.#wire.close(this.#closing.code, this.#closing.reason);
+  }
+
+  flush(): void {
+    this.#wire.flush();
+    if (this.#wire.bufferedBytes > SLOW_BYTES && this.#self.status === 'open') this.#self.signal('congested');
+  }
+
+  /** However it ends, the connection does not outlive the session. */
+  end(): void {
+    if (!this.#isGone && !this.#isHungUp) this.#wire.close(CLOSE.internal, 'the session failed');
+  }
+
+  #send(reply: ClientReply): void {
+    this.#wire.send(reply);
+    this.#self.flushLater();
+  }
+
+  #refuseTooMany({ id }: ClientRequest): void {
+    this.#args.counts.tooMany += 1;
+    const text = `more than ${this.#args.settings.inFlightMax} requests in flight`;
+    this.#send(refused(id, 'BUSY', text, { retryAfterMs: RETRY_AFTER_MS }));
+  }
+}
+
+const on = Session.prototype;
+const replies = {
+  welcome: drop,
+  value: on.onReply,
+  missing: on.onReply,
+  stored: on.onReply,
+  deleted: on.onReply,
+  pong: drop,
+  report: on.onReply,
+  bye: drop,
+  refused: on.onReply,
+} as const;
+const always = { ...replies, badFrame: on.onBadFrame, gone: on.onGone, drain: on.onDrain } as const;
+
+export const sessionKind = defineKind({
+  name: 'session',
+  machine: sessionMachine,
+  create: (self: Self<SessionMessage, SessionEvent>, args: SessionArgs) => new Session(self, args),
+  tables: {
+    starting: {
+      ...always,
+      hello: stash,
+      get: stash,
+      set: stash,
+      delete: stash,
+      ping: stash,
+      inspect: stash,
+      malformed: stash,
+    },
+    greeting: {
+      ...always,
+      hello: on.onHello,
+      get: on.onUnauthenticated,
+      set: on.onUnauthenticated,
+      delete: on.onUnauthenticated,
+      ping: on.onUnauthenticated,
+      inspect: on.onUnauthenticated,
+      malformed: on.onUnauthenticated,
+    },
+    open: {
+      ...always,
+      hello: on.onHello,
+      get: on.onCacheRequest,
+      set: on.onCacheRequest,
+      delete: on.onCacheRequest,
+      ping: on.onPing,
+      inspect: on.onInspect,
+      malformed: on.onMalformed,
+    },
+    slow: {
+      ...always,
+      hello: stash,
+      get: stash,
+      set: stash,
+      delete: stash,
+      ping: stash,
+      inspect: stash,
+      malformed: stash,
+    },
+    draining: {
+      ...always,
+      hello: on.onDrainingRequest,
+      get: on.onDrainingRequest,
+      set: on.onDrainingRequest,
+      delete: on.onDrainingRequest,
+      ping: on.onPing,
+      inspect: on.onDrainingRequest,
+      malformed: on.onMalformed,
+      drain: drop,
+    },
+    closed: {
+      hello: drop,
+      get: drop,
+      set: drop,
+      delete: drop,
+      ping: drop,
+      inspect: drop,
+      malformed: drop,
+      welcome: drop,
+      value: drop,
+      missing: drop,
+      stored: drop,
+      deleted: drop,
+      pong: drop,
+      report: drop,
+      bye: drop,
+      refused: drop,
+      badFrame: drop,
+      gone: drop,
+      drain: drop,
+    },
+  },
+  commands: {
+    hangUp: on.hangUp,
+    blameSilence: on.blameSilence,
+    blameSlowness: on.blameSlowness,
+    sayBye: on.sayBye,
+    pauseReading: on.pauseReading,
+    resumeReading: on.resumeReading,
+  },
+  delays: {
+    helloTimeout: (session: Session) => session.helloTimeoutMs,
+    slowTimeout: SLOW_MS_MAX,
+    drainTimeout: DRAIN_MS_MAX,
+  },
+  mailbox: {
+    capacity: 65_536,
+    overflow: {
+      value: 'never',
+      missing: 'never',
+      stored: 'never',
+      deleted: 'never',
+      report: 'never',
+      refused: 'never',
+      badFrame: 'never',
+      gone: 'never',
+      drain: 'never',
+    },
+  },
+  refusal: (message: SessionMessage) =>
+    'id' in message ? refused(message.id, 'BUSY', 'too many requests at once', { retryAfterMs: RETRY_AFTER_MS }) : null,
+  onFlush: on.flush,
+  onEnd: on.end,
+});

@@ -1,0 +1,75 @@
+/** What the actors of a node need to know before they start: who the node is, its bounds, its way to the network. */
+import type { NodeId } from '../store/node-id.js';
+import type { Bus, TlsOptions } from '../transport/link.js';
+import type { Wires } from '../transport/wire.js';
+import type { Env } from './runtime/env.js';
+
+/** The door to the outside of a node's actors. */
+export interface NodeEnv extends Env {
+  readonly bus: Bus;
+  readonly wires: Wires;
+}
+
+/** Who a node is, from one start to its end. */
+export interface Identity {
+  readonly node: NodeId;
+  /** Unix time in ms at the start: tells two starts of one id apart. */
+  readonly incarnation: number;
+  readonly name: string;
+  /** Nodes of other swarms are refused. */
+  readonly swarm: string;
+  /** The package's version. */
+  readonly version: string;
+}
+
+/** The options of a node. Each bound has a counter and a named outcome when it is hit. */
+export interface Settings {
+  readonly listen: readonly { readonly host: string; readonly port: number }[];
+  /** ws[s]://HOST:PORT of the nodes to dial. */
+  readonly links: readonly string[];
+  readonly name: string;
+  readonly swarm: string;
+  /** Key bytes plus encoded value bytes that this node stores at most. */
+  readonly storeBytesMax: number;
+  readonly keysMax: number;
+  /** What a client must present in `hello`, or null. */
+  readonly token: string | null;
+  readonly linkSecret: string | null;
+  readonly origins: readonly string[];
+  readonly hosts: readonly string[];
+  readonly tls: TlsOptions | null;
+  readonly tlsCaFile: string | null;
+  /** Largest frame of a client, in bytes. */
+  readonly frameBytesMax: number;
+  /** Largest frame between nodes, in bytes. */
+  readonly linkFrameBytesMax: number;
+  readonly keyBytesMax: number;
+  readonly valueBytesMax: number;
+  /** Requests of one session that wait for their reply. */
+  readonly inFlightMax: number;
+  readonly connectionsMax: number;
+  /** A request that is not answered by then is refused with TIMEOUT. */
+  readonly requestTimeoutMs: number;
+  /** Silence on a link after which a beat is sent. */
+  readonly heartbeatMs: number;
+  /** Silence on a link after which it counts as dead. */
+  readonly heartbeatTimeoutMs: number;
+  /** A node with links to dial serves clients alone after this time without any. */
+  readonly aloneAfterMs: number;
+  /** For how long a member that vanished without leaving is missed. */
+  readonly missedMs: number;
+  /** For how long a connection may stay without `hello` where a token is required. */
+  readonly helloTimeoutMs: number;
+  readonly drainMs: number;
+  /** Unsent bytes of one connection, beyond which it is closed as slow. */
+  readonly backlogBytesMax: number;
+}
+
+/** Wall clocks of linked nodes may differ by this much (RULES T3). */
+export const SKEW_MS_MAX = 24 * 60 * 60 * 1000;
+/** Owners of other keys that a node remembers. */
+export const LEARNED_OWNERS_MAX = 200_000;
+/** Requests that a finder waits for at once; beyond, BUSY. */
+export const OPEN_REQUESTS_MAX = 262_144;
+/** Floods that a router takes part in at once. */
+export const SEARCHES_MAX = 262_144;

@@ -1,0 +1,185 @@
+/**
+ * Starts nodes: puts the actors, the real network and the real clock together. `bootNode` is the part that an embedded
+ * swarm under virtual time shares with a process of its own.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { nodeKind } from './actors/node.js';
+import type { NodeEnd } from './actors/node.js';
+import type { NodeMessage } from './actors/message.js';
+import type { Log } from './actors/runtime/env.js';
+import type { Ref } from './actors/runtime/kind.js';
+import { nodeEnv } from './actors/runtime/env-node.js';
+import { createRuntime } from './actors/runtime/runtime.js';
+import type { Runtime, RuntimeOptions } from './actors/runtime/runtime.js';
+import type { Identity, NodeEnv, Settings } from './actors/settings.js';
+import { nodePage } from './node-page.js';
+import { drawNodeId } from './store/node-id.js';
+import { dial } from './transport/dial.js';
+import type { Answer, Listener } from './transport/link.js';
+import { createListen } from './transport/listen.js';
+import { wires } from './transport/wire.js';
+import { VERSION } from './version.js';
+
+export interface NodeOptions extends Settings {
+  /** Which WebSocket listener to use; null takes uWebSockets.js and, where that can't be loaded, ws. */
+  readonly listener: 'uws' | 'ws' | null;
+}
+
+export interface RunningNode {
+  readonly id: string;
+  readonly name: string;
+  /** Where clients connect. */
+  readonly urls: readonly string[];
+  readonly listenerKind: string;
+  /** Leaves in order; resolves when all is closed. A second call joins the first. */
+  stop(): Promise<NodeEnd>;
+  /** The node has ended, whoever asked for it. */
+  readonly stopped: Promise<NodeEnd>;
+}
+
+export interface Boot {
+  readonly env: NodeEnv;
+  readonly settings: Settings;
+  /** For the page at `/`: the bundle of the client, or null to go without. */
+  readonly clientScript: string | null;
+  readonly runtimeOptions?: RuntimeOptions;
+  readonly onListening: (listeners: readonly Listener[]) => void;
+  readonly onRunning: () => void;
+  readonly onEnd: (end: NodeEnd) => void;
+}
+
+/** A node in its runtime. */
+export interface BootedNode {
+  readonly identity: Identity;
+  readonly runtime: Runtime;
+  readonly node: Ref<NodeMessage>;
+  /** Dials one more neighbour. */
+  dial(url: string): void;
+  /** Leaves in order. */
+  stop(onDone: () => void): void;
+}
+
+/** Nothing has happened when it returns: the first turn starts the node. */
+export const bootNode = (boot: Boot): BootedNode => {
+  const { env, settings } = boot;
+  const { name, swarm } = settings;
+  const incarnation = env.wallMs();
+  const identity: Identity = { node: drawNodeId(env.random), incarnation, name, swarm, version: VERSION };
+  const health = { isRunning: false };
+  const runtime = createRuntime(env, { stopTimeoutMs: settings.drainMs + STOP_MARGIN_MS, ...boot.runtimeOptions });
+  const node = runtime.spawn(nodeKind, 'node', {
+    env,
+    identity,
+    settings,
+    isToken: settings.token === null ? null : tokenCheck(settings.token),
+    answer: answerHttp(identity, boot.clientScript, health),
+    onListening: boot.onListening,
+    onRunning: () => {
+      health.isRunning = true;
+      boot.onRunning();
+    },
+    onEnd: (end) => {
+      health.isRunning = false;
+      boot.onEnd(end);
+    },
+    actors: () => runtime.tree(),
+    runtimeCounters: () => {
+      const { dropped, ...counters } = runtime.counters;
+      return {
+        ...counters,
+        droppedOverflow: dropped.overflow,
+        droppedDecision: dropped.decision,
+        droppedRefused: dropped.refused,
+      };
+    },
+  });
+  return {
+    identity,
+    runtime,
+    node,
+    dial: (url) => void node.tell({ type: 'dial', url }),
+    stop: (onDone) => runtime.shutdown(onDone),
+  };
+};
+
+/**
+ * Starts a node in this process. Rejects with an Error of code `STARTUP` whose message is one line that says what to do.
+ * Resolves as soon as it listens; it serves clients when it has joined its swarm.
+ */
+export const startNode = (options: NodeOptions, log: Log, clientScript: string | null = null): Promise<RunningNode> =>
+  new Promise((resolve, reject) => {
+    const env: NodeEnv = { ...nodeEnv({ log }), bus: { dial, listen: createListen(options.listener) }, wires };
+    let listeners: readonly Listener[] = [];
+    let end: NodeEnd = { reason: 'stopped', exitCode: 0 };
+    let resolveStopped!: (end: NodeEnd) => void;
+    const stopped = new Promise<NodeEnd>((done) => {
+      resolveStopped = done;
+    });
+    let isClosing = false;
+    const close = (): void => {
+      if (isClosing) return;
+      isClosing = true;
+      stop(() => {
+        for (const listener of listeners) listener.terminate();
+        resolveStopped(end);
+      });
+    };
+    const { identity, stop } = bootNode({
+      env,
+      settings: options,
+      clientScript,
+      onListening(present) {
+        listeners = present;
+        const scheme = options.tls === null ? 'ws' : 'wss';
+        resolve({
+          id: identity.node,
+          name: identity.name,
+          urls: present.map(({ host, port }) => `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`),
+          listenerKind: present[0]?.kind ?? 'none',
+          stop() {
+            close();
+            return stopped;
+          },
+          stopped,
+        });
+      },
+      onRunning: () => log('info', 'serving clients', { node: identity.node }),
+      onEnd(given) {
+        end = given;
+        if (listeners.length === 0) reject(Object.assign(new Error(given.reason), { code: 'STARTUP' }));
+        close();
+      },
+    });
+  });
+
+/** What the runtime allows beyond the node's own drain before it ends actors that do not. */
+const STOP_MARGIN_MS = 2000;
+
+/** Digests have one length, so that the comparison tells nothing about the token, not even its length. */
+const tokenCheck = (token: string): ((given: string) => boolean) => {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  const expected = digest(token);
+  return (given) => timingSafeEqual(digest(given), expected);
+};
+
+const answerHttp = (identity: Identity, clientScript: string | null, health: { isRunning: boolean }): Answer => {
+  const page = nodePage(identity.name, identity.swarm);
+  return (_method, path) => {
+    switch (path) {
+      case '/':
+        return { status: 200, type: 'text/html; charset=utf-8', body: page };
+      case '/client.js':
+        return clientScript === null
+          ? null
+          : { status: 200, type: 'text/javascript; charset=utf-8', body: clientScript };
+      case '/livez':
+        return { status: 200, type: 'text/plain; charset=utf-8', body: 'ok\n' };
+      case '/readyz':
+        return health.isRunning
+          ? { status: 200, type: 'text/plain; charset=utf-8', body: 'ok\n' }
+          : { status: 503, type: 'text/plain; charset=utf-8', body: 'joining or leaving\n' };
+      default:
+        return null;
+    }
+  };
+};
