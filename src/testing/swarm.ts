@@ -1,0 +1,526 @@
+/**
+ * Whole swarms inside one process, for tests: the real actors, over memory or real sockets, in real time or in virtual
+ * time. In virtual time a run is a pure function of its seed, and hours pass in seconds.
+ */
+import type { NodeEnd } from '../actors/node.js';
+import { bootNode } from '../node.js';
+import { nodeEnv } from '../actors/runtime/env-node.js';
+import { seededRandom, VirtualTime } from '../actors/runtime/virtual-time.js';
+import type { Log } from '../actors/runtime/env.js';
+import type { AnyMessage, Ref } from '../actors/runtime/kind.js';
+import type { NodeMessage } from '../actors/message.js';
+import type { Hop, Runtime } from '../actors/runtime/runtime.js';
+import type { Identity, NodeEnv, Settings } from '../actors/settings.js';
+import { connectBy } from '../client/client.js';
+import type { Client, ConnectOptions } from '../client/client.js';
+import { openNodeSocket } from '../client/socket-node.js';
+import type { SocketLike } from '../client/socket.js';
+import { dial } from '../transport/dial.js';
+import type { Bus, Link, Listener } from '../transport/link.js';
+import { createListen } from '../transport/listen.js';
+import { createMemoryNetwork } from '../transport/memory-bus.js';
+import type { MemoryNetwork } from '../transport/memory-bus.js';
+import type { MessageOf } from '../transport/message.js';
+import { wires } from '../transport/wire.js';
+import { encodeHop } from './encode-hop.js';
+import { edgesOf, reachOf } from './shape.js';
+import type { Shape } from './shape.js';
+import { TraceHash } from './trace-hash.js';
+
+export interface SwarmOptions {
+  /** Default 3. */
+  readonly nodes?: number;
+  /** Default 'ring'. Pairs of node numbers make any other graph. */
+  readonly topology?: Shape;
+  /** Default n0, n1, … */
+  readonly names?: readonly string[];
+  /** 'memory' (default), or real sockets on free ports of 127.0.0.1. */
+  readonly transport?: 'memory' | 'uws' | 'ws';
+  /** Virtual time, over memory only. The seed decides all chance; default 1. */
+  readonly virtual?: boolean;
+  readonly seed?: number;
+  /** One way, in memory; default 1, in virtual time a random 0.5 to 2. */
+  readonly latencyMs?: number;
+  /** Encodes and decodes each message between actors, as if each were a process. */
+  readonly encodeEveryHop?: boolean;
+  /** Bounds and time-outs of the nodes, beside the defaults. */
+  readonly settings?: Partial<Settings>;
+  readonly log?: Log;
+  /** Called for each message that an actor handles. */
+  readonly trace?: (hop: Hop, node: number) => void;
+}
+
+export interface SwarmNode {
+  readonly id: string;
+  readonly name: string;
+  /** Where clients connect. */
+  readonly url: string;
+  readonly isAlive: boolean;
+  readonly runtime: Runtime;
+  /** Resolves when the node ends by itself, with the reason. */
+  readonly ended: Promise<NodeEnd>;
+  /** What `inspect` reports. */
+  inspect(what: 'node' | 'topology' | 'counters' | 'actors'): Promise<Record<string, unknown>>;
+}
+
+export interface Swarm {
+  readonly size: number;
+  node(index: number): SwarmNode;
+  /** A client of that node; closed with the swarm. */
+  client(index: number, options?: ConnectOptions): Promise<Client>;
+  /** A further edge: the first dials the second. */
+  link(a: number, b: number): void;
+  /** Breaks the edge, and keeps it broken until `heal`. Memory only. */
+  cut(a: number, b: number): void;
+  /** From now on nothing arrives in this direction, and nobody is told: a half-open link. Memory only. */
+  blackhole(from: number, to: number): void;
+  /** Mends one edge, or all. */
+  heal(a?: number, b?: number): void;
+  /** The node is gone without a word, with all that it stored. */
+  crash(index: number): void;
+  /** Starts a crashed node again, empty, under its name. */
+  restart(index: number): Promise<void>;
+  /** Resolves when every node sees all nodes that it can reach, and no others; rejects after `timeoutMs` (20,000). */
+  settle(timeoutMs?: number): Promise<void>;
+  /** Lets virtual time pass. */
+  advance(ms: number): void;
+  readonly time: VirtualTime | null;
+  /** Digest of all that was handled so far: equal for equal seeds in virtual time. */
+  readonly traceHash: string;
+  stop(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Settings that suit tests: quick to notice what is gone, patient with slow machines. */
+export const TEST_SETTINGS: Settings = {
+  listen: [],
+  links: [],
+  name: 'node',
+  swarm: 'test',
+  storeBytesMax: 64 * 1024 * 1024,
+  keysMax: 100_000,
+  token: null,
+  linkSecret: null,
+  origins: [],
+  hosts: [],
+  tls: null,
+  tlsCaFile: null,
+  frameBytesMax: 1024 * 1024,
+  linkFrameBytesMax: 16 * 1024 * 1024,
+  keyBytesMax: 4096,
+  valueBytesMax: 512 * 1024,
+  inFlightMax: 1024,
+  connectionsMax: 10_000,
+  requestTimeoutMs: 3000,
+  heartbeatMs: 250,
+  heartbeatTimeoutMs: 1500,
+  aloneAfterMs: 3000,
+  missedMs: 30_000,
+  helloTimeoutMs: 5000,
+  drainMs: 2000,
+  backlogBytesMax: 16 * 1024 * 1024,
+};
+
+const SETTLE_TIMEOUT_MS = 20_000;
+const POLL_MS = 10;
+/** In memory, where ports are free. */
+const FIRST_PORT = 7101;
+/** Streams of chance, apart from those of the nodes, which are numbered from 1. */
+const LATENCY_STREAM = 1_000_000;
+const CLIENT_STREAM = 2_000_000;
+
+/** One node and what belongs to it. */
+interface Slot {
+  readonly index: number;
+  readonly name: string;
+  url: string;
+  life: Life | null;
+}
+
+interface Life {
+  readonly identity: Identity;
+  readonly runtime: Runtime;
+  readonly node: Ref<NodeMessage>;
+  readonly stop: (onDone: () => void) => void;
+  readonly dial: (url: string) => void;
+  /** Cuts what it holds open. */
+  readonly cut: () => void;
+  readonly ended: Promise<NodeEnd>;
+  isAlive: boolean;
+}
+
+export const startSwarm = async (options: SwarmOptions = {}): Promise<Swarm> => {
+  const swarm = new EmbeddedSwarm(options);
+  await swarm.start();
+  return swarm;
+};
+
+class EmbeddedSwarm implements Swarm {
+  readonly size: number;
+  readonly time: VirtualTime | null;
+  readonly #options: SwarmOptions;
+  readonly #slots: Slot[];
+  readonly #edges: (readonly [number, number])[];
+  readonly #cuts = new Set<string>();
+  readonly #network: MemoryNetwork | null;
+  readonly #hash = new TraceHash();
+  readonly #clients: Client[] = [];
+  /** Promises of clients that wait for virtual time to pass. */
+  #awaited = 0;
+  #isPumping = false;
+  #isStopped = false;
+
+  constructor(options: SwarmOptions) {
+    this.#options = options;
+    this.size = options.nodes ?? 3;
+    const isMemory = (options.transport ?? 'memory') === 'memory';
+    if (options.virtual === true && !isMemory) throw new Error('virtual time needs the transport "memory"');
+    const seed = options.seed ?? 1;
+    this.time = options.virtual === true ? new VirtualTime({ seed }) : null;
+    const { time } = this;
+    const latency = seededRandom(seed, LATENCY_STREAM);
+    this.#network = isMemory
+      ? createMemoryNetwork({
+          defer: (delayMs, run) => void (time === null ? setTimeout(run, delayMs) : time.at(time.nowMs + delayMs, run)),
+          latencyMs: options.latencyMs ?? (time === null ? 1 : () => 0.5 + latency.below(1500) / 1000),
+        })
+      : null;
+    this.#edges = edgesOf(options.topology ?? 'ring', this.size);
+    this.#slots = Array.from({ length: this.size }, (_, index) => ({
+      index,
+      name: options.names?.[index] ?? `n${index}`,
+      url: `ws://127.0.0.1:${isMemory ? FIRST_PORT + index : 0}`,
+      life: null,
+    }));
+  }
+
+  get traceHash(): string {
+    return this.#hash.text;
+  }
+
+  async start(): Promise<void> {
+    for (const slot of this.#slots) await this.#boot(slot);
+    // Real ports are known only now.
+    if (this.#network === null) for (const [from, to] of this.#edges) this.#life(from).dial(this.#slot(to).url);
+    await this.settle();
+  }
+
+  node(index: number): SwarmNode {
+    const slot = this.#slot(index);
+    const life = this.#life(index);
+    const track = <T>(promise: Promise<T>): Promise<T> => this.#track(promise);
+    return {
+      id: life.identity.node,
+      name: slot.name,
+      url: slot.url,
+      isAlive: life.isAlive,
+      runtime: life.runtime,
+      get ended() {
+        return track(life.ended);
+      },
+      inspect: (what) => this.#track(this.#inspect(life, what)),
+    };
+  }
+
+  async client(index: number, options: ConnectOptions = {}): Promise<Client> {
+    const { url } = this.#slot(index);
+    const { time } = this;
+    const network = this.#network;
+    const open =
+      network === null ? openNodeSocket : (address: string): SocketLike => network.openSocket(address) as SocketLike;
+    const random = seededRandom(this.#options.seed ?? 1, CLIENT_STREAM + this.#clients.length);
+    const client = await this.#track(
+      connectBy(open, url, {
+        random: () => random.uint32() / 0x1_0000_0000,
+        ...options,
+        ...(time === null ? {} : { timers: timersOf(time) }),
+      }),
+    );
+    this.#clients.push(client);
+    return time === null ? client : this.#tracked(client);
+  }
+
+  link(a: number, b: number): void {
+    this.#edges.push([a, b]);
+    this.#life(a).dial(this.#slot(b).url);
+  }
+
+  cut(a: number, b: number): void {
+    this.#cuts.add(edgeKey(a, b));
+    this.#memory('cut').cut(this.#slot(a).name, this.#slot(b).name);
+  }
+
+  blackhole(from: number, to: number): void {
+    this.#memory('blackhole').blackhole(this.#slot(from).name, this.#slot(to).name);
+  }
+
+  heal(a?: number, b?: number): void {
+    for (const [from, to] of this.#edges) {
+      if (a !== undefined && b !== undefined && edgeKey(from, to) !== edgeKey(a, b)) continue;
+      this.#cuts.delete(edgeKey(from, to));
+      this.#memory('heal').heal(this.#slot(from).name, this.#slot(to).name);
+    }
+  }
+
+  crash(index: number): void {
+    const life = this.#life(index);
+    life.isAlive = false;
+    this.#network?.crash(this.#slot(index).name);
+    life.cut();
+  }
+
+  async restart(index: number): Promise<void> {
+    if (this.#life(index).isAlive) throw new Error(`node ${index} runs; crash it first`);
+    await this.#boot(this.#slot(index));
+  }
+
+  async settle(timeoutMs = SETTLE_TIMEOUT_MS): Promise<void> {
+    const startMs = this.#nowMs();
+    for (;;) {
+      const views = await this.#track(this.#views());
+      const lacks = this.#lacking(views);
+      if (lacks === null) return;
+      if (this.#nowMs() - startMs > timeoutMs) throw new Error(`the swarm did not settle in ${timeoutMs} ms: ${lacks}`);
+      if (this.time !== null) this.time.advance(POLL_MS);
+      else await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  advance(ms: number): void {
+    if (this.time === null) throw new Error('advance needs { virtual: true }');
+    this.time.advance(ms);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    for (const client of this.#clients) await this.#track(Promise.resolve(client.close()));
+    const lives = this.#slots.flatMap(({ life }) => (life?.isAlive === true ? [life] : []));
+    await this.#track(Promise.all(lives.map((life) => new Promise<void>((resolve) => life.stop(resolve)))));
+    for (const life of lives) {
+      life.isAlive = false;
+      life.cut();
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  #slot(index: number): Slot {
+    const slot = this.#slots[index];
+    if (slot === undefined) throw new Error(`there is no node ${index}: the swarm has ${this.size}`);
+    return slot;
+  }
+
+  #life(index: number): Life {
+    const { life } = this.#slot(index);
+    if (life === null) throw new Error(`node ${index} has not started`);
+    return life;
+  }
+
+  #memory(what: string): MemoryNetwork {
+    if (this.#network === null) throw new Error(`${what} needs the transport "memory"`);
+    return this.#network;
+  }
+
+  #nowMs(): number {
+    return this.time?.nowMs ?? performance.now();
+  }
+
+  #urlsOf(slot: Slot): string[] {
+    return this.#edges.flatMap(([from, to]) => (from === slot.index ? [this.#slot(to).url] : []));
+  }
+
+  #boot(slot: Slot): Promise<void> {
+    const links = new Set<Link>();
+    const flags = { isAlive: true };
+    const env = this.#env(slot, flags, links);
+    let listeners: readonly Listener[] = [];
+    let resolveEnded!: (end: NodeEnd) => void;
+    const ended = new Promise<NodeEnd>((resolve) => {
+      resolveEnded = resolve;
+    });
+    return this.#track(
+      new Promise<void>((resolve, reject) => {
+        const booted = bootNode({
+          env,
+          settings: {
+            ...TEST_SETTINGS,
+            ...this.#options.settings,
+            listen: [{ host: '127.0.0.1', port: Number(new URL(slot.url).port) }],
+            links: this.#network === null && slot.life === null ? [] : this.#urlsOf(slot),
+            name: slot.name,
+          },
+          clientScript: null,
+          runtimeOptions: {
+            trace: (hop) => this.#trace(hop, slot.index),
+            ...(this.#options.encodeEveryHop === true ? { onHop: encodeHop } : {}),
+          },
+          onListening: (present) => {
+            listeners = present;
+            slot.url = `ws://127.0.0.1:${present[0]?.port}`;
+            resolve();
+          },
+          onRunning: () => {},
+          onEnd: (end) => {
+            resolveEnded(end);
+            reject(new Error(end.reason));
+          },
+        });
+        slot.life = Object.assign(flags, {
+          identity: booted.identity,
+          runtime: booted.runtime,
+          node: booted.node,
+          stop: booted.stop,
+          dial: booted.dial,
+          ended,
+          cut: () => {
+            for (const listener of listeners) listener.terminate();
+            for (const link of links) link.terminate();
+          },
+        });
+      }),
+    );
+  }
+
+  /** The door of one life of a node. A dead one is deaf: what still comes is not delivered. */
+  #env(slot: Slot, flags: { readonly isAlive: boolean }, links: Set<Link>): NodeEnv {
+    const log: Log = this.#options.log ?? (() => {});
+    const bus = this.#network?.bus(slot.name) ?? trackedBus(this.#options.transport === 'ws' ? 'ws' : 'uws', links);
+    const alive =
+      (run: () => void): (() => void) =>
+      () => {
+        if (flags.isAlive) run();
+      };
+    const env = this.time?.env(log) ?? nodeEnv({ log });
+    return {
+      ...env,
+      defer: (run) => env.defer(alive(run)),
+      setAlarm: (atMs, run) => env.setAlarm(atMs, alive(run)),
+      bus,
+      wires,
+    };
+  }
+
+  #trace(hop: Hop, node: number): void {
+    if (this.time !== null) this.#hash.add(`${hop.atMs} ${node} ${hop.from} ${hop.to} ${hop.type}`);
+    this.#options.trace?.(hop, node);
+  }
+
+  #inspect(life: Life, what: string): Promise<Record<string, unknown>> {
+    return new Promise((resolve) => {
+      const collector: Ref = {
+        path: '/test',
+        tell(reply: AnyMessage) {
+          resolve((reply as MessageOf<'report'>).info as Record<string, unknown>);
+          return 'ok';
+        },
+      };
+      life.node.tell({ type: 'inspect', id: 1, what }, collector);
+    });
+  }
+
+  /** Live nodes by number, with the ids that each sees. */
+  async #views(): Promise<Map<number, Set<string>>> {
+    const views = new Map<number, Set<string>>();
+    for (const { index, life } of this.#slots) {
+      if (life?.isAlive !== true) continue;
+      const { members } = (await this.#inspect(life, 'topology')) as { members: { id: string }[] };
+      views.set(index, new Set(members.map(({ id }) => id)));
+    }
+    return views;
+  }
+
+  /** What is missing until all is settled; null if nothing. */
+  #lacking(views: ReadonlyMap<number, ReadonlySet<string>>): string | null {
+    const edges = this.#edges.filter(([a, b]) => !this.#cuts.has(edgeKey(a, b)));
+    for (const [index, reach] of reachOf([...views.keys()], edges)) {
+      const seen = views.get(index) as ReadonlySet<string>;
+      const due = [...reach].map((other) => this.#life(other).identity.node);
+      if (seen.size !== due.length || due.some((id) => !seen.has(id))) {
+        return `n${index} sees ${seen.size} nodes, ${due.length} are in its reach`;
+      }
+    }
+    return null;
+  }
+
+  /** Lets virtual time pass until the promise is settled. */
+  #track<T>(promise: Promise<T>): Promise<T> {
+    if (this.time === null) return promise;
+    this.#awaited += 1;
+    this.#pump();
+    return promise.finally(() => {
+      this.#awaited -= 1;
+    });
+  }
+
+  /** One instant a turn of the real event loop, so that promises between instants are kept in their order. */
+  #pump(): void {
+    const { time } = this;
+    if (this.#isPumping || time === null) return;
+    this.#isPumping = true;
+    const turn = (): void => {
+      if (this.#awaited === 0) {
+        this.#isPumping = false;
+        return;
+      }
+      time.advance((time.nextAtMs ?? time.nowMs) - time.nowMs);
+      setImmediate(turn);
+    };
+    setImmediate(turn);
+  }
+
+  /** The same client, but virtual time passes while one of its promises is awaited. */
+  #tracked(client: Client): Client {
+    return new Proxy(client, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]): unknown => {
+          const result: unknown = value.apply(target, args);
+          return result instanceof Promise ? this.#track(result) : result;
+        };
+      },
+    });
+  }
+}
+
+const edgeKey = (a: number, b: number): string => (a < b ? `${a} ${b}` : `${b} ${a}`);
+
+const timersOf = (time: VirtualTime): ConnectOptions['timers'] => ({
+  now: () => time.nowMs,
+  setTimeout(callback, delayMs) {
+    const timer = { isSet: true };
+    time.at(time.nowMs + delayMs, () => {
+      if (timer.isSet) callback();
+    });
+    return timer;
+  },
+  clearTimeout(timer) {
+    if (timer !== null) (timer as { isSet: boolean }).isSet = false;
+  },
+});
+
+/** Real sockets, with a list of the links that were dialled, so that a crash can cut them. */
+const trackedBus = (kind: 'uws' | 'ws', links: Set<Link>): Bus => ({
+  listen: createListen(kind),
+  dial: (url, options, opened, failed) =>
+    dial(
+      url,
+      options,
+      (link) => {
+        links.add(link);
+        const handler = opened(link);
+        return {
+          onFrame: (bytes, isText) => handler.onFrame(bytes, isText),
+          onWritable: () => handler.onWritable(),
+          onClosed(code, reason) {
+            links.delete(link);
+            handler.onClosed(code, reason);
+          },
+        };
+      },
+      failed,
+    ),
+});

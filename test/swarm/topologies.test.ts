@@ -1,0 +1,117 @@
+/** Line, tree, ring and mesh, under virtual time: every node reads every key, and what that costs in messages. */
+import { describe, expect, it } from '@jest/globals';
+import type { Hop } from '../../src/actors/runtime/runtime.js';
+import { startSwarm } from '../../src/testing/index.js';
+import type { Shape, Swarm } from '../../src/testing/index.js';
+import { edgesOf } from '../../src/testing/shape.js';
+
+/** Messages that a router gave to a link: what crosses the network. */
+interface Crossing {
+  readonly node: number;
+  readonly link: string;
+  readonly type: string;
+  readonly hops: number | null;
+}
+
+class Recorder {
+  crossings: Crossing[] = [];
+  readonly probes: number[] = [];
+
+  readonly trace = (hop: Hop, node: number): void => {
+    if (hop.type === 'probe') this.probes.push(node);
+    if (hop.from !== '/node/router' || !hop.to.startsWith('/node/peer-link')) return;
+    const { hops } = hop.message as { hops?: number };
+    this.crossings.push({ node, link: hop.to, type: hop.type, hops: hops ?? null });
+  };
+
+  clear(): void {
+    this.crossings = [];
+    this.probes.length = 0;
+  }
+
+  count(...types: string[]): number {
+    return this.crossings.filter(({ type }) => types.includes(type)).length;
+  }
+}
+
+const SHAPES: readonly [string, number, Shape][] = [
+  ['line', 5, 'line'],
+  ['tree', 7, 'tree'],
+  ['ring', 4, 'ring'],
+  ['mesh', 5, 'mesh'],
+];
+
+const start = (nodes: number, topology: Shape, recorder?: Recorder): Promise<Swarm> =>
+  startSwarm({
+    nodes,
+    topology,
+    virtual: true,
+    encodeEveryHop: true,
+    ...(recorder === undefined ? {} : { trace: recorder.trace }),
+  });
+
+describe.each(SHAPES)('a %s of %i', (_name, nodes, topology) => {
+  it('[C2] reads every key through every node, and sets a key where it is', async () => {
+    await using swarm = await start(nodes, topology);
+    const clients = await Promise.all(Array.from({ length: nodes }, (_, i) => swarm.client(i)));
+    for (const [i, client] of clients.entries()) await client.set(`key-${i}`, i);
+    for (const client of clients) {
+      for (let i = 0; i < nodes; i += 1) expect(await client.get(`key-${i}`)).toBe(i);
+    }
+    for (const client of clients) await client.set('shared', clients.indexOf(client));
+    for (const client of clients) expect(await client.get('shared')).toBe(nodes - 1);
+    const keys = await Promise.all(
+      clients.map(async (client) => ((await client.inspect('counters'))['store'] as { keys: number }).keys),
+    );
+    // Each key where it was first set, `shared` at node 0; nowhere twice (C1).
+    expect(keys).toEqual(Array.from({ length: nodes }, (_, i) => (i === 0 ? 2 : 1)));
+  });
+
+  it('[RT5] [V8] a search of an absent key visits each node once and costs at most two messages per link', async () => {
+    const recorder = new Recorder();
+    await using swarm = await start(nodes, topology, recorder);
+    const client = await swarm.client(0);
+    recorder.clear();
+    expect(await client.get('absent')).toBeUndefined();
+    const links = edgesOf(topology, nodes).length;
+    expect(recorder.probes.toSorted()).toEqual(Array.from({ length: nodes - 1 }, (_, i) => i + 1));
+    expect(recorder.count('search', 'echo')).toBeLessThanOrEqual(2 * links);
+    const perLink = new Map<string, number>();
+    for (const { node, link } of recorder.crossings) {
+      perLink.set(`${node}${link}`, (perLink.get(`${node}${link}`) ?? 0) + 1);
+    }
+    // No end of a link sends more than one message for the search.
+    expect(Math.max(...perLink.values())).toBe(1);
+  });
+
+  it('[RT3] no message outlives its hop limit; a known owner is reached on a shortest path', async () => {
+    const recorder = new Recorder();
+    await using swarm = await start(nodes, topology, recorder);
+    const last = await swarm.client(nodes - 1);
+    const first = await swarm.client(0);
+    await last.set('far', 1);
+    expect(await first.get('far')).toBe(1);
+    const { members } = (await first.inspect('topology')) as { members: { name: string; hops: number }[] };
+    const distance = members.find(({ name }) => name === `n${nodes - 1}`)?.hops ?? NaN;
+    recorder.clear();
+    expect(await first.get('far')).toBe(1);
+    expect(recorder.count('search', 'echo')).toBe(0);
+    expect(recorder.crossings.length).toBe(2 * distance);
+    for (const { hops } of recorder.crossings) expect(hops ?? 0).toBeLessThanOrEqual(nodes);
+  });
+});
+
+it('two runs of one seed give the same trace hash, another seed gives another', async () => {
+  const run = async (seed: number): Promise<string> => {
+    await using swarm = await startSwarm({ nodes: 4, topology: 'ring', virtual: true, seed });
+    const [a, b] = [await swarm.client(0), await swarm.client(2)];
+    for (let i = 0; i < 20; i += 1) await (i % 2 === 0 ? a : b).set(`k${i % 7}`, i);
+    swarm.cut(0, 1);
+    await swarm.settle();
+    for (let i = 0; i < 7; i += 1) await b.get(`k${i}`);
+    return swarm.traceHash;
+  };
+  const first = await run(7);
+  expect(await run(7)).toBe(first);
+  expect(await run(8)).not.toBe(first);
+});
