@@ -1,0 +1,115 @@
+/**
+ * From arguments to an exit code. Only the module of the command that was named is loaded, since a command that takes
+ * longer to load than to run is no good in scripts. All that goes wrong ends here as one line on stderr.
+ */
+import { Command, CommanderError } from 'commander';
+import { VERSION } from '../version.js';
+import { examples, type CommandDefinition } from './command.js';
+import { EXIT, isFailure, messageOf } from './exit.js';
+import type { Outside } from './outside.js';
+
+interface CommandRow {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<CommandDefinition>;
+}
+
+const COMMANDS: readonly CommandRow[] = [
+  { name: 'node', summary: 'run a node', load: async () => (await import('./node.js')).nodeCommand },
+  { name: 'get', summary: 'print the value of a key', load: async () => (await import('./entry.js')).getCommand },
+  { name: 'set', summary: 'store a value under a key', load: async () => (await import('./entry.js')).setCommand },
+  { name: 'delete', summary: 'delete a key', load: async () => (await import('./entry.js')).deleteCommand },
+  {
+    name: 'ping',
+    summary: 'measure the way to a node and back',
+    load: async () => (await import('./ping.js')).pingCommand,
+  },
+  {
+    name: 'topology',
+    summary: 'show the nodes of the swarm and their links',
+    load: async () => (await import('./topology.js')).topologyCommand,
+  },
+  {
+    name: 'inspect',
+    summary: 'show what a node knows about itself',
+    load: async () => (await import('./inspect.js')).inspectCommand,
+  },
+  {
+    name: 'load',
+    summary: 'store the records of a JSON or CSV file',
+    load: async () => (await import('./load.js')).loadCommand,
+  },
+  {
+    name: 'demo',
+    summary: 'run a ring of three nodes with 135,233 cities in it',
+    load: async () => (await import('./demo.js')).demoCommand,
+  },
+];
+
+/** Runs one command line, without node and script; returns its exit code. Never rejects. */
+export async function run(args: readonly string[], outside: Outside): Promise<number> {
+  let exitCode: number = EXIT.done;
+  const named = namedCommand(args);
+  const program = new Command('swarmbus')
+    .description('A decentralised data bus: any node of the swarm serves every key.')
+    .version(VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'explain')
+    .helpCommand('help [command]', 'explain a command')
+    .showHelpAfterError(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void outside.stdout.write(text),
+      writeErr: (text) => void outside.stderr.write(text),
+      outputError: (text, write) => write(errorLine(complaint(text, named))),
+    })
+    .addHelpText(
+      'after',
+      [
+        '',
+        'Environment: SWARMBUS_URL (default ws://127.0.0.1:7101) and SWARMBUS_TOKEN for all commands that ask a node.',
+        'Exit codes: 0 done, 1 refused or failed, 2 usage, 3 unreachable, 4 missing.',
+        examples('swarmbus node', `swarmbus set greeting '"hello"'`, 'swarmbus get greeting'),
+      ].join('\n'),
+    );
+
+  for (const { name, summary, load } of COMMANDS) {
+    const command = program.command(name).description(summary).helpOption('-h, --help', 'explain');
+    if (name !== named) continue;
+    const definition = await load();
+    definition.declare(command);
+    command.action(async () => {
+      exitCode = await definition.run(command, outside);
+    });
+  }
+
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // Commander has already written what it had to say, be it help or a complaint.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    outside.stderr.write(errorLine(oneLine(messageOf(error) || String(error))));
+    return isFailure(error) ? error.exitCode : EXIT.failed;
+  }
+}
+
+/** The first word that is no option; after `help` the second. Options of the program itself take no values. */
+function namedCommand(args: readonly string[]): string | undefined {
+  const words = args.filter((arg) => !arg.startsWith('-'));
+  return words[0] === 'help' ? words[1] : words[0];
+}
+
+/** Commander's complaint in one line with where to read on. */
+function complaint(text: string, named: string | undefined): string {
+  const command = COMMANDS.some(({ name }) => name === named) ? ` ${named}` : '';
+  const what = oneLine(text.replace(/^error: /, '')).replace(/\.$/, '');
+  return `${what}; see \`swarmbus${command} --help\``;
+}
+
+function errorLine(text: string): string {
+  return `swarmbus: ${text}\n`;
+}
+
+function oneLine(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, ' ');
+}

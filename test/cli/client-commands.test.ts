@@ -1,0 +1,263 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { SwarmClient } from '../../src/cli/outside.js';
+import { run } from '../../src/cli/program.js';
+import { fakeOutside, runCommand, swarmError, type FakeOptions } from './fake-outside.js';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'swarmbus-client-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const serving = (value: unknown): FakeOptions => ({ client: { get: (async () => value) as SwarmClient['get'] } });
+const failing = (code: string, message: string): FakeOptions => ({
+  client: { get: () => Promise.reject(swarmError(code, message)) },
+});
+
+describe('get', () => {
+  it('prints JSON: one line for programs, many for people', async () => {
+    const value = { a: [1, 'b'], bytes: new Uint8Array([1]) };
+    expect(await runCommand(['get', 'k'], serving(value))).toEqual({
+      code: 0,
+      out: '{"a":[1,"b"],"bytes":{"$bytes":"AQ=="}}\n',
+      err: '',
+    });
+    const { out } = await runCommand(['get', 'k'], { ...serving({ a: 1 }), isTTY: true });
+    expect(out).toBe('{\n  "a": 1\n}\n');
+  });
+
+  it('prints texts and bytes raw on request, and JSON for the rest', async () => {
+    expect((await runCommand(['get', 'k', '--raw'], serving('ä\nb'))).out).toBe('ä\nb\n');
+    expect((await runCommand(['get', 'k', '--raw'], serving(Buffer.from('abc')))).out).toBe('abc');
+    expect((await runCommand(['get', 'k', '--raw'], serving([1]))).out).toBe('[1]\n');
+  });
+
+  it('ends with 4 if the key is missing; a stored nil is none', async () => {
+    expect(await runCommand(['get', 'k'])).toEqual({ code: 4, out: '', err: 'swarmbus: missing: k\n' });
+    expect(await runCommand(['get', 'k'], serving(null))).toEqual({ code: 0, out: 'null\n', err: '' });
+  });
+
+  it('prints stamp and remaining time on request', async () => {
+    const entry = { value: 1, stamp: '0A+b', ttlMs: 500 };
+    const getEntry = (async () => entry) as SwarmClient['getEntry'];
+    const { out } = await runCommand(['get', 'k', '--meta'], { client: { getEntry } });
+    expect(JSON.parse(out)).toEqual(entry);
+    const absent = (async () => undefined) as SwarmClient['getEntry'];
+    expect(await runCommand(['get', 'k', '--meta'], { client: { getEntry: absent } })).toMatchObject({ code: 4 });
+  });
+});
+
+describe('set', () => {
+  it.each<[string[], string, unknown]>([
+    [['"hello"'], '', 'hello'],
+    [['{"a": [1, null]}'], '', { a: [1, null] }],
+    [['{"$bytes": "AQ=="}'], '', new Uint8Array([1])],
+    [['hello', '--string'], '', 'hello'],
+    [['-'], '[1]\n', [1]],
+    [['-', '--string'], 'a\nb\n', 'a\nb\n'],
+    [['--', '-5'], '', -5],
+  ])('%j stores what it says', async (args, stdin, value) => {
+    const outside = fakeOutside({ stdin });
+    expect(await run(['set', 'k', ...args], outside)).toBe(0);
+    expect(outside.out()).toBe('stored\n');
+    expect(outside.store.get('k')).toEqual({ value, ttlMs: null });
+    expect(outside.closed).toBe(true);
+  });
+
+  it('lets values expire', async () => {
+    const outside = fakeOutside();
+    await run(['set', 'k', '1', '--ttl', '1.5h'], outside);
+    expect(outside.store.get('k')).toEqual({ value: 1, ttlMs: 5_400_000 });
+  });
+
+  it('refuses what is no JSON before it asks a node', async () => {
+    const outside = fakeOutside({ stdin: '{' });
+    expect(await run(['set', 'k', '-'], outside)).toBe(2);
+    expect(outside.err()).toMatch(/^swarmbus: standard input is no JSON \(.*\): quote texts .*\n$/);
+    expect(outside.connects).toEqual([]);
+  });
+});
+
+describe('delete', () => {
+  it('says whether there was something', async () => {
+    const outside = fakeOutside();
+    outside.store.set('k', { value: 1, ttlMs: null });
+    expect(await run(['delete', 'k'], outside)).toBe(0);
+    expect(await run(['delete', 'k'], outside)).toBe(4);
+    expect(outside.out() + outside.err()).toBe('deleted\nswarmbus: missing: k\n');
+  });
+});
+
+describe('ping', () => {
+  it('prints the time', async () => {
+    expect(await runCommand(['ping'])).toEqual({ code: 0, out: 'pong in 0.25 ms\n', err: '' });
+  });
+
+  it('may be repeated', async () => {
+    const { out } = await runCommand(['ping', '--count', '2']);
+    expect(out).toBe('pong in 0.25 ms\npong in 0.25 ms\n2 pings: min 0.25, mean 0.25, max 0.25 ms\n');
+  });
+});
+
+describe('the node that is asked', () => {
+  it('is given by --url, SWARMBUS_URL or default', async () => {
+    const urls = async (args: string[], env: Record<string, string> = {}): Promise<unknown> => {
+      const outside = fakeOutside({ env });
+      await run(['ping', ...args], outside);
+      return outside.connects[0]?.urls;
+    };
+    expect(await urls([])).toEqual(['ws://127.0.0.1:7101']);
+    expect(await urls([], { SWARMBUS_URL: 'ws://a:1, ws://b:2' })).toEqual(['ws://a:1', 'ws://b:2']);
+    expect(await urls(['--url', 'ws://c:3,wss://d:4', '--url', 'ws://e:5'], { SWARMBUS_URL: 'ws://a:1' })).toEqual([
+      'ws://c:3',
+      'wss://d:4',
+      'ws://e:5',
+    ]);
+  });
+
+  it('gets the token of the file or the environment, and the timeout', async () => {
+    const file = join(folder, 'token');
+    writeFileSync(file, 'from file\n');
+    const options = async (args: string[]): Promise<unknown> => {
+      const outside = fakeOutside({ env: { SWARMBUS_TOKEN: 'from env' } });
+      await run(['ping', ...args], outside);
+      return outside.connects[0]?.options;
+    };
+    expect(await options([])).toMatchObject({ token: 'from env', requestTimeoutMs: 5000 });
+    expect(await options(['--token-file', file, '--timeout', '2s'])).toMatchObject({
+      token: 'from file',
+      connectTimeoutMs: 2000,
+      requestTimeoutMs: 2000,
+    });
+  });
+
+  it('is given up when each address has failed once: exit code 3', async () => {
+    const { code, err } = await runCommand(['get', 'k', '--url', 'ws://a:1,ws://b:2'], {
+      connect: (urls, { onStatus, signal }) =>
+        new Promise((_, reject) => {
+          signal?.addEventListener('abort', () => reject(swarmError('ABORTED', 'aborted')));
+          for (const url of urls) {
+            const error = swarmError('UNREACHABLE', `${url}: connect ECONNREFUSED`);
+            onStatus?.({ status: 'connecting', url, error } as Parameters<typeof onStatus>[0]);
+          }
+        }),
+    });
+    expect(code).toBe(3);
+    expect(err).toBe(
+      'swarmbus: no node answers (ws://a:1: connect ECONNREFUSED; ws://b:2: connect ECONNREFUSED): start one by `swarmbus node`, or name another by --url\n',
+    );
+  });
+
+  it('may stay silent: exit code 3', async () => {
+    const connect = () => Promise.reject(swarmError('UNREACHABLE', 'no'));
+    expect(await runCommand(['get', 'k'], { connect })).toEqual({
+      code: 3,
+      out: '',
+      err: 'swarmbus: no node answers (ws://127.0.0.1:7101: silent for 5000 ms): start one by `swarmbus node`, or name another by --url\n',
+    });
+  });
+
+  it.each<[string, string, string]>([
+    [
+      'UNAUTHENTICATED',
+      'wrong token',
+      'UNAUTHENTICATED: wrong token: give the token by --token-file or SWARMBUS_TOKEN',
+    ],
+    ['TIMEOUT', 'no answer in 3 s', 'TIMEOUT: no answer in 3 s: try again, or another node by --url'],
+    ['TOO_LARGE', 'the value is too large', 'TOO_LARGE: the value is too large'],
+  ])('may refuse with %s: exit code 1 and advice', async (code, message, said) => {
+    expect(await runCommand(['get', 'k'], failing(code, message))).toEqual({
+      code: 1,
+      out: '',
+      err: `swarmbus: ${said}\n`,
+    });
+  });
+});
+
+const ring = {
+  self: 'A',
+  view: 7,
+  members: [
+    { id: 'A', name: 'n-1', incarnation: 1, hops: 0, next: null, roles: ['store'], neighbours: ['B', 'C'], you: true },
+    { id: 'B', name: 'n-2', incarnation: 1, hops: 1, next: 'B', roles: ['store'], neighbours: ['A'], you: false },
+    { id: 'C', name: 'n-3', incarnation: 1, hops: 2, next: 'B', roles: [], neighbours: ['A'], you: false },
+  ],
+  links: [
+    ['A', 'B'],
+    ['A', 'C'],
+  ],
+};
+const inspecting = (report: object): FakeOptions => ({ client: { inspect: async () => ({ ...report }) } });
+
+describe('topology', () => {
+  it('is a table for people, tab-separated for programs', async () => {
+    expect((await runCommand(['topology'], inspecting(ring))).out).toBe(
+      'n-1 (asked)\tA\t0\t\tstore\tn-2 n-3\nn-2\tB\t1\tn-2\tstore\tn-1\nn-3\tC\t2\tn-2\t\tn-1\n',
+    );
+    const { out } = await runCommand(['topology'], { ...inspecting(ring), isTTY: true, env: { NO_COLOR: '1' } });
+    expect(out).toMatch(/│ n-1 \(asked\) *│ A +│ 0 +│ +│ store │ n-2 n-3 +│/);
+    expect(out).toMatch(/3 nodes, 2 links\n$/);
+    // oxlint-disable-next-line no-control-regex -- escape sequences are what must not be there
+    expect(out).not.toMatch(/\x1b/);
+  });
+
+  it('is a Mermaid graph', async () => {
+    expect((await runCommand(['topology', '--format', 'mermaid'], inspecting(ring))).out).toBe(
+      'graph LR\n  n0(["n-1"])\n  n1["n-2"]\n  n2["n-3"]\n  n0 --- n1\n  n0 --- n2\n',
+    );
+  });
+
+  it('is JSON', async () => {
+    const { out } = await runCommand(['topology', '--format', 'json'], inspecting(ring));
+    expect(JSON.parse(out)).toEqual(ring);
+  });
+
+  it('may lack what another version would tell', async () => {
+    expect(await runCommand(['topology'], inspecting({}))).toEqual({ code: 0, out: '', err: '' });
+    expect((await runCommand(['topology'], inspecting({ members: [{ id: 'A' }] }))).out).toBe(
+      'A\tA\tunreachable\t\t\t\n',
+    );
+  });
+});
+
+describe('inspect', () => {
+  const report = {
+    name: 'n-1',
+    memory: { used: 5, max: 10 },
+    links: [{ to: 'n-2', state: 'up' }, { to: 'n-3' }],
+    big: 2n ** 60n,
+  };
+
+  it('is JSON for programs', async () => {
+    const { out } = await runCommand(['inspect'], inspecting(report));
+    expect(JSON.parse(out)).toEqual({ ...report, big: { $int: String(2n ** 60n) } });
+  });
+
+  it('is tables for people', async () => {
+    const { out } = await runCommand(['inspect', 'node'], { ...inspecting(report), isTTY: true });
+    expect(out).toMatch(/│ memory\.used +│ 5 /);
+    expect(out).toMatch(/links:\n.*\n.*to.*state.*\n.*\n.*n-2 │ up .*\n.*n-3 │ +│/);
+  });
+
+  it('shows a tree as rows', async () => {
+    const leaf = { path: '/node/router', dropped: { overflow: 1, ended: 0 }, children: [] };
+    const actors = [{ path: '/node', dropped: { overflow: 0, ended: 0 }, children: [leaf] }];
+    const { out } = await runCommand(['inspect', 'actors', '--format', 'text'], inspecting({ actors }));
+    expect(out).toBe('actors:\n/node\toverflow=0 ended=0\n/node/router\toverflow=1 ended=0\n');
+  });
+
+  it('asks for what was named, and knows what there is', async () => {
+    const asked: string[] = [];
+    const inspect = async (what: string) => {
+      asked.push(what);
+      return {};
+    };
+    for (const what of ['node', 'topology', 'counters', 'actors'])
+      await runCommand(['inspect', what], { client: { inspect } });
+    expect(asked).toEqual(['node', 'topology', 'counters', 'actors']);
+    expect(await runCommand(['inspect', 'all'])).toMatchObject({ code: 2 });
+  });
+});
