@@ -13,7 +13,7 @@ HELPERS := python3-websockets python3-msgpack chromium
 # Folders are listed too: their times change when a file in them is deleted.
 SOURCES := $(shell find src) package.json tsconfig.json tsconfig.esm.json tsconfig.cjs.json
 
-.PHONY: run build check test sim bench clean help helpers node-version
+.PHONY: run build check test sim bench bench-quick bench-deps clean help helpers node-version
 
 run: build ## start a ring of three nodes, load data, check it through every node
 	@node bin/swarmbus demo
@@ -32,14 +32,21 @@ test: check build helpers ## all tests, after check and build (CI=true: nothing 
 sim: build ## simulated swarms: make sim SEED=7 RUNS=100
 	@node dist/esm/testing/sim-main.js
 
-bench: build ## measure against a bare listener and redis-server
-	@node bench/main.mjs
+bench: build ## measure against redis-server and a bare listener: make bench FLAGS='--ops get'
+	@node bench/main.mjs $(FLAGS)
+
+bench-quick: build ## the same in less than a minute, with more noise
+	@node bench/main.mjs --quick $(FLAGS)
+
+bench-deps: ## install what is measured against (as root; else say how)
+	@if [ "$$(id -u)" = 0 ]; then apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server; \
+	else echo 'to measure against redis-server: apt-get install -y redis-server'; fi
 
 clean: ## delete what was built and measured
 	rm -rf dist coverage bench/results
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
 
 helpers:
 	@missing=$$(for name in $(HELPERS); do dpkg-query -W -f='$${Status}' $$name 2>/dev/null | grep -q 'ok installed' || echo $$name; done | xargs); \

@@ -45,20 +45,22 @@ export class Children {
     return { pid: child.pid, port: Number(port) };
   }
 
-  /** Starts a load generator; `run(name, job)` resolves with the result of the job. */
+  /** Starts a load generator. `run(name, job, timeoutMs)` resolves with the result of the job; one at a time. */
   startGenerator(protocol) {
     const file = fileURLToPath(new URL('load.mjs', import.meta.url));
     const child = fork(file, [protocol], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
     this.#watch('load generator', child);
-    const run = (name, job) =>
+    const run = (name, job, timeoutMs) =>
       new Promise((resolve, reject) => {
+        const timer = setTimeout(() => reject(new Error(`no result within ${timeoutMs} ms`)), timeoutMs);
         child.once('message', ({ result, error }) => {
+          clearTimeout(timer);
           if (error === undefined) resolve(result);
           else reject(new Error(error));
         });
         child.send({ name, job });
       });
-    return { run: (name, job) => this.#orFailed(run(name, job)) };
+    return { run: (name, job, timeoutMs) => this.#orFailed(run(name, job, timeoutMs)) };
   }
 
   /** Ends all children, in order if they do so in time, and resolves when they are gone. */
@@ -85,7 +87,10 @@ export class Children {
       lastWords = (lastWords + text).slice(-LAST_WORDS_BYTES);
     });
     this.#running.add(child);
-    child.on('error', (error) => this.#fail(new Error(`${name} could not be started: ${error.message}`)));
+    child.on('error', (error) => {
+      this.#running.delete(child);
+      this.#fail(new Error(`${name} could not be started: ${error.message}`));
+    });
     child.on('exit', (code, signal) => {
       this.#running.delete(child);
       // A pipe that stays open would keep the reader at its other end.

@@ -9,10 +9,14 @@ import { cpuSeconds } from './process-stat.mjs';
 import { PROTOCOLS } from './protocol.mjs';
 import { IN_FLIGHT_MAX, createRandom, encodeBatches, valueOf } from './workload.mjs';
 
-/** Encoded ahead for each kind of batch; all connections walk through them, each from its own place. */
-const REQUESTS_ENCODED = 131_072;
+/** Requests encoded ahead for each kind of batch; all connections walk through them, each from its own place. */
+const REQUESTS_MAX = 131_072;
+/** Fewer do where there are few keys. */
+const REQUESTS_PER_KEY = 8;
 const SEED = 7;
 const PREPARE_CONNECTIONS = 4;
+/** After the measurement all replies must come in within this time; one that does not is lost. */
+const LAST_REPLIES_TIMEOUT_MS = 5_000;
 /** A node that has just started may need a moment until it knows its neighbours. */
 const REACH_TIMEOUT_MS = 15_000;
 const REACH_RETRY_MS = 100;
@@ -102,6 +106,8 @@ async function measure({ port, pids, op, connectionCount, inFlight, keyCount, wa
   const batches = batchesOf(op, inFlight, keyCount);
   const histogram = createHistogram({ figures: 3 });
   let isMeasuring = false;
+  let isEnding = false;
+  let openBatchCount = connectionCount;
   let batchCount = 0;
 
   const run = (connection, firstBatch) => {
@@ -124,7 +130,8 @@ async function measure({ port, pids, op, connectionCount, inFlight, keyCount, wa
           histogram.record(Math.max(1, Math.round((now - sentAt) * 1e6)));
           batchCount++;
         }
-        sendBatch(now);
+        if (isEnding) openBatchCount--;
+        else sendBatch(now);
       }
       return scanner.at;
     };
@@ -146,7 +153,14 @@ async function measure({ port, pids, op, connectionCount, inFlight, keyCount, wa
     const seconds = (performance.now() - startedAt) / 1000;
     const cpuAfter = cpuSeconds(pids);
     const ownCpu = process.cpuUsage(ownCpuBefore);
+    const generatorUtilization = performance.eventLoopUtilization(loopBefore).utilization;
 
+    isEnding = true;
+    const deadline = performance.now() + LAST_REPLIES_TIMEOUT_MS;
+    while (openBatchCount > 0) {
+      if (performance.now() > deadline) throw new Error(`${openBatchCount} connections wait for replies in vain`);
+      await Promise.race([sleep(1), faulted]);
+    }
     if (batchCount === 0) throw new Error(`no reply within ${measureMs} ms`);
     const requestCount = batchCount * inFlight;
     const microseconds = (percentile) => histogram.percentile(percentile) / 1000;
@@ -155,7 +169,7 @@ async function measure({ port, pids, op, connectionCount, inFlight, keyCount, wa
       latencyUs: { p50: microseconds(50), p99: microseconds(99), p999: microseconds(99.9), max: histogram.max / 1000 },
       serverCpuUs: cpuBefore === null ? null : ((cpuAfter - cpuBefore) * 1e6) / requestCount,
       generatorCpuUs: (ownCpu.user + ownCpu.system) / requestCount,
-      generatorUtilization: performance.eventLoopUtilization(loopBefore).utilization,
+      generatorUtilization,
     };
   });
 }
@@ -164,7 +178,7 @@ function batchesOf(op, inFlight, keyCount) {
   const kind = `${op} ${inFlight}`;
   let batches = batchesByKind.get(kind);
   if (batches === undefined) {
-    const count = Math.ceil(REQUESTS_ENCODED / inFlight);
+    const count = Math.ceil(Math.min(REQUESTS_MAX, REQUESTS_PER_KEY * keyCount) / inFlight);
     batches = encodeBatches(protocol, op, inFlight, count, keyCount, SEED);
     batchesByKind.set(kind, batches);
   }

@@ -3,7 +3,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, release, tmpdir, totalmem, type } from 'node:os';
+import { cpus, loadavg, release, tmpdir, totalmem, type } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Children } from './children.mjs';
@@ -15,6 +15,11 @@ import { summarise, toMarkdown } from './report.mjs';
 import { SYSTEMS, packageVersion, redisVersion } from './system.mjs';
 
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
+/** Runnable processes per core before the run, beyond which its numbers say little. */
+const BUSY_PER_CORE = 0.3;
+const PREPARE_TIMEOUT_MS = 120_000;
+/** For encoding, opening connections and waiting for the last replies. */
+const MEASURE_GRACE_MS = 60_000;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 const EXIT_INTERRUPTED = 130;
@@ -52,7 +57,7 @@ async function run(options, children, folder) {
     const nodeArgs = options.profile && name === 'swarmbus' ? profilingArgs(folder) : [];
     const { port, storePort, processes } = await start(children, folder, nodeArgs);
     const generator = children.startGenerator(protocol);
-    if (ops.includes('get')) await generator.run('prepare', { port, storePort, keyCount });
+    if (ops.includes('get')) await generator.run('prepare', { port, storePort, keyCount }, PREPARE_TIMEOUT_MS);
     running.set(name, { port, generator, processes });
     for (const [process, pid] of Object.entries(processes)) {
       memory.push({ process, pid, preparedBytes: residentBytes(pid), finalBytes: null });
@@ -66,7 +71,7 @@ async function run(options, children, folder) {
     const { port, generator, processes } = running.get(system.name);
     const pids = Object.values(processes);
     const job = { port, pids, op, connectionCount, inFlight, keyCount, warmUpMs, measureMs };
-    const result = await generator.run('measure', job);
+    const result = await generator.run('measure', job, warmUpMs + measureMs + MEASURE_GRACE_MS);
     measurements.push({ round, system: system.name, op, connectionCount, inFlight, ...result });
   }
   for (const entry of memory) entry.finalBytes = residentBytes(entry.pid);
@@ -100,6 +105,15 @@ function machine() {
     kernel: `${type()} ${release()}`,
     versions,
   };
+}
+
+/** What a reader must know to trust the numbers, or not to. */
+function notes() {
+  const [load] = loadavg();
+  if (load <= BUSY_PER_CORE * cpus().length) return [];
+  return [
+    `the machine was busy with other things (load average ${load.toFixed(1)} before the run), repeat it when it is idle`,
+  ];
 }
 
 function git(...args) {
@@ -141,11 +155,12 @@ async function main(args) {
   try {
     const date = new Date().toISOString();
     const command = ['node bench/main.mjs', ...args].join(' ');
+    const before = notes();
     const measured = await Promise.race([run(options, children, folder), interrupted]);
     if (measured === null) return EXIT_INTERRUPTED;
-    save(options, { date, command, machine: machine(), notes: [], ...measured });
+    save(options, { date, command, machine: machine(), notes: before, ...measured });
   } catch (error) {
-    process.stderr.write(`\nbench: ${error.message}\n`);
+    process.stderr.write(`${process.stderr.isTTY ? '\n' : ''}bench: ${error.message}\n`);
     return EXIT_FAILED;
   } finally {
     await children.stop();
@@ -156,4 +171,5 @@ async function main(args) {
   return 0;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+// Whatever still waits by now, such as for a server that was about to start when another one died, waits in vain.
+process.exit(await main(process.argv.slice(2)));

@@ -40,7 +40,7 @@ export function createRandom(seed) {
  */
 export function encodeBatches(protocol, op, inFlight, count, keyCount, seed) {
   const random = createRandom(seed);
-  const numbers = new Array(inFlight);
+  const numbers = Array.from({ length: inFlight }, () => 0);
   const batches = [];
   for (let i = 0; i < count; i++) {
     for (let j = 0; j < inFlight; j++) numbers[j] = random() % keyCount;

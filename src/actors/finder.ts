@@ -324,7 +324,7 @@ export class Finder {
       type: 'forward',
       to: owner,
       from: this.#identity.node,
-      hops: 0,
+      hops: 1,
       number: open.number,
       budgetMs,
       clock: this.#clock.last,

@@ -59,7 +59,7 @@ export class LocalStore {
     this.#clock.observe(message.clock);
     this.#counts.forwarded += 1;
     const reply = this.#execute(message.message as CacheRequest, false);
-    const head = { to: message.from, from: this.#identity.node, hops: 0, number: message.number };
+    const head = { to: message.from, from: this.#identity.node, hops: 1, number: message.number };
     if (reply === null) {
       this.#counts.notMine += 1;
       router.tell({ type: 'notMine', ...head, clock: this.#clock.last } satisfies MessageOf<'notMine'>, this.#self.ref);

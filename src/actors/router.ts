@@ -173,7 +173,8 @@ export class Router {
     else if (next === null) this.#counts.unrouted += 1;
     else {
       this.#counts.relayed += 1;
-      next.tell(message, this.#self.ref);
+      const { to, from, hops, bytes } = message;
+      next.tell({ type: 'relay', to, from, hops: hops + 1, bytes } satisfies Relay, this.#self.ref);
     }
   }
 
@@ -319,12 +320,11 @@ export class Router {
 
   #route(message: RoutedMessage, from: Ref): void {
     const next = this.#nextLink(message.to);
-    if (next !== null && message.hops < this.#topology.hopsMax) {
+    if (next !== null) {
       next.tell(message, this.#self.ref);
       return;
     }
-    if (next !== null) this.#counts.hopsExceeded += 1;
-    else this.#counts.unrouted += 1;
+    this.#counts.unrouted += 1;
     if (from === this.#addresses.finder) {
       from.tell({ type: 'unrouted', number: message.number } satisfies Unrouted, this.#self.ref);
     }
@@ -354,7 +354,9 @@ export class Router {
     awaited: readonly NodeId[],
     budgetMs: number,
   ): Search | null {
-    const search = this.#searches.begin(asker, number, parent, awaited, this.#self.now() + budgetMs);
+    // What a neighbour says of time is a claim: a search lives no longer than one of this node's own.
+    const lifeMs = Math.min(budgetMs, this.#settings.requestTimeoutMs);
+    const search = this.#searches.begin(asker, number, parent, awaited, this.#self.now() + lifeMs);
     if (search !== null) this.#counts.searches += 1;
     this.#tickLater();
     return search;

@@ -15,7 +15,7 @@ export function createLog(level: LogLevelOption, nodeName: string, outside: Pick
   const logger = pino(
     {
       level,
-      base: isPretty ? null : { node: nodeName },
+      base: { name: nodeName },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
@@ -24,7 +24,7 @@ export function createLog(level: LogLevelOption, nodeName: string, outside: Pick
   return (lineLevel, text, fields) => logger[lineLevel](fields ?? {}, text);
 }
 
-/** From pino's JSON to `12:34:56.789 info  listening  url=ws://127.0.0.1:7101`. */
+/** From pino's JSON to `12:34:56.789 info  alpha listening urls=ws://127.0.0.1:7101`. */
 function readableLines(isColoured: boolean): (line: string) => string {
   const colours = createColors(isColoured);
   const paint: Readonly<Record<string, (text: string) => string>> = {
@@ -34,11 +34,11 @@ function readableLines(isColoured: boolean): (line: string) => string {
     error: colours.red,
   };
   return (line) => {
-    const { level, time, msg, ...fields } = JSON.parse(line) as Readonly<Record<string, unknown>>;
+    const { level, time, name, msg, ...fields } = JSON.parse(line) as Readonly<Record<string, unknown>>;
     const clock = String(time).slice(11, 23);
-    const name = String(level);
+    const label = String(level);
     const details = Object.entries(fields).map(([key, value]) => colours.dim(`${key}=`) + fieldText(value));
-    return `${[colours.dim(clock), (paint[name] ?? String)(name.padEnd(5)), String(msg), ...details].join(' ')}\n`;
+    return `${[colours.dim(clock), (paint[label] ?? String)(label.padEnd(5)), colours.dim(String(name)), String(msg), ...details].join(' ')}\n`;
   };
 }
 

@@ -50,8 +50,7 @@ export const nodeCommand: CommandDefinition = {
     try {
       const node = await start(options, log, outside);
       log('info', 'listening', {
-        name: node.name,
-        id: node.id,
+        node: node.id,
         urls: node.urls,
         listener: node.listenerKind,
         because: reasonFor(options, node),

@@ -17,7 +17,7 @@ export interface Search {
   readonly waiting: number;
   /** Who stores the key, if any branch found that. */
   readonly owner: NodeId | null;
-  /** The nodes that the branches reported, each once; without this node itself. */
+  /** The nodes that the branches reported, as they came; without this node itself. */
   readonly answered: readonly NodeRef[];
   /** It waits for nothing more: an owner was found, or no neighbour is left. */
   readonly done: boolean;
@@ -26,7 +26,6 @@ export interface Search {
 interface OpenSearch extends Search {
   readonly awaited: Set<NodeId>;
   readonly answered: NodeRef[];
-  readonly known: Set<string>;
   waiting: number;
   owner: NodeId | null;
   done: boolean;
@@ -36,8 +35,6 @@ export class SearchTable {
   readonly #searchesMax: number;
   /** In the order of their beginning. */
   readonly #searches = new Map<string, OpenSearch>();
-  /** No search has its deadline before this. */
-  #earliestMs = Infinity;
   #dropped = 0;
 
   constructor(searchesMax: number) {
@@ -74,14 +71,12 @@ export class SearchTable {
       deadlineMs,
       awaited,
       answered: [],
-      known: new Set(),
       waiting: awaited.size,
       owner: null,
       done: awaited.size === 0,
     };
     this.#makeRoom();
     this.#searches.set(id, search);
-    this.#earliestMs = Math.min(this.#earliestMs, deadlineMs);
     return search;
   }
 
@@ -117,12 +112,7 @@ export class SearchTable {
     if (search === undefined || !search.awaited.delete(from)) return undefined;
     search.waiting = search.awaited.size;
     if (search.done) return undefined;
-    for (const ref of answered) {
-      const id = `${ref.node} ${ref.incarnation}`;
-      if (search.known.has(id)) continue;
-      search.known.add(id);
-      search.answered.push(ref);
-    }
+    for (const ref of answered) search.answered.push(ref);
     search.owner = owner;
     search.done = owner !== null || search.waiting === 0;
     return search;
@@ -146,16 +136,15 @@ export class SearchTable {
     return done;
   }
 
-  /** Forgets the searches whose deadline has come, and returns those that were not done. */
+  /**
+   * Forgets the searches whose deadline has come, oldest first, up to one that may still run, and returns those that
+   * were not done. Budgets are alike, so that searches end about in the order of their beginning; nobody who waits for
+   * one depends on its being forgotten in time.
+   */
   expire(nowMs: number): Search[] {
-    if (nowMs < this.#earliestMs) return [];
     const late: Search[] = [];
-    this.#earliestMs = Infinity;
     for (const [id, search] of this.#searches) {
-      if (nowMs < search.deadlineMs) {
-        this.#earliestMs = Math.min(this.#earliestMs, search.deadlineMs);
-        continue;
-      }
+      if (nowMs < search.deadlineMs) break;
       this.#searches.delete(id);
       if (!search.done) late.push(search);
     }

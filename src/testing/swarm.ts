@@ -82,8 +82,12 @@ export interface Swarm {
   restart(index: number): Promise<void>;
   /** Resolves when every node sees all nodes that it can reach, and no others; rejects after `timeoutMs` (20,000). */
   settle(timeoutMs?: number): Promise<void>;
+  /** The way to the network for a stranger of that name: to play a node, or an enemy. Memory only. */
+  bus(name: string): Bus;
   /** Lets virtual time pass. */
   advance(ms: number): void;
+  /** Resolves after that time, virtual or real. */
+  sleep(ms: number): Promise<void>;
   readonly time: VirtualTime | null;
   /** Digest of all that was handled so far: equal for equal seeds in virtual time. */
   readonly traceHash: string;
@@ -286,9 +290,23 @@ class EmbeddedSwarm implements Swarm {
     }
   }
 
+  bus(name: string): Bus {
+    return this.#memory('bus').bus(name);
+  }
+
   advance(ms: number): void {
     if (this.time === null) throw new Error('advance needs { virtual: true }');
     this.time.advance(ms);
+  }
+
+  sleep(ms: number): Promise<void> {
+    const { time } = this;
+    return this.#track(
+      new Promise((resolve) => {
+        if (time === null) setTimeout(resolve, ms);
+        else time.at(time.nowMs + ms, resolve);
+      }),
+    );
   }
 
   async stop(): Promise<void> {

@@ -85,30 +85,8 @@ export function decodeFrame<D extends Direction>(
 
 /** Appends the message to the frame that the writer holds. */
 export function encodeMessage(message: Message | Relay, writer: FrameWriter): void {
-  if (message.type === 'relay') {
-    encodeRelay(message, writer);
-    return;
-  }
-  const plan = PLAN_BY_NAME.get(message.type) as RowPlan;
-  const { fields, headCount } = plan;
-  const values = message as unknown as Readonly<Record<string, unknown>>;
-  let count = fields.length;
-  while (count > 0 && isAbsent(fields[count - 1] as FieldPlan, values)) count -= 1;
-  writer.array(1 + headCount + count);
-  writer.integer(plan.tag);
-  if (plan.form === 'routed') {
-    writeNode(writer, values['to'] as NodeId);
-    writeNode(writer, values['from'] as NodeId);
-    writer.uint8(values['hops'] as number);
-  } else if (headCount > 0) {
-    const id = values['id'] as RequestId | null;
-    if (id === null) writer.nil();
-    else writer.integer(id);
-  }
-  for (let i = 0; i < count; i += 1) {
-    const field = fields[i] as FieldPlan;
-    writeField(writer, field, values[field.name]);
-  }
+  if (message.type === 'relay') encodeRelay(message, writer);
+  else writeMessage(message, writer, 0);
 }
 
 /** Appends a message as it came, with the relay's hop count. */
@@ -121,8 +99,34 @@ export function encodeRelay(relay: Relay, writer: FrameWriter): void {
 type Delivered = Incoming[Direction];
 type Deliver = (message: Delivered) => void;
 
-const isAbsent = (field: FieldPlan, values: Readonly<Record<string, unknown>>): boolean =>
-  field.isOptional && (field.kind === 'options' ? isEmpty(values[field.name] as Info) : values[field.name] === null);
+/** Values of the message that is being encoded, and of the one within it. */
+const encodingSlots: unknown[] = new Array<unknown>(2 * SLOTS).fill(null);
+
+function writeMessage(message: Message, writer: FrameWriter, base: number): void {
+  const plan = PLAN_BY_NAME.get(message.type) as RowPlan;
+  const { fields, headCount } = plan;
+  const slots = encodingSlots;
+  plan.take(message, slots, base);
+  const first = base + headCount;
+  let count = fields.length;
+  while (count > 0 && isAbsent(fields[count - 1] as FieldPlan, slots[first + count - 1])) count -= 1;
+  writer.array(1 + headCount + count);
+  writer.integer(plan.tag);
+  if (headCount === 1) {
+    const id = slots[base] as RequestId | null;
+    if (id === null) writer.nil();
+    else writer.integer(id);
+  } else if (headCount > 1) {
+    writeNode(writer, slots[base] as NodeId);
+    writeNode(writer, slots[base + 1] as NodeId);
+    writer.uint8(slots[base + 2] as number);
+  }
+  for (let i = 0; i < count; i += 1) writeField(writer, fields[i] as FieldPlan, slots[first + i]);
+}
+
+function isAbsent(field: FieldPlan, value: unknown): boolean {
+  return field.isOptional && (value === null || (field.kind === 'options' && isEmpty(value as Info)));
+}
 
 function writeNode(writer: FrameWriter, id: NodeId): void {
   const { upper32, lower32 } = nodeIdHalves(id);
@@ -159,7 +163,7 @@ function writeField(writer: FrameWriter, field: FieldPlan, value: unknown): void
       return;
     case 'message': {
       const start = writer.beginBin();
-      encodeMessage(value as Message, writer);
+      writeMessage(value as Message, writer, SLOTS);
       writer.endBin(start);
       return;
     }
@@ -179,16 +183,17 @@ function writeNodes(writer: FrameWriter, nodes: readonly NodeRef[]): void {
 }
 
 function writeOptions(writer: FrameWriter, field: FieldPlan, options: Info): void {
-  let count = 0;
-  for (const name of field.optionKinds.keys()) if (options[name] !== undefined) count += 1;
-  writer.map(count);
-  if (count === 0) return;
-  for (const [name, kind] of field.optionKinds) {
+  if (isEmpty(options)) {
+    writer.map(0);
+    return;
+  }
+  const names = field.optionNames.filter((name) => options[name] !== undefined);
+  writer.map(names.length);
+  for (const name of names) {
     const value = options[name];
-    if (value === undefined) continue;
     writer.text(name);
-    if (kind === 'boolean') writer.boolean(value as boolean);
-    else if (kind === 'integer') writer.integer(value as number);
+    if (typeof value === 'boolean') writer.boolean(value);
+    else if (typeof value === 'number') writer.integer(value);
     else writer.text(value as string);
   }
 }

@@ -150,6 +150,10 @@ export class FrameReader {
       return byte - 0x100;
     }
     if (byte < 0xca || byte > 0xd3) return NaN;
+    if (byte === 0xcc && position + 2 <= this.#end) {
+      this.#position = position + 2;
+      return this.#bytes[position + 1] as number;
+    }
     const head = this.readHead();
     // Zero is added so that a float's -0 becomes an integer's 0.
     if (head === HEAD.integer || (head === HEAD.float && Number.isSafeInteger(this.number))) return this.number + 0;

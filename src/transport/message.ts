@@ -5,7 +5,7 @@
  * A message on the wire is the MessagePack array [tag, ...head, ...fields]. The head depends on the row's form:
  * - `request`, `reply`: an id, which the reply repeats (nil where `idless` says so);
  * - `notice`: no head, between neighbours;
- * - `routed`: to, from, hops: what a relay needs, and all that it reads.
+ * - `routed`: to, from, hops (links crossed, the one under way included): what a relay needs, and all that it reads.
  *
  * Tags are append-only: 1 to 31 requests of clients, 33 to 63 replies and notices to clients, 64 to 127 replicas, 128
  * and up between nodes. A retired tag is never given to another message.

@@ -15,6 +15,7 @@ export interface FieldPlan {
   readonly absent: null | typeof NO_OPTIONS;
   /** Names allowed in an options map. */
   readonly optionKinds: ReadonlyMap<string, keyof OptionTypes>;
+  readonly optionNames: readonly string[];
 }
 
 export interface RowPlan {
@@ -32,6 +33,8 @@ export interface RowPlan {
   readonly names: readonly string[];
   /** The message whose values lie in `slots` from `base` on. */
   build(slots: readonly unknown[], base: number): Message;
+  /** Puts the message's values in `slots` from `base` on. */
+  take(message: Message, slots: unknown[], base: number): void;
 }
 
 /** Slots of one message. A message within a message takes a second set. */
@@ -40,38 +43,108 @@ export const SLOTS = 16;
 /** What an absent options map becomes. */
 export const NO_OPTIONS: Readonly<Record<string, never>> = Object.freeze({});
 
-type Build = (type: string, slots: readonly unknown[], base: number) => object;
+/** Makes a message object of slots, and puts such an object's values in slots. */
+interface Shape {
+  build(type: string, slots: readonly unknown[], base: number): object;
+  take(message: Values, slots: unknown[], base: number): void;
+}
+type Values = Readonly<Record<string, unknown>>;
 
 /**
- * The same as `buildAny`, as literals, for the lists of names that the hot messages have: an engine makes such objects
- * several times faster. A row whose names aren't here is built by `buildAny`, with the same result.
+ * What `anyShape` does, written out for the lists of names that the hot messages have: an engine makes and reads such
+ * objects several times faster. A row whose names aren't here is served by `anyShape`, with the same result.
  */
-const LITERALS: Readonly<Record<string, Build>> = {
-  id: (type, s, b) => ({ type, id: s[b] }),
-  'id meta': (type, s, b) => ({ type, id: s[b], meta: s[b + 1] }),
-  'id meta value': (type, s, b) => ({ type, id: s[b], meta: s[b + 1], value: s[b + 2] }),
-  'id key options': (type, s, b) => ({ type, id: s[b], key: s[b + 1], options: s[b + 2] }),
-  'id key options value': (type, s, b) => ({ type, id: s[b], key: s[b + 1], options: s[b + 2], value: s[b + 3] }),
-  'to from hops number budgetMs clock message': (type, s, b) => ({
-    type,
-    to: s[b],
-    from: s[b + 1],
-    hops: s[b + 2],
-    number: s[b + 3],
-    budgetMs: s[b + 4],
-    clock: s[b + 5],
-    message: s[b + 6],
-  }),
-  'to from hops number clock message': (type, s, b) => ({
-    type,
-    to: s[b],
-    from: s[b + 1],
-    hops: s[b + 2],
-    number: s[b + 3],
-    clock: s[b + 4],
-    message: s[b + 5],
-  }),
+const SHAPES: Readonly<Record<string, Shape>> = {
+  id: {
+    build: (type, s, b) => ({ type, id: s[b] }),
+    take(message, s, b) {
+      s[b] = message['id'];
+    },
+  },
+  'id meta': {
+    build: (type, s, b) => ({ type, id: s[b], meta: s[b + 1] }),
+    take(message, s, b) {
+      s[b] = message['id'];
+      s[b + 1] = message['meta'];
+    },
+  },
+  'id meta value': {
+    build: (type, s, b) => ({ type, id: s[b], meta: s[b + 1], value: s[b + 2] }),
+    take(message, s, b) {
+      s[b] = message['id'];
+      s[b + 1] = message['meta'];
+      s[b + 2] = message['value'];
+    },
+  },
+  'id key options': {
+    build: (type, s, b) => ({ type, id: s[b], key: s[b + 1], options: s[b + 2] }),
+    take(message, s, b) {
+      s[b] = message['id'];
+      s[b + 1] = message['key'];
+      s[b + 2] = message['options'];
+    },
+  },
+  'id key options value': {
+    build: (type, s, b) => ({ type, id: s[b], key: s[b + 1], options: s[b + 2], value: s[b + 3] }),
+    take(message, s, b) {
+      s[b] = message['id'];
+      s[b + 1] = message['key'];
+      s[b + 2] = message['options'];
+      s[b + 3] = message['value'];
+    },
+  },
+  'to from hops number budgetMs clock message': {
+    build: (type, s, b) => ({
+      type,
+      to: s[b],
+      from: s[b + 1],
+      hops: s[b + 2],
+      number: s[b + 3],
+      budgetMs: s[b + 4],
+      clock: s[b + 5],
+      message: s[b + 6],
+    }),
+    take(message, s, b) {
+      s[b] = message['to'];
+      s[b + 1] = message['from'];
+      s[b + 2] = message['hops'];
+      s[b + 3] = message['number'];
+      s[b + 4] = message['budgetMs'];
+      s[b + 5] = message['clock'];
+      s[b + 6] = message['message'];
+    },
+  },
+  'to from hops number clock message': {
+    build: (type, s, b) => ({
+      type,
+      to: s[b],
+      from: s[b + 1],
+      hops: s[b + 2],
+      number: s[b + 3],
+      clock: s[b + 4],
+      message: s[b + 5],
+    }),
+    take(message, s, b) {
+      s[b] = message['to'];
+      s[b + 1] = message['from'];
+      s[b + 2] = message['hops'];
+      s[b + 3] = message['number'];
+      s[b + 4] = message['clock'];
+      s[b + 5] = message['message'];
+    },
+  },
 };
+
+const anyShape = (names: readonly string[]): Shape => ({
+  build(type, slots, base) {
+    const message: Record<string, unknown> = { type };
+    for (const [i, name] of names.entries()) message[name] = slots[base + i];
+    return message;
+  },
+  take(message, slots, base) {
+    for (const [i, name] of names.entries()) slots[base + i] = message[name];
+  },
+});
 
 const HEADS: Readonly<Record<Row['form'], readonly string[]>> = {
   request: ['id'],
@@ -88,7 +161,7 @@ export const PLAN_BY_NAME: ReadonlyMap<string, RowPlan> = new Map(ROW_PLANS.map(
 /** The options hold nothing that would travel. */
 export function isEmpty(options: Info): boolean {
   if (options === NO_OPTIONS) return true;
-  for (const name of Object.keys(options)) if (options[name] !== undefined) return false;
+  for (const name in options) if (options[name] !== undefined) return false;
   return true;
 }
 
@@ -103,7 +176,7 @@ function planRow(name: MessageName, row: Row): RowPlan {
   const head = HEADS[row.form];
   const fields = row.fields.map(planField);
   const names = [...head, ...fields.map((field) => field.name)];
-  const literal = LITERALS[names.join(' ')];
+  const shape = SHAPES[names.join(' ')] ?? anyShape(names);
   const required = fields.findLastIndex((field) => !field.isOptional) + 1;
   return {
     name,
@@ -115,8 +188,8 @@ function planRow(name: MessageName, row: Row): RowPlan {
     elementsMin: 1 + head.length + required,
     elementsMax: 1 + head.length + fields.length,
     names,
-    build: (slots, base) =>
-      (literal === undefined ? buildAny(name, names, slots, base) : literal(name, slots, base)) as Message,
+    build: (slots, base) => shape.build(name, slots, base) as Message,
+    take: (message, slots, base) => shape.take(message as unknown as Values, slots, base),
   };
 }
 
@@ -128,12 +201,7 @@ function planField(field: AnyField): FieldPlan {
     isOptional: field.optional,
     acceptsNil: field.optional || isOptions,
     absent: isOptions ? NO_OPTIONS : null,
-    optionKinds: new Map(field.kind === 'options' ? Object.entries(field.kinds) : []),
+    optionKinds: new Map(isOptions ? Object.entries(field.kinds) : []),
+    optionNames: isOptions ? Object.keys(field.kinds) : [],
   };
-}
-
-function buildAny(type: string, names: readonly string[], slots: readonly unknown[], base: number): object {
-  const message: Record<string, unknown> = { type };
-  for (const [i, name] of names.entries()) message[name] = slots[base + i];
-  return message;
 }

@@ -64,7 +64,8 @@ describe('node', () => {
     expect(log.map(({ msg }) => msg)).toEqual(['listening', 'stopping', 'stopped']);
     expect(log[0]).toMatchObject({
       level: 'info',
-      node: 'n',
+      name: 'n',
+      node: 'A',
       urls: ['ws://127.0.0.1:7101'],
       listener: 'uws',
       because: 'it is the faster one',
@@ -114,9 +115,9 @@ describe('node', () => {
     await node.ended;
     const [first, second] = node.outside.out().split('\n');
     expect(first).toMatch(
-      /^\d\d:\d\d:\d\d\.\d{3} info  listening name=n id=A urls=ws:\/\/127\.0\.0\.1:7101 listener=uws because=/,
+      /^\d\d:\d\d:\d\d\.\d{3} info  n listening node=A urls=ws:\/\/127\.0\.0\.1:7101 listener=uws because=/,
     );
-    expect(second).toMatch(/^\S+ warn  a link was lost to=m hops=2$/);
+    expect(second).toMatch(/^\S+ warn  n a link was lost to=m hops=2$/);
     expect(node.outside.out()).not.toContain('too much');
   });
 

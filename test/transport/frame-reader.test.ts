@@ -83,13 +83,12 @@ it('reads an integer in every form, an integral float among them, or nothing', (
   };
   fc.assert(
     fc.property(fc.oneof(encodedInteger, encodedValue), (value) => {
-      const meaning = Number(meaningOf(value));
-      const isInteger = /^-?\d+$/.test(meaningOf(value)) && Number.isSafeInteger(meaning);
-      expect(integerOf(value)).toEqual(isInteger ? [meaning, value.length] : [NaN, 0]);
+      const meaning = meaningOf(value).replace('float -0', '0');
+      const isInteger = /^-?\d+$/.test(meaning) && Number.isSafeInteger(Number(meaning));
+      expect(integerOf(value)).toEqual(isInteger ? [Number(meaning), value.length] : [NaN, 0]);
     }),
     { numRuns: 500 },
   );
-  expect(integerOf(Uint8Array.of(0xcb, 0x80, 0, 0, 0, 0, 0, 0, 0))).toEqual([0, 9]);
 });
 
 it('reads text, or nothing', () => {

@@ -40,6 +40,8 @@ export interface Counters {
   /** `decision`: by a table's `drop`; `refused`: by a table's `refuse` or for want of room. */
   readonly dropped: { readonly overflow: number; readonly decision: number; readonly refused: number };
   readonly dead: number;
+  /** Lifecycle events fed to machines; no messages. */
+  readonly events: number;
 }
 
 /**
@@ -100,6 +102,7 @@ export class Scheduler implements Engine, ActorEngine {
     stashed: 0,
     dropped: { overflow: 0, decision: 0, refused: 0 },
     dead: 0,
+    events: 0,
   };
   readonly nobody: Ref = new Nobody(this);
   readonly random: Random;
@@ -406,7 +409,6 @@ export class Scheduler implements Engine, ActorEngine {
       }
     } catch (error) {
       this.#fail(cell, error);
-      if (items.size > 0) this.#makeUrgent(cell);
     }
   }
 
@@ -494,6 +496,7 @@ export class Scheduler implements Engine, ActorEngine {
 
   /** One transition: old timers, commands, new timers, the stash; then what the commands signalled. */
   #step(cell: Cell, event: number): void {
+    this.counters.events += 1;
     const { machine, commands, tables } = cell.kind;
     const at = cell.status * machine.eventCount + event;
     const next = machine.next[at] as number;
@@ -623,7 +626,6 @@ export class Scheduler implements Engine, ActorEngine {
 
   #end(cell: Cell, reason: string): void {
     if (cell.phase >= phase.ending) return;
-    const isClosing = cell.phase === phase.failed;
     cell.phase = phase.ending;
     cell.reason = reason;
     this.#abandon(cell);
@@ -635,8 +637,7 @@ export class Scheduler implements Engine, ActorEngine {
       this.counters.queued -= 1;
       this.#refuseLate(cell, message, from);
     }
-    // A failed actor is already waiting for its children.
-    if (!isClosing) this.#stopChildren(cell);
+    this.#stopChildren(cell);
   }
 
   /** Ends what reaches into the life that is over: its timers, asks, watches and signals. */

@@ -240,7 +240,7 @@ describe('overflow', () => {
     watcher.tell(
       act((self) => {
         self.watch(victim);
-        for (let n = 1; n <= 20; n++) self.after(5, note(n));
+        for (let n = 1; n <= 200; n++) self.after(5, note(n));
       }),
     );
     runtime.run();
@@ -248,7 +248,28 @@ describe('overflow', () => {
     expect(watcher.tell(note(99))).toBe('full');
     runtime.stop(victim);
     runtime.advance(5);
-    expect(log).toEqual(['/victim stopped', 0, ...Array.from({ length: 20 }, (_, n) => n + 1)]);
+    expect(log).toEqual(['/victim stopped', 0, ...Array.from({ length: 200 }, (_, n) => n + 1)]);
+  });
+});
+
+describe('refusals', () => {
+  it('of refusals end there, when both sides are full', () => {
+    type Request = { readonly type: 'request' | 'refused' };
+    const kind = defineKind({
+      name: 'polite',
+      machine: alwaysRunning,
+      create: (_self: Self<Request, 'stop'>, _args: null) => ({}),
+      tables: { running: { request: drop, refused: drop } },
+      commands: {},
+      mailbox: { capacity: 1 },
+      refusal: () => ({ type: 'refused' }),
+    });
+    const runtime = start();
+    const [one, two] = [runtime.spawn(kind, 'one', null), runtime.spawn(kind, 'two', null)];
+    one.tell({ type: 'request' }, two);
+    two.tell({ type: 'request' }, one);
+    expect(one.tell({ type: 'request' }, two)).toBe('full');
+    expect(runtime.counters).toMatchObject({ sent: 4, queued: 2, dropped: { refused: 2 } });
   });
 });
 
@@ -550,6 +571,32 @@ describe('ask', () => {
     expect(runtime.takeDeadLetters().map(({ reason }) => reason)).toEqual(['ended']);
   });
 
+  it('leaves no alarm behind once answered', () => {
+    const runtime = start();
+    const server = runtime.spawn(serverKind, 'server', []);
+    const asker = runtime.spawn(puppet(), 'asker', []);
+    asker.tell(act((self) => self.ask(server, answer, 100, () => undefined)));
+    runtime.run();
+    expect(runtime.time.nextAtMs).toBeNull();
+  });
+
+  it('whose reply meets an asker about to end is a dead letter', () => {
+    const runtime = start();
+    const replies: unknown[] = [];
+    const server = runtime.spawn(serverKind, 'server', []);
+    const asker = runtime.spawn(puppet(), 'asker', []);
+    const last = act((_self, from) => {
+      runtime.stop(asker);
+      expect(from.tell(note(1))).toBe('ok');
+      expect(runtime.counters.queued).toBe(1);
+    });
+    asker.tell(act((self) => self.ask(server, last, 100, (reply) => void replies.push(reply))));
+    runtime.run();
+    expect(replies).toEqual([]);
+    expect(runtime.counters).toMatchObject({ queued: 0, dead: 1 });
+    expect(runtime.takeDeadLetters().map(({ reason }) => reason)).toEqual(['ended']);
+  });
+
   it('from outside is a promise, with a code where there is no reply', async () => {
     const runtime = start();
     const server = runtime.spawn(puppet({ mailbox: { capacity: 1 } }), 'server', []);
@@ -647,6 +694,38 @@ describe('supervision', () => {
     expect(runtime.takeErrors()).toHaveLength(4);
   });
 
+  it('leaves nothing of the life before: no signal, watch or flush', () => {
+    const runtime = start();
+    const log: unknown[] = [];
+    const kind = puppet({
+      supervision: { on: 'restart', backoffMs: 10, backoffMaxMs: 10, restartsMax: 3, withinMs: 60_000 },
+      onFlush() {
+        this.log.push('flush');
+      },
+    });
+    const victim = runtime.spawn(puppet(), 'victim', []);
+    const to = runtime.spawn(kind, 'to', log);
+    const stale: Self<Puppet, 'stop'>[] = [];
+    to.tell(
+      act((self) => {
+        stale.push(self);
+        self.watch(victim);
+        self.flushLater();
+        throw new Error('boom');
+      }),
+    );
+    runtime.advance(10);
+    stale[0]?.signal('stop');
+    stale[0]?.flushLater();
+    stale[0]?.after(1, note(1));
+    stale[0]?.ask(victim, note(2), 5, () => void log.push('reply'));
+    runtime.stop(victim);
+    runtime.advance(10);
+    expect(log).toEqual([]);
+    expect(runtime.tree()).toEqual([expect.objectContaining({ path: '/to', status: 'running', restarts: 1 })]);
+    runtime.takeErrors();
+  });
+
   it('stops while waiting for a restart when told so', () => {
     const runtime = start();
     const kind = puppet({
@@ -742,7 +821,7 @@ describe('stop', () => {
         },
       });
     const [a, b, top] = [named('a'), named('b'), named('top')];
-    const root = runtime.spawn(top, 'root', null);
+    const root = runtime.spawn(top, 'top', null);
     root.tell(
       act((self) => {
         self.spawn(a, 'a1', null);
@@ -754,7 +833,7 @@ describe('stop', () => {
     runtime.run();
     runtime.stop(root);
     runtime.run();
-    expect(ended).toEqual(['/root/b2', '/root/b1/deep', '/root/b1', '/root/a2', '/root/a1', '/root']);
+    expect(ended).toEqual(['/top/b2', '/top/b1/deep', '/top/b1', '/top/a2', '/top/a1', '/top']);
   });
 
   it('is a matter of the parent; ended actors spawn nothing; names are made unique', () => {

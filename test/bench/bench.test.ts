@@ -1,0 +1,63 @@
+/**
+ * Keeps the benchmark alive: its smallest run, in which every step is made once. How fast anything is belongs into the
+ * benchmark's own report, not into a test.
+ */
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const PROGRAM = join(__dirname, '..', '..', 'bench', 'main.mjs');
+const TINY = '--cases 2x4 --keys 200 --rounds 1 --measure-ms 200 --warm-up-ms 50'.split(' ');
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'swarmbus-bench-test-'));
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Runs the benchmark with a temporary folder of its own, so that what it leaves there can be seen. */
+function bench(...args: string[]): Promise<{ stdout: string; stderr: string }> {
+  const env = { ...process.env, TMPDIR: folder };
+  return promisify(execFile)(process.execPath, [PROGRAM, ...args], { env, timeout: 15_000, killSignal: 'SIGKILL' });
+}
+
+/** Where CI runs, the library has to load; elsewhere a machine may be one for which it has no binary. */
+function loads(): boolean {
+  try {
+    require('uWebSockets.js');
+    return true;
+  } catch {
+    return process.env.CI === 'true';
+  }
+}
+
+(loads() ? it : it.skip)(
+  'measures the bare server and its own ceiling, and leaves nothing behind but its report',
+  async () => {
+    const out = join(folder, 'out');
+    const { stdout } = await bench(...TINY, '--systems', 'bare,echo', '--out', out);
+
+    const summary = readFileSync(join(out, 'summary.md'), 'utf8');
+    expect(stdout).toContain(summary);
+    expect(summary).toMatch(/\| GET 2 x 4 *\| bare *\| /);
+    expect(summary).toMatch(/\| SET 2 x 4 *\| bare *\| /);
+    const { rows } = JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8')) as {
+      rows: { op: string; system: string; requestsPerSecond: { median: number } }[];
+    };
+    expect(rows.map(({ op, system }) => `${op} ${system}`)).toEqual(['get bare', 'set bare', 'echo echo']);
+    for (const { requestsPerSecond } of rows) expect(requestsPerSecond.median).toBeGreaterThan(0);
+    expect(readdirSync(folder)).toEqual(['out']);
+  },
+);
+
+it('says in one line what is wrong with an option', async () => {
+  const failure = bench('--cases', '50');
+  await expect(failure).rejects.toMatchObject({ code: 2, stderr: "bench: --cases: '50' is not like 50x16\n" });
+});
