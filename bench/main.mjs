@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { Children } from './children.mjs';
 import { HELP, parseOptions } from './options.mjs';
 import { residentBytes } from './process-stat.mjs';
-import { hottestFunctions, profilingArgs } from './profile.mjs';
+import { describeProfiles } from './profile.mjs';
 import { createProgress } from './progress.mjs';
 import { summarise, toMarkdown } from './report.mjs';
 import { SYSTEMS, packageVersion, redisVersion } from './system.mjs';
@@ -38,7 +38,7 @@ function planOf(options, systems) {
   return plan;
 }
 
-async function run(options, children, folder) {
+async function run(options, children, folder, profiles) {
   const { keyCount, warmUpMs, measureMs } = options;
   const chosen = options.systems.map((name) => ({ name, ...SYSTEMS[name] }));
   const missing = chosen.flatMap(({ name, missing: why }) => {
@@ -54,8 +54,7 @@ async function run(options, children, folder) {
   const memory = [];
   for (const { name, start, protocol, ops } of systems) {
     progress.say(`starting ${name}`);
-    const nodeArgs = options.profile && name === 'swarmbus' ? profilingArgs(folder) : [];
-    const { port, storePort, processes } = await start(children, folder, nodeArgs);
+    const { port, storePort, processes } = await start(children, folder, profiles);
     const generator = children.startGenerator(protocol);
     if (ops.includes('get')) await generator.run('prepare', { port, storePort, keyCount }, PREPARE_TIMEOUT_MS);
     running.set(name, { port, generator, processes });
@@ -147,16 +146,16 @@ async function main(args) {
   }
 
   const folder = mkdtempSync(join(tmpdir(), 'swarmbus-bench-'));
+  const profiles = options.profile ? mkdtempSync(join(folder, 'profiles-')) : null;
   const children = new Children();
   const interrupted = new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => resolve(null));
   });
-  let profile = [];
   try {
     const date = new Date().toISOString();
     const command = ['node bench/main.mjs', ...args].join(' ');
     const before = notes();
-    const measured = await Promise.race([run(options, children, folder), interrupted]);
+    const measured = await Promise.race([run(options, children, folder, profiles), interrupted]);
     if (measured === null) return EXIT_INTERRUPTED;
     save(options, { date, command, machine: machine(), notes: before, ...measured });
   } catch (error) {
@@ -164,10 +163,13 @@ async function main(args) {
     return EXIT_FAILED;
   } finally {
     await children.stop();
-    if (options.profile) profile = hottestFunctions(folder);
-    rmSync(folder, { recursive: true, force: true });
+    try {
+      // A node writes its profile when it ends.
+      if (profiles !== null) process.stdout.write(describeProfiles(profiles));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
-  if (profile.length > 0) process.stdout.write(`\nself time of the node, without idling:\n${profile.join('\n')}\n`);
   return 0;
 }
 

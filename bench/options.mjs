@@ -6,7 +6,7 @@ import { IN_FLIGHT_MAX, KEYS_MAX } from './workload.mjs';
 
 export const HELP = `usage: node bench/main.mjs [options]
 
-  --quick            fewer and shorter rounds, fewer cases: about half a minute
+  --quick            fewer and shorter rounds, fewer cases: less than a minute
   --systems A,B      of ${Object.keys(SYSTEMS).join(', ')}
   --ops A,B          of get, set, echo
   --cases CxP,CxP    connections x requests in flight (at most ${IN_FLIGHT_MAX}) on each
@@ -14,12 +14,12 @@ export const HELP = `usage: node bench/main.mjs [options]
   --rounds N         how often to measure each
   --measure-ms N     for how long
   --warm-up-ms N     and for how long to ask before
-  --profile          profile the node of the system swarmbus and list its hottest functions
+  --profile          profile the nodes and list their hottest functions (slows them down)
   --out DIR          folder for summary.md and summary.json (default: bench/results/<date>)
 `;
 
 const FULL = { cases: '50x1,50x16,10x128', rounds: '5', 'measure-ms': '2500', 'warm-up-ms': '500' };
-const QUICK = { cases: '50x1,50x16', rounds: '3', 'measure-ms': '500', 'warm-up-ms': '150' };
+const QUICK = { cases: '50x1,50x16', rounds: '3', 'measure-ms': '400', 'warm-up-ms': '150' };
 
 /** Throws an error of one line for what is wrong. */
 export function parseOptions(args) {

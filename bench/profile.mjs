@@ -9,15 +9,22 @@ const IDLE = '(idle)';
 const SHOWN = 10;
 
 /** Arguments for Node; a profile is written when the process ends in order. */
-export function profilingArgs(folder) {
-  return ['--cpu-prof', `--cpu-prof-dir=${folder}`];
+export function profilingArgs(folder, name) {
+  return ['--cpu-prof', `--cpu-prof-dir=${folder}`, `--cpu-prof-name=${name}.cpuprofile`];
 }
 
-/** The hottest functions of the one profile in the folder, as lines of text; none if there is no profile. */
-export function hottestFunctions(folder) {
-  const file = readdirSync(folder).find((name) => name.endsWith('.cpuprofile'));
-  if (file === undefined) return [];
-  const { nodes, samples, timeDeltas } = JSON.parse(readFileSync(join(folder, file), 'utf8'));
+/** The hottest functions of all profiles in the folder, as text. */
+export function describeProfiles(folder) {
+  return readdirSync(folder)
+    .map(
+      (file) =>
+        `\n${basename(file, '.cpuprofile')}: self time without idling\n${hottestFunctions(join(folder, file))}\n`,
+    )
+    .join('');
+}
+
+function hottestFunctions(file) {
+  const { nodes, samples, timeDeltas } = JSON.parse(readFileSync(file, 'utf8'));
   const nameById = new Map(nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]));
   const selfUs = new Map();
   let totalUs = 0;
@@ -30,7 +37,8 @@ export function hottestFunctions(folder) {
   return [...selfUs]
     .toSorted(([, a], [, b]) => b - a)
     .slice(0, SHOWN)
-    .map(([name, us]) => `${((100 * us) / totalUs).toFixed(1).padStart(5)} %  ${name}`);
+    .map(([name, us]) => `${((100 * us) / totalUs).toFixed(1).padStart(5)} %  ${name}`)
+    .join('\n');
 }
 
 function nameOf({ functionName, url, lineNumber }) {

@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { freePort } from './children.mjs';
+import { profilingArgs } from './profile.mjs';
 
 const fileAt = (path) => fileURLToPath(new URL(path, import.meta.url));
 const PROGRAM = fileAt('../bin/swarmbus');
@@ -14,8 +15,9 @@ const BARE = fileAt('bare.mjs');
 const CACHE_OPS = ['get', 'set'];
 
 /**
- * Systems by name. `ops` are what can be asked of it; `missing()` is null or why it cannot be measured here; `start`
- * gives the ports to ask and to fill, and the processes behind them.
+ * Systems by name. `ops` are what can be asked of it; `missing()` is null or why it cannot be measured here;
+ * `start(children, folder, profiles)` gives the ports to ask and to fill, and the processes behind them; `profiles` is
+ * the folder for profiles of nodes, or null.
  */
 export const SYSTEMS = {
   'redis-server': {
@@ -39,24 +41,24 @@ export const SYSTEMS = {
     protocol: 'swarmbus',
     ops: CACHE_OPS,
     missing: missingBuild,
-    start: (children, folder, nodeArgs) => startNode(children, folder, 'swarmbus', [], nodeArgs),
+    start: (children, folder, profiles) => startNode(children, folder, profiles, 'swarmbus', []),
   },
   'swarmbus-ws': {
     about: 'the same with `--listener ws`',
     protocol: 'swarmbus',
     ops: CACHE_OPS,
     missing: missingBuild,
-    start: (children, folder) => startNode(children, folder, 'swarmbus-ws', ['--listener', 'ws']),
+    start: (children, folder, profiles) => startNode(children, folder, profiles, 'swarmbus-ws', ['--listener', 'ws']),
   },
   'swarmbus-hop': {
     about: 'two linked nodes: asked is one, the keys are at the other',
     protocol: 'swarmbus',
     ops: ['get'],
     missing: missingBuild,
-    async start(children, folder) {
-      const asked = await startNode(children, folder, 'swarmbus-hop asked', []);
+    async start(children, folder, profiles) {
+      const asked = await startNode(children, folder, profiles, 'swarmbus-hop asked', []);
       const link = ['--link', `ws://127.0.0.1:${asked.port}`];
-      const store = await startNode(children, folder, 'swarmbus-hop store', link);
+      const store = await startNode(children, folder, profiles, 'swarmbus-hop store', link);
       return { port: asked.port, storePort: store.port, processes: { ...asked.processes, ...store.processes } };
     },
   },
@@ -92,10 +94,10 @@ export function packageVersion(path) {
   }
 }
 
-async function startNode(children, folder, name, options, nodeArgs = []) {
+async function startNode(children, folder, profiles, name, options) {
   const port = await freePort();
   const listen = ['--listen', `127.0.0.1:${port}`, '--log-level', 'error'];
-  const args = [...nodeArgs, PROGRAM, 'node', ...listen, ...options];
+  const args = [...(profiles === null ? [] : profilingArgs(profiles, name)), PROGRAM, 'node', ...listen, ...options];
   const pid = await children.startServer({ name, command: process.execPath, args, folder, port });
   return { port, storePort: port, processes: { [name]: pid } };
 }

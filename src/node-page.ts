@@ -3,23 +3,29 @@ export const nodePage = (name: string, swarm: string): string => `<!doctype html
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>swarmbus: ${name}</title>
+<link rel="icon" href="data:,">
 <style>
   body { font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem; }
-  input, button { font: inherit; padding: .3rem .5rem; }
-  pre { background: #8881; padding: .8rem; overflow: auto; min-height: 3rem; }
+  form { display: flex; flex-wrap: wrap; gap: .5rem; }
+  input { flex: 1 10rem; min-width: 0; }
+  #value { flex-grow: 2; }
+  input, button { font: inherit; padding: .3rem .7rem; }
+  pre { background: #8882; border-radius: .3rem; padding: .8rem; overflow: auto; }
+  #out { min-height: 3rem; max-height: 60vh; }
 </style>
 <h1>swarmbus</h1>
 <p>This is the node <b>${name}</b> of the swarm <b>${swarm}</b>. Clients open a WebSocket at this address, other nodes at
 <code>/link</code>. What is set through any node of the swarm can be read through all of them.</p>
 <form id="form">
-  <input id="key" placeholder="key" required>
-  <input id="value" placeholder='value as JSON, e.g. {"a": 1}'>
+  <input id="key" aria-label="key" placeholder="key" required autocomplete="off" autofocus>
+  <input id="value" aria-label="value" placeholder='value as JSON, e.g. {"a": 1}' autocomplete="off">
   <button name="get">get</button>
   <button name="set">set</button>
   <button name="delete">delete</button>
 </form>
-<pre id="out">connecting …</pre>
+<pre id="out" aria-live="polite">connecting …</pre>
 <p>In a page of your own, served by this node or named by <code>--origin</code>:</p>
 <pre>import { connect } from '/client.js';
 const client = await connect(location.origin.replace(/^http/, 'ws'));
@@ -30,7 +36,12 @@ document.body.append(await client.get('greeting'));</pre>
   const out = document.getElementById('out');
   const show = (what) => { out.textContent = what; };
   const field = (id) => document.getElementById(id).value;
-  const text = (value) => JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? String(v) : v), 2);
+  const plain = (_, value) => {
+    if (typeof value === 'bigint') return String(value);
+    if (value instanceof Uint8Array) return value.length + ' bytes';
+    return value instanceof Map ? [...value] : value;
+  };
+  const text = (value) => JSON.stringify(value, plain, 2);
   let token = sessionStorage.getItem('token') ?? undefined;
   const open = async () => {
     try {
@@ -42,24 +53,31 @@ document.body.append(await client.get('greeting'));</pre>
       return await connect(location.origin.replace(/^http/, 'ws'), { token });
     }
   };
+  const opened = open();
+  document.getElementById('form').addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const [key, value, command] = [field('key'), field('value'), event.submitter.name];
+    let parsed;
+    try {
+      if (command === 'set') parsed = JSON.parse(value);
+    } catch (error) {
+      return show('the value is no JSON: ' + error.message);
+    }
+    try {
+      const client = await opened;
+      if (command === 'get') {
+        const found = await client.get(key);
+        show(found === undefined ? 'missing' : text(found));
+      } else if (command === 'set') {
+        await client.set(key, parsed);
+        show('stored');
+      } else show((await client.delete(key)) ? 'deleted' : 'there was nothing to delete');
+    } catch (error) {
+      show(error.code + ': ' + error.message);
+    }
+  });
   try {
-    const client = await open();
-    show(text(await client.inspect('node')));
-    document.getElementById('form').addEventListener('submit', async (event) => {
-      event.preventDefault();
-      try {
-        const key = field('key');
-        if (event.submitter.name === 'get') {
-          const value = await client.get(key);
-          show(value === undefined ? 'missing' : text(value));
-        } else if (event.submitter.name === 'set') {
-          await client.set(key, JSON.parse(field('value')));
-          show('stored');
-        } else show((await client.delete(key)) ? 'deleted' : 'there was nothing to delete');
-      } catch (error) {
-        show(error.code ? error.code + ': ' + error.message : 'the value is no JSON: ' + error.message);
-      }
-    });
+    show(text(await (await opened).inspect('node')));
   } catch (error) {
     show(error.message);
   }

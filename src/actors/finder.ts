@@ -20,12 +20,10 @@ import type {
   Conclude,
   Concluded,
   Count,
-  Drain,
   Find,
   FinderMessage,
   Observe,
   Searched,
-  Serve,
   Unrouted,
   View,
 } from './message.js';

@@ -99,9 +99,9 @@ export class LocalStore {
   }
 
   onCount(_message: Count, from: Ref): void {
-    const { bytes, count, evicted, expired } = this.#keyspace;
+    const { bytes, count, evicted, expired, valueBytesHeld } = this.#keyspace;
     from.tell(
-      { type: 'counters', counters: { ...this.#counts, keys: count, bytes, evicted, expired } },
+      { type: 'counters', counters: { ...this.#counts, keys: count, bytes, valueBytesHeld, evicted, expired } },
       this.#self.ref,
     );
   }
@@ -114,27 +114,18 @@ export class LocalStore {
 
   /** Null: the key is not here and `isFinal` does not ask for an answer all the same. */
   #execute(request: CacheRequest, isFinal: boolean): ClientReply | null {
-    const entry = this.#keyspace.get(request.key, this.#self.now());
-    switch (request.type) {
-      case 'get':
-        return this.#get(request, entry, isFinal);
-      case 'set':
-        return entry === undefined && !isFinal ? null : this.#set(request);
-      case 'delete':
-        return entry === undefined && !isFinal ? null : this.#delete(request);
-    }
+    if (request.type === 'get') return this.#get(request, isFinal);
+    if (!isFinal && this.#keyspace.peek(request.key, this.#self.now()) === undefined) return null;
+    return request.type === 'set' ? this.#set(request) : this.#delete(request);
   }
 
-  #get(request: MessageOf<'get'>, entry: Entry | undefined, isFinal: boolean): ClientReply | null {
+  #get(request: MessageOf<'get'>, isFinal: boolean): ClientReply | null {
     this.#counts.gets += 1;
+    const entry = this.#keyspace.get(request.key, this.#self.now());
     if (entry === undefined) return isFinal ? { type: 'missing', id: request.id } : null;
     this.#counts.hits += 1;
-    return {
-      type: 'value',
-      id: request.id,
-      meta: request.options.meta === true ? this.#metaOf(entry) : null,
-      value: entry.value,
-    };
+    const meta = request.options.meta === true ? this.#metaOf(entry) : null;
+    return { type: 'value', id: request.id, meta, value: this.#keyspace.read(entry) };
   }
 
   #set(request: MessageOf<'set'>): ClientReply {

@@ -17,7 +17,6 @@ import type { Addresses } from './addresses.js';
 import type {
   Adopted,
   Count,
-  Drain,
   Find,
   LinkDown,
   LinkUp,

@@ -3,12 +3,15 @@
  * of all keys (in UTF-8) and values in bytes, and the number of keys. What is too much is made room for by expired
  * entries first, then by the least recently used ones.
  */
+import { Arena } from './arena.js';
+import type { Place } from './arena.js';
 import { ExpiryHeap } from './expiry-heap.js';
 import type { NodeId } from './node-id.js';
-import { RecentMap } from './recent-map.js';
+import { RecencyList } from './recency-list.js';
 
 export interface Entry {
-  readonly value: Uint8Array;
+  /** Bytes of the value; `read` gives them. */
+  readonly valueBytes: number;
   /** The stamp: see stamp.ts. */
   readonly time: number;
   readonly origin: NodeId;
@@ -16,17 +19,44 @@ export interface Entry {
   readonly expiresAtMs: number;
 }
 
-interface Item extends Entry {
+/** An entry, with its places in the list of recency and in the heap of expiries. It is changed in place. */
+class Item implements Entry {
   readonly key: string;
-  /** Bytes counted for key and value. */
-  readonly size: number;
-  place: number;
+  readonly keyBytes: number;
+  valueBytes: number;
+  valuePlace: Place;
+  time: number;
+  origin: NodeId;
+  expiresAtMs: number;
+  place = -1;
+  older: Item = this;
+  newer: Item = this;
+
+  constructor(
+    key: string,
+    keyBytes: number,
+    valueBytes: number,
+    valuePlace: Place,
+    time: number,
+    origin: NodeId,
+    expiresAtMs: number,
+  ) {
+    this.key = key;
+    this.keyBytes = keyBytes;
+    this.valueBytes = valueBytes;
+    this.valuePlace = valuePlace;
+    this.time = time;
+    this.origin = origin;
+    this.expiresAtMs = expiresAtMs;
+  }
 }
 
 export class Keyspace {
   readonly #storeBytesMax: number;
   readonly #keysMax: number;
-  readonly #items: RecentMap<Item>;
+  readonly #items = new Map<string, Item>();
+  readonly #recency = new RecencyList<Item>();
+  readonly #values = new Arena();
   readonly #expiries = new ExpiryHeap<Item>();
   #bytes = 0;
   #evicted = 0;
@@ -36,7 +66,6 @@ export class Keyspace {
   constructor(limits: { readonly storeBytesMax: number; readonly keysMax: number }) {
     this.#storeBytesMax = limits.storeBytesMax;
     this.#keysMax = limits.keysMax;
-    this.#items = new RecentMap(limits.keysMax);
   }
 
   /** Bytes in use, with entries that have expired and were not removed yet. */
@@ -64,34 +93,46 @@ export class Keyspace {
     return this.#expiries.first?.expiresAtMs ?? null;
   }
 
-  /** The entry, which becomes the most recently used one. Its value is the keyspace's own: not to be changed. */
+  /** Memory taken for values, in bytes: what they need rounded up, and room that was freed and kept. */
+  get valueBytesHeld(): number {
+    return this.#values.bytesHeld;
+  }
+
+  /** The entry, which becomes the most recently used one. It is valid until the next change of the keyspace. */
   get(key: string, nowMs: number): Entry | undefined {
-    return present(this.#items.get(key), nowMs);
+    const item = present(this.#items.get(key), nowMs);
+    if (item !== undefined) this.#recency.use(item);
+    return item;
   }
 
   /** The entry, without counting as a use. */
   peek(key: string, nowMs: number): Entry | undefined {
-    return present(this.#items.peek(key), nowMs);
+    return present(this.#items.get(key), nowMs);
+  }
+
+  /** A copy of an entry's value, which stays as it is whatever becomes of the entry. */
+  read(entry: Entry): Uint8Array {
+    return this.#values.read((entry as Item).valuePlace, entry.valueBytes);
   }
 
   /**
-   * Stores the entry in place of any former one, and makes room for it. `value` is kept as it is, not copied: the
-   * caller gives it away. False, and nothing has changed, if the entry alone is larger than the limits.
+   * Stores the entry in place of any former one, and makes room for it. `value` is copied. False, and nothing has changed, if the entry alone is larger than the limits.
    */
   set(key: string, value: Uint8Array, time: number, origin: NodeId, expiresAtMs: number, nowMs: number): boolean {
-    const size = utf8Length(key) + value.length;
+    const former = this.#items.get(key);
+    const keyBytes = former?.keyBytes ?? utf8Length(key);
+    const size = keyBytes + value.length;
     if (size > this.#storeBytesMax || this.#storeBytesMax <= 0 || this.#keysMax < 1) return false;
-    const former = this.#takeFormer(key, nowMs);
-    const countMax = former === undefined ? this.#keysMax - 1 : this.#keysMax;
-    const bytesMax = this.#storeBytesMax - size + (former?.size ?? 0);
-    // The former entry is the most recently used one by now, and fits without the others: it is never evicted here.
-    while (this.#items.size > countMax || this.#bytes > bytesMax) this.#makeRoom(nowMs);
-    if (former !== undefined) {
-      this.#expiries.remove(former);
-      this.#bytes -= former.size;
+    if (former !== undefined && present(former, nowMs) !== undefined) {
+      this.#replace(former, value, time, origin, expiresAtMs, nowMs);
+      return true;
     }
-    const item: Item = { value, time, origin, expiresAtMs, key, size, place: -1 };
+    if (former !== undefined) this.#removeExpired(former);
+    while (this.#items.size >= this.#keysMax || this.#bytes > this.#storeBytesMax - size) this.#makeRoom(nowMs);
+    const place = this.#values.put(value);
+    const item = new Item(key, keyBytes, value.length, place, time, origin, expiresAtMs);
     this.#items.set(key, item);
+    this.#recency.add(item);
     this.#bytes += size;
     if (expiresAtMs !== 0) this.#expiries.add(item);
     return true;
@@ -99,7 +140,7 @@ export class Keyspace {
 
   /** Whether it was there (an expired entry was not). */
   delete(key: string, nowMs: number): boolean {
-    const item = this.#items.peek(key);
+    const item = this.#items.get(key);
     if (item === undefined) return false;
     if (present(item, nowMs) === undefined) {
       this.#removeExpired(item);
@@ -120,20 +161,26 @@ export class Keyspace {
     return count;
   }
 
-  /** The entry that a new one replaces, moved out of the way of eviction. */
-  #takeFormer(key: string, nowMs: number): Item | undefined {
-    const item = this.#items.get(key);
-    if (item === undefined || present(item, nowMs) !== undefined) return item;
-    this.#removeExpired(item);
-    return undefined;
+  #replace(item: Item, value: Uint8Array, time: number, origin: NodeId, expiresAtMs: number, nowMs: number): void {
+    // As the most recently used one it is the last to be evicted, and alone it fits. It must not expire meanwhile.
+    this.#recency.use(item);
+    this.#expiries.remove(item);
+    this.#bytes += value.length - item.valueBytes;
+    item.valuePlace = this.#values.replace(item.valuePlace, value);
+    item.valueBytes = value.length;
+    item.time = time;
+    item.origin = origin;
+    item.expiresAtMs = 0;
+    while (this.#bytes > this.#storeBytesMax) this.#makeRoom(nowMs);
+    item.expiresAtMs = expiresAtMs;
+    if (expiresAtMs !== 0) this.#expiries.add(item);
   }
 
   #makeRoom(nowMs: number): void {
     if (this.expire(nowMs, 1) > 0) return;
-    const oldest = this.#items.removeOldest();
+    const { oldest } = this.#recency;
     if (oldest === undefined) throw new Error('the keyspace counts bytes of entries that it does not have');
-    this.#expiries.remove(oldest);
-    this.#bytes -= oldest.size;
+    this.#remove(oldest);
     this.#evicted += 1;
   }
 
@@ -144,8 +191,10 @@ export class Keyspace {
 
   #remove(item: Item): void {
     this.#items.delete(item.key);
+    this.#recency.remove(item);
     this.#expiries.remove(item);
-    this.#bytes -= item.size;
+    this.#values.free(item.valuePlace);
+    this.#bytes -= item.keyBytes + item.valueBytes;
   }
 }
 

@@ -53,7 +53,11 @@ export const simulate = async (seed: number): Promise<SimulationResult> => {
   const refused: Record<string, number> = {};
   let requests = 0;
   let faults = 0;
-  const settings = { requestTimeoutMs: REQUEST_TIMEOUT_MS, missedMs: 5000, inFlightMax: random.below(2) === 0 ? 4 : 1024 };
+  const settings = {
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    missedMs: 5000,
+    inFlightMax: random.below(2) === 0 ? 4 : 1024,
+  };
   await using swarm = await startSwarm({
     nodes: plan.nodes,
     topology: plan.edges,
@@ -191,7 +195,8 @@ const drawPlan = (random: { below(limit: number): number }): Plan => {
   for (let more = nodes < 3 ? 0 : random.below(nodes); more > 0; more -= 1) {
     const a = random.below(nodes);
     const b = random.below(nodes);
-    if (a !== b && !edges.some(([from, to]) => (from === a && to === b) || (from === b && to === a))) edges.push([a, b]);
+    if (a !== b && !edges.some(([from, to]) => (from === a && to === b) || (from === b && to === a)))
+      edges.push([a, b]);
   }
   return {
     nodes,

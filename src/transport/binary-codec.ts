@@ -23,7 +23,7 @@ import type {
 } from './message.js';
 import { readValue, writeValue } from './msgpack.js';
 import { nodeIdHalves, nodeIdText } from './node-id-table.js';
-import { isEmpty, NO_OPTIONS, PLAN_BY_NAME, plansByTag, ROW_PLANS, SLOTS } from './row-plan.js';
+import { isEmpty, NO_OPTIONS, PLAN_BY_NAME, plansByTag, ROW_PLANS, shownName, SLOTS } from './row-plan.js';
 import type { FieldPlan, RowPlan } from './row-plan.js';
 
 export interface DecodeLimits {
@@ -100,7 +100,7 @@ type Delivered = Incoming[Direction];
 type Deliver = (message: Delivered) => void;
 
 /** Values of the message that is being encoded, and of the one within it. */
-const encodingSlots: unknown[] = new Array<unknown>(2 * SLOTS).fill(null);
+const encodingSlots: unknown[] = Array.from({ length: 2 * SLOTS }, () => null);
 
 function writeMessage(message: Message, writer: FrameWriter, base: number): void {
   const plan = PLAN_BY_NAME.get(message.type) as RowPlan;
@@ -183,17 +183,16 @@ function writeNodes(writer: FrameWriter, nodes: readonly NodeRef[]): void {
 }
 
 function writeOptions(writer: FrameWriter, field: FieldPlan, options: Info): void {
-  if (isEmpty(options)) {
-    writer.map(0);
-    return;
-  }
-  const names = field.optionNames.filter((name) => options[name] !== undefined);
-  writer.map(names.length);
-  for (const name of names) {
+  let count = 0;
+  for (const name of field.optionNames) if (options[name] !== undefined) count += 1;
+  writer.map(count);
+  if (count === 0) return;
+  for (const name of field.optionNames) {
     const value = options[name];
+    if (value === undefined) continue;
     writer.text(name);
-    if (typeof value === 'boolean') writer.boolean(value);
-    else if (typeof value === 'number') writer.integer(value);
+    if (typeof value === 'number') writer.integer(value);
+    else if (typeof value === 'boolean') writer.boolean(value);
     else writer.text(value as string);
   }
 }
@@ -208,7 +207,7 @@ function hopsPosition(bytes: Bytes): number {
 
 class Decoder {
   readonly #reader = new FrameReader();
-  readonly #slots: unknown[] = new Array<unknown>(2 * SLOTS).fill(null);
+  readonly #slots: unknown[] = Array.from({ length: 2 * SLOTS }, () => null);
   #limits: DecodeLimits = { keyBytesMax: 0, valueBytesMax: 0 };
 
   /** What is wrong with the message being read; `#isLost` says that it is no message at all. */
@@ -342,7 +341,7 @@ class Decoder {
       to: this.#slots[base] as NodeId,
       from: this.#slots[base + 1] as NodeId,
       hops: this.#slots[base + 2] as number,
-      bytes: reader.copyPooled(start, reader.position),
+      bytes: reader.copyShared(start, reader.position),
     };
   }
 
@@ -430,12 +429,13 @@ class Decoder {
     for (let i = 0; i < count; i += 1) {
       const name = reader.readText();
       if (name === null) return this.#faultField(field, 'names are text');
-      const kind = field.optionKinds.get(name);
-      if (kind === undefined) return this.#fault(`${field.name}: ${name} is unknown`, 'UNSUPPORTED', { name });
+      const option = field.options.get(name);
+      if (option === undefined) return this.#faultUnknown(field, shownName(name));
       if (reader.readNil()) continue;
-      const value = this.#option(kind);
-      if (value === null) return this.#faultField(field, `${name} is expected to be ${kind}`);
-      options[name] = value;
+      const value = this.#option(option.kind);
+      if (value === null) return this.#faultField(field, `${name} is expected to be ${option.kind}`);
+      // The plan's text, not the one just read, which would have to be looked up among all property names.
+      options[option.name] = value;
     }
     return options;
   }
@@ -467,8 +467,8 @@ class Decoder {
     if (!reader.skip()) return this.#faultField(field, `nested more than ${VALUE_DEPTH_MAX} levels deep`);
     const end = reader.position;
     if (end - start > this.#limits.valueBytesMax) return this.#faultTooLarge(field, this.#limits.valueBytesMax);
-    // The value of a request may be stored, and is then charged for the memory that it keeps; that of a reply passes.
-    return plan.form === 'request' ? reader.copy(start, end) : reader.copyPooled(start, end);
+    // The store takes a copy of its own; everybody else lets go of it soon.
+    return reader.copyShared(start, end);
   }
 
   #inner(field: FieldPlan, base: number): Message | null {
@@ -495,6 +495,10 @@ class Decoder {
 
   #faultTooLarge(field: FieldPlan, max: number): null {
     return this.#fault(`${field.name}: at most ${max} bytes are allowed`, 'TOO_LARGE', { max });
+  }
+
+  #faultUnknown(field: FieldPlan, name: string): null {
+    return this.#fault(`${field.name}: ${name} is unknown`, 'UNSUPPORTED', { name });
   }
 
   #faultField(field: FieldPlan, what: string): null {

@@ -4,6 +4,7 @@
  * and stays where it was. A declared length is compared with what is left of the frame before anything is done with
  * it, so that a lie costs nothing.
  */
+import { BlockCopier } from '../store/block-copier.js';
 import { VALUE_DEPTH_MAX } from './message.js';
 
 /** What `readHead` found. The payload is in the reader's fields named here. */
@@ -41,15 +42,10 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const lossyUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 const scratch = new DataView(new ArrayBuffer(8));
 /** One array per length, since `apply` takes a whole array. */
-const characterCodes = Array.from({ length: SHORT_TEXT_MAX + 1 }, (_, length) => new Array<number>(length).fill(0));
+const characterCodes = Array.from({ length: SHORT_TEXT_MAX + 1 }, (_, length) => Array.from({ length }, () => 0));
 
-/** V8 keeps the bytes of so small an array on its own heap; a larger one costs an allocation outside. */
-const ON_HEAP_BYTES_MAX = 64;
-const POOLED_BYTES_MAX = 2048;
-const LOOP_BYTES_MAX = 128;
-const SLAB_BYTES = 16_384;
-let slab = new Uint8Array(SLAB_BYTES);
-let slabUsed = 0;
+/** Of all readers together: a block of its own for each connection would mostly be idle. */
+const copier = new BlockCopier();
 
 const NOTHING = new Uint8Array(0);
 
@@ -241,23 +237,9 @@ export class FrameReader {
     return this.#bytes.slice(start, end);
   }
 
-  /**
-   * A copy like `copy`'s, yet cut from a slab that it may share with other copies: many times cheaper for small ones,
-   * and only for what is soon let go of, since each keeps the whole slab.
-   */
-  copyPooled(start: number, end: number): Uint8Array {
-    const length = end - start;
-    if (length <= ON_HEAP_BYTES_MAX || length > POOLED_BYTES_MAX) return this.copy(start, end);
-    if (slabUsed + length > SLAB_BYTES) {
-      slab = new Uint8Array(SLAB_BYTES);
-      slabUsed = 0;
-    }
-    const bytes = this.#bytes;
-    const at = slabUsed;
-    slabUsed += length;
-    if (length <= LOOP_BYTES_MAX) for (let i = 0; i < length; i += 1) slab[at + i] = bytes[start + i] as number;
-    else slab.set(bytes.subarray(start, end), at);
-    return slab.subarray(at, at + length);
+  /** A copy that shares a block with others: cheap, and only for what is soon let go of, or copied again. */
+  copyShared(start: number, end: number): Uint8Array {
+    return copier.copy(this.#bytes, start, end);
   }
 
   /** Takes the head of the next value, of whatever kind; of containers and of what has bytes the content follows. */

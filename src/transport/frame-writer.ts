@@ -6,8 +6,9 @@
 
 const INITIAL_BYTES = 1024;
 const KEPT_BYTES_MAX = 256 * 1024;
-/** A loop beats `set` and `encodeInto`, with the view they need, up to about this many bytes. */
-const LOOP_BYTES_MAX = 64;
+/** A loop beats `set` up to about this many bytes, and `encodeInto`, with the view that it needs, up to more. */
+const LOOP_BYTES_MAX = 24;
+const LOOP_UNITS_MAX = 64;
 const TWO_32 = 2 ** 32;
 
 const utf8 = new TextEncoder();
@@ -117,7 +118,7 @@ export class FrameWriter {
   text(value: string): void {
     const units = value.length;
     this.#reserve(5 + 3 * units);
-    if (units <= LOOP_BYTES_MAX && this.#shortText(value)) return;
+    if (units <= LOOP_UNITS_MAX && this.#shortText(value)) return;
     const start = this.#length;
     // The header goes before a content whose length is known only afterwards: guess, and move where that was wrong.
     const guess = textHeadBytes(units);

@@ -227,7 +227,8 @@ class UwsLink implements Link {
   }
 
   get bufferedBytes(): number {
-    return this.#status === 'closed' ? 0 : this.#socket.getBufferedAmount();
+    // Asked after every frame: the library need not be, while every send went out whole.
+    return this.#status === 'closed' || !this.#isChoked ? 0 : this.#socket.getBufferedAmount();
   }
 
   send(bytes: Uint8Array, isText: boolean): void {

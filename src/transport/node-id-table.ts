@@ -17,7 +17,7 @@ interface Halves {
 
 const uppers = new Uint32Array(PLACES);
 const lowers = new Uint32Array(PLACES);
-const texts: (NodeId | null)[] = new Array<NodeId | null>(PLACES).fill(null);
+const texts: (NodeId | null)[] = Array.from({ length: PLACES }, () => null);
 const halves = new Map<NodeId, Halves>();
 
 /** The text of an id on the wire, or null for a number of more than 60 bits. */

@@ -5,6 +5,11 @@
 import { MESSAGES } from './message.js';
 import type { AnyField, FieldKind, Info, Message, MessageName, OptionTypes, Row } from './message.js';
 
+export interface OptionPlan {
+  readonly name: string;
+  readonly kind: keyof OptionTypes;
+}
+
 export interface FieldPlan {
   readonly name: string;
   readonly kind: FieldKind | 'options';
@@ -14,7 +19,7 @@ export interface FieldPlan {
   /** What an absent field becomes. */
   readonly absent: null | typeof NO_OPTIONS;
   /** Names allowed in an options map. */
-  readonly optionKinds: ReadonlyMap<string, keyof OptionTypes>;
+  readonly options: ReadonlyMap<string, OptionPlan>;
   readonly optionNames: readonly string[];
 }
 
@@ -39,6 +44,8 @@ export interface RowPlan {
 
 /** Slots of one message. A message within a message takes a second set. */
 export const SLOTS = 16;
+
+const SHOWN_NAME_MAX = 64;
 
 /** What an absent options map becomes. */
 export const NO_OPTIONS: Readonly<Record<string, never>> = Object.freeze({});
@@ -165,6 +172,10 @@ export function isEmpty(options: Info): boolean {
   return true;
 }
 
+/** A name that came in, as it is told back: a refusal is never much longer than what it refuses. */
+export const shownName = (name: string): string =>
+  name.length <= SHOWN_NAME_MAX ? name : `${name.slice(0, SHOWN_NAME_MAX)}...`;
+
 /** The plans that pass, each at the index that is its tag. */
 export function plansByTag(passes: (plan: RowPlan) => boolean): readonly (RowPlan | undefined)[] {
   const plans: (RowPlan | undefined)[] = [];
@@ -201,7 +212,7 @@ function planField(field: AnyField): FieldPlan {
     isOptional: field.optional,
     acceptsNil: field.optional || isOptions,
     absent: isOptions ? NO_OPTIONS : null,
-    optionKinds: new Map(isOptions ? Object.entries(field.kinds) : []),
+    options: new Map(isOptions ? Object.entries(field.kinds).map(([name, kind]) => [name, { name, kind }]) : []),
     optionNames: isOptions ? Object.keys(field.kinds) : [],
   };
 }

@@ -18,7 +18,7 @@ import { FrameWriter } from './frame-writer.js';
 import { VALUE_DEPTH_MAX } from './message.js';
 import type { Bytes, ClientReply, ClientRequest, Info, Malformed, OptionTypes, RequestId } from './message.js';
 import { packValue } from './msgpack.js';
-import { isEmpty, NO_OPTIONS, PLAN_BY_NAME } from './row-plan.js';
+import { isEmpty, NO_OPTIONS, PLAN_BY_NAME, shownName } from './row-plan.js';
 import type { FieldPlan, RowPlan } from './row-plan.js';
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -101,10 +101,11 @@ function decodeMessage(json: unknown, limits: DecodeLimits): ClientRequest | Mal
   const id = isId(claimedId) ? claimedId + 0 : null;
   if (typeof type !== 'string') return malformed(id, 'type: text is expected');
   const plan = PLAN_BY_NAME.get(type);
-  if (plan?.form !== 'request') return malformed(id, 'no request has this type', 'UNSUPPORTED', { name: type });
+  if (plan?.form !== 'request')
+    return malformed(id, 'no request has this type', 'UNSUPPORTED', { name: shownName(type) });
   if (id === null) return malformed(null, 'id: an integer from 0 to 2^53 - 1 is expected');
   for (const name of Object.keys(json)) {
-    if (name !== 'type' && !plan.names.includes(name)) return malformed(id, `${plan.name} has no ${name}`);
+    if (name !== 'type' && !plan.names.includes(name)) return malformed(id, `${plan.name} has no ${shownName(name)}`);
   }
   const slots: unknown[] = [id];
   for (const field of plan.fields) {
@@ -171,8 +172,8 @@ function jsonToOptions(json: unknown, field: FieldPlan): Info | Fault {
   if (!isObject(json)) return new Fault('an object is expected');
   const options: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(json)) {
-    const kind = field.optionKinds.get(name);
-    if (kind === undefined) return new Fault(`${name} is unknown`, 'UNSUPPORTED', { name });
+    const kind = field.options.get(name)?.kind;
+    if (kind === undefined) return unknownOption(shownName(name));
     if (value === null) continue;
     if (!isOption(value, kind)) return new Fault(`${name} is expected to be ${kind}`);
     options[name] = kind === 'integer' ? (value as number) + 0 : value;
@@ -191,6 +192,7 @@ function jsonToValueField(json: unknown, bytesMax: number): Bytes | Fault {
   return value.length > bytesMax ? tooLarge(bytesMax) : value;
 }
 
+const unknownOption = (name: string): Fault => new Fault(`${name} is unknown`, 'UNSUPPORTED', { name });
 const tooLarge = (max: number): Fault => new Fault(`at most ${max} bytes are allowed`, 'TOO_LARGE', { max });
 
 function fieldToJson(field: FieldPlan, value: unknown): string {
@@ -343,7 +345,7 @@ function writeForm(name: string, content: unknown, depth: number): string | null
     case '$map':
       return writeJsonMap(content, depth);
     default:
-      return `${name} is no known form; a key of one's own that begins with $ takes one more`;
+      return `${shownName(name)} is no known form; a key of one's own that begins with $ takes one more`;
   }
 }
 

@@ -159,7 +159,7 @@ export class ClientWire implements Wire<ClientReply>, LinkHandler {
   }
 
   send(reply: ClientReply): void {
-    if (this.#batches !== null && this.#answerText(reply)) return;
+    if ((this.#lastIsText || this.#batches !== null) && this.#answerText(reply)) return;
     this.#sender.send(reply);
   }
 

@@ -17,7 +17,10 @@ describe.each(MACHINES.map((machine) => [machine.id, machine] as const))('the li
   it('can be left from every status', () => {
     const { table } = machine;
     for (let status = 0; status < table.firstFinal; status += 1) {
-      const targets = Array.from({ length: table.eventCount }, (_, event) => table.next[status * table.eventCount + event]);
+      const targets = Array.from(
+        { length: table.eventCount },
+        (_, event) => table.next[status * table.eventCount + event],
+      );
       expect(targets.some((target) => target !== undefined && target >= 0 && target !== status)).toBe(true);
     }
   });

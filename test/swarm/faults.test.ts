@@ -23,7 +23,7 @@ describe('links', () => {
     expect(await a.get('k')).toBe(1);
   });
 
-  it('a half-open link is found by its silence and replaced, not taken for a loop', async () => {
+  it('[LK5] a half-open link is found by its silence and replaced, not taken for a loop', async () => {
     await using swarm = await startSwarm({ nodes: 2, topology: 'line', virtual: true });
     const a = await swarm.client(0);
     const b = await swarm.client(1);
@@ -64,7 +64,7 @@ describe('links', () => {
 });
 
 describe('nodes', () => {
-  it('[C4] while a member is missed, what is not found is UNKNOWN, and a plain set is stored', async () => {
+  it('[C4] [GT2] [DL2] while a member is missed, what is not found is UNKNOWN, and a plain set is stored', async () => {
     await using swarm = await startSwarm({ nodes: 3, topology: 'ring', virtual: true });
     const [a, b] = [await swarm.client(0), await swarm.client(1)];
     await b.set('lost', 1);
@@ -101,14 +101,14 @@ describe('nodes', () => {
     expect(await codeOf(alone.get('k'))).toEqual({ value: undefined });
   });
 
-  it('of two nodes with one name the younger one stops and says so', async () => {
+  it('[LK3] of two nodes with one name the younger one stops and says so', async () => {
     await using swarm = await startSwarm({ nodes: 2, topology: [], names: ['twin', 'twin'], virtual: true });
     swarm.link(1, 0);
     const end = await Promise.race([swarm.node(0).ended, swarm.node(1).ended]);
     expect(end).toEqual({ exitCode: 2, reason: expect.stringContaining('the name twin is taken') });
   });
 
-  it('names are compared beyond neighbours: a twin two hops away stops as well', async () => {
+  it('[LK3] names are compared beyond neighbours: a twin two hops away stops as well', async () => {
     await using swarm = await startSwarm({
       nodes: 3,
       topology: [[1, 0]],
@@ -120,7 +120,7 @@ describe('nodes', () => {
     expect(end).toEqual({ exitCode: 2, reason: expect.stringContaining('the name twin is taken') });
   });
 
-  it('[C5] a write whose owner vanishes before it answers is UNKNOWN; a read is asked again', async () => {
+  it('[C5] [ST5] a write whose owner vanishes before it answers is UNKNOWN; a read is asked again', async () => {
     await using swarm = await startSwarm({ nodes: 3, topology: 'line', virtual: true, latencyMs: 20 });
     const [a, c] = [await swarm.client(0), await swarm.client(2)];
     await c.set('k', 1);

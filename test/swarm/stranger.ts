@@ -45,8 +45,15 @@ export class Stranger {
   greet(swarm: Swarm, changes: Record<string, unknown> = {}): void {
     const wallMs = Date.UTC(2026, 0, 1);
     const info = {
-      ...{ protocolMin: 1, protocolMax: 1, version: '0', swarm: 'test', id: this.id, name: 'stranger' },
-      ...{ incarnation: 1, wallMs, ...changes },
+      protocolMin: 1,
+      protocolMax: 1,
+      version: '0',
+      swarm: 'test',
+      id: this.id,
+      name: 'stranger',
+      incarnation: 1,
+      wallMs,
+      ...changes,
     };
     this.send({ type: 'greet', info }, { type: 'linked', protocol: 1 });
     swarm.advance(50);

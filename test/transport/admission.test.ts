@@ -25,13 +25,13 @@ function judge(options: Partial<AdmissionOptions>, request: Partial<UpgradeReque
 }
 
 describe('admission', () => {
-  it('knows services by their path', () => {
+  it('[HS8] knows services by their path', () => {
     expect(judge({}, { path: '/' })).toBe('client');
     expect(judge({}, { path: '/link' })).toBe('link');
     for (const path of ['', '/link/', '/Link', '//', '/client', '*', '/link?']) expect(judge({}, { path })).toBe(404);
   });
 
-  it('asks for the secret on links only', () => {
+  it('[HS8] asks for the secret on links only', () => {
     const options = { linkSecret: 'a b=c' };
     expect(judge(options, { path: '/link', authorization: 'Bearer a b=c' })).toBe('link');
     expect(judge(options, { path: '/link', authorization: 'bearer  a b=c' })).toBe('link');
@@ -43,7 +43,7 @@ describe('admission', () => {
     expect(judge({}, { path: '/link', authorization: 'Bearer whatever' })).toBe('link');
   });
 
-  it('checks the Host on loopback, and elsewhere once names are listed', () => {
+  it('[HS8] checks the Host on loopback, and elsewhere once names are listed', () => {
     const evil = { host: 'evil.example:7101' };
     for (const host of ['127.0.0.1', '127.9.9.9', 'localhost', '::1', 'LOCALHOST'])
       expect(judge({ host }, evil)).toBe(403);
@@ -73,7 +73,7 @@ describe('admission', () => {
     expect(judge({}, { host: '' })).toBe(400);
   });
 
-  it('takes an Origin that is the Host or listed, and requests without any', () => {
+  it('[HS8] takes an Origin that is the Host or listed, and requests without any', () => {
     const options = { host: '0.0.0.0', origins: ['https://app.example', 'http://dev.example:3000/'] };
     const at = (origin: string, host = 'bus.example') => judge(options, { origin, host });
     expect(at('')).toBe('client');

@@ -104,7 +104,7 @@ export function linkContract(name: string, create: () => Implementation): void {
       expect(Buffer.compare(far.frames[0]!.bytes, big)).toBe(0);
     });
 
-    it('closes with 1009 on a frame beyond the limit, and only that link', async () => {
+    it('[LM1] closes with 1009 on a frame beyond the limit, and only that link', async () => {
       const { listener, near, far } = await bench.pair({ linkFrameBytesMax: 1_000 }, { frameBytesMax: 1_000 });
       const other = await bench.dial(urlOf(listener), { frameBytesMax: 1_000 });
       near.link.send(new Uint8Array(1_000), false);
@@ -207,7 +207,7 @@ export function linkContract(name: string, create: () => Implementation): void {
       expect([near.closes, far.closes]).toEqual([[{ code: 1000, reason: '' }], [{ code: 1000, reason: '' }]]);
     });
 
-    it('closes a peer that never reads with 1013, at the bound and after what was accepted', async () => {
+    it('[LM5] closes a peer that never reads with 1013, at the bound and after what was accepted', async () => {
       const { near, far } = await bench.pair();
       near.link.pause();
       const frame = new Uint8Array(100_000);
@@ -305,7 +305,7 @@ export function linkContract(name: string, create: () => Implementation): void {
       );
     });
 
-    it('admits links by their secret only', async () => {
+    it('[HS8] admits links by their secret only', async () => {
       const listener = await bench.listen({ linkSecret: 'open sesame' });
       const near = await bench.dial(urlOf(listener), { linkSecret: 'open sesame' });
       expect(near.closes).toEqual([]);
@@ -315,7 +315,7 @@ export function linkContract(name: string, create: () => Implementation): void {
       expect(bench.accepted.length).toBe(1);
     });
 
-    it('admits no more than connectionsMax at once', async () => {
+    it('[LM4] admits no more than connectionsMax at once', async () => {
       const listener = await bench.listen({ connectionsMax: 2 });
       const [first] = [await bench.dial(urlOf(listener)), await bench.dial(urlOf(listener))];
       await expect(bench.dial(urlOf(listener))).rejects.toThrow(/503.*too many connections/);

@@ -168,7 +168,7 @@ export function listenerContract(name: string, listen: Listen): void {
       });
     });
 
-    it('judges Host and Origin of an upgrade', async () => {
+    it('[HS8] judges Host and Origin of an upgrade', async () => {
       const closed = await bench.listen({ origins: ['https://app.example/'], hosts: ['bus.example'] });
       const anyOrigin = await bench.listen({ origins: ['*'] });
       const port = String(closed.port);

@@ -80,7 +80,7 @@ it('packs what it unpacked to an equal value', () => {
   );
 });
 
-it('agrees with another implementation', () => {
+it('agrees with another implementation, which takes -0 for 0', () => {
   const packr = new Packr({
     useRecords: false,
     variableMapSize: true,
@@ -91,15 +91,20 @@ it('agrees with another implementation', () => {
   const any = fc.anything({
     key: text,
     maxDepth: 4,
-    values: [text, fc.integer(), fc.double(), fc.boolean(), fc.constant(null), fc.uint8Array({ maxLength: 300 })],
+    values: [
+      text,
+      fc.integer(),
+      fc.double().map((n) => n + 0),
+      fc.boolean(),
+      fc.constant(null),
+      fc.uint8Array({ maxLength: 300 }),
+    ],
     withNullPrototype: false,
   });
   fc.assert(
     fc.property(any, (value) => {
       expect(meaningOf(packValue(value))).toBe(meaningOf(packr.pack(value)));
-      expect(unpackValue(packr.pack(value))).toEqual(
-        JSON.stringify(value)?.includes('"__proto__"') ? expect.anything() : value,
-      );
+      expect(unpackValue(packr.pack(value))).toEqual(value);
     }),
     { numRuns: 500 },
   );

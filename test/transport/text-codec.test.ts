@@ -102,7 +102,7 @@ describe('values', () => {
     expect(jsonToValue('1')).toEqual(bytes('01'));
   });
 
-  it('what one form stored, the other reads', () => {
+  it('[TX2] what one form stored, the other reads', () => {
     fc.assert(
       fc.property(encodedValue, (value) => {
         const json = valueToJson(value);
@@ -131,7 +131,7 @@ describe.each(rows.filter(([, { form }]) => form === 'request'))('request %s', (
   const asText = (each: ClientRequest): Record<string, unknown> =>
     JSON.parse(encodeText(each)) as Record<string, unknown>;
 
-  it('is the same in text and in binary', () => {
+  it('[TX4] is the same in text and in binary', () => {
     fc.assert(
       fc.property(message, (each) => {
         const { messages, reason, isArray } = decode(encodeText(each));
@@ -220,7 +220,7 @@ describe('frames', () => {
     expect(messages).toEqual(binary);
   });
 
-  it('are an object or an array of objects', () => {
+  it('[TX3] are an object or an array of objects', () => {
     expect(decode('[]')).toEqual({ messages: [], reason: null, isArray: true });
     expect(decode('[{"type":"ping","id":1},7,{"type":"ping","id":2}]')).toMatchObject({
       messages: [
@@ -267,6 +267,20 @@ describe('frames', () => {
     const { messages, reason } = decode(text);
     expect(reason).toBeNull();
     expect(messages).toEqual([{ type: 'malformed', id, code, info, reason: expect.any(String) as unknown as string }]);
+  });
+
+  it('with long names are told their beginning', () => {
+    const long = 'x'.repeat(10_000);
+    for (const text of [
+      `{"type":"${long}","id":7}`,
+      `{"type":"ping","id":7,"${long}":1}`,
+      `{"type":"get","id":7,"key":"k","options":{"${long}":1}}`,
+      `{"type":"set","id":7,"key":"k","value":{"$${long}":1}}`,
+    ]) {
+      const [message] = decode(text).messages;
+      expect(message).toMatchObject({ type: 'malformed', id: 7 });
+      expect(JSON.stringify(message).length).toBeLessThan(300);
+    }
   });
 
   it('with an integral float, or -0, for an integer', () => {

@@ -139,7 +139,7 @@ export function compileMachine<M extends AnyStateMachine>(
   );
   const next = new Int16Array(statuses.length * eventCount).fill(ignored);
   const leaves = new Uint8Array(next.length);
-  const cellCommands: (readonly string[])[] = new Array(next.length).fill(none);
+  const cellCommands: (readonly string[])[] = Array.from(next, () => none);
   const found = new Set<string>();
 
   const [first, firstActions] = initialTransition(source) as [AnyMachineSnapshot, Action[]];

@@ -99,7 +99,7 @@ export class Mailbox<First, Second> {
   }
 
   #resize(room: number): void {
-    const resized = new Array<First | Second | undefined>(room * 2).fill(undefined);
+    const resized = Array.from<First | Second | undefined>({ length: room * 2 });
     const slots = this.#slots;
     for (let i = 0; slots !== null && i < this.#size; i++) {
       const at = ((this.#head + i) & this.#mask) * 2;

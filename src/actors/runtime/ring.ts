@@ -10,7 +10,7 @@ export class Ring<Item> {
 
   /** `slots` is a power of two. */
   constructor(slots: number) {
-    this.#slots = new Array(slots).fill(undefined);
+    this.#slots = Array.from({ length: slots });
     this.#mask = slots - 1;
   }
 
@@ -35,7 +35,7 @@ export class Ring<Item> {
 
   #grow(): void {
     const slots = this.#slots;
-    const grown = new Array<Item | undefined>(slots.length * 2).fill(undefined);
+    const grown = Array.from<Item | undefined>({ length: slots.length * 2 });
     for (let i = 0; i < this.#size; i++) grown[i] = slots[(this.#head + i) & this.#mask];
     this.#slots = grown;
     this.#mask = grown.length - 1;

@@ -6,7 +6,7 @@
  *
  * Invariant: every message told is processed, stashed, dropped (by reason), a dead letter or queued, exactly one of them.
  */
-import { ActorRef, AskRef, Cell, Nobody, lane, phase, toRunnable } from './cell.js';
+import { AskRef, Cell, Nobody, lane, phase, toRunnable } from './cell.js';
 import type { Command, Engine, LaneCode, RunnableDecision, RunnableKind, RunnableTable } from './cell.js';
 import { defineKind, drop, refuse, stash } from './kind.js';
 import type { ActorReport, AnyKind, AnyMessage, Ref, Supervision, Terminated, TimerId, Told } from './kind.js';

@@ -109,9 +109,7 @@ export function createTestRuntime(options: TestRuntimeOptions = {}): TestRuntime
       time.advance(time.nextAtMs - time.nowMs);
     if (!isDone) wrong.push(...runtime.tree().map(({ path, status }) => `${path} still ${status}`));
     if (runtime.timerCount > 0) wrong.push(`${runtime.timerCount} timers`);
-    wrong.push(
-      ...errors.map(({ text, fields }) => `${text}: ${String(fields['actor'])} ${String(fields['reason'] ?? '')}`),
-    );
+    wrong.push(...errors.map(({ text, fields }) => `${text}: ${show(fields['actor'])} ${show(fields['reason'])}`));
     const { sent, processed, queued, stashed, dropped, dead } = runtime.counters;
     const known = processed + queued + stashed + dropped.overflow + dropped.decision + dropped.refused + dead;
     if (sent !== known) wrong.push(`${sent} messages sent, ${known} accounted for`);
@@ -210,6 +208,7 @@ function createProbe<M extends AnyMessage>(runtime: Runtime, time: VirtualTime, 
 }
 
 function show(value: unknown): string {
+  if (typeof value === 'string' || value === undefined) return value ?? '';
   return JSON.stringify(value, (_key, item: unknown) => {
     if (typeof item === 'bigint') return `${item}n`;
     return isRef(item) ? item.path : item;
