@@ -11,9 +11,11 @@ import type { Ref } from './actors/runtime/kind.js';
 import { nodeEnv } from './actors/runtime/env-node.js';
 import { createRuntime } from './actors/runtime/runtime.js';
 import type { Runtime, RuntimeOptions } from './actors/runtime/runtime.js';
+import { DEFAULT_SETTINGS } from './actors/settings.js';
 import type { Identity, NodeEnv, Settings } from './actors/settings.js';
 import { nodePage } from './node-page.js';
 import { drawNodeId } from './store/node-id.js';
+import { isLoopback } from './transport/admission.js';
 import { dial } from './transport/dial.js';
 import type { Answer, Listener } from './transport/link.js';
 import { createListen } from './transport/listen.js';
@@ -21,6 +23,8 @@ import { wires } from './transport/wire.js';
 import { VERSION } from './version.js';
 
 export interface NodeOptions extends Settings {
+  /** Serves clients beyond loopback without a token. */
+  readonly open: boolean;
   /** Which WebSocket listener to use; null takes uWebSockets.js and, where that can't be loaded, ws. */
   readonly listener: 'uws' | 'ws' | null;
 }
@@ -103,11 +107,23 @@ export const bootNode = (boot: Boot): BootedNode => {
 };
 
 /**
- * Starts a node in this process. Rejects with an Error of code `STARTUP` whose message is one line that says what to do.
- * Resolves as soon as it listens; it serves clients when it has joined its swarm.
+ * Starts a node in this process, with the default of each option that is not given (DEFAULT_SETTINGS; not open; the
+ * listener that loads). Rejects with an Error of code `STARTUP` whose message is one line that says what to do. Resolves
+ * as soon as it listens; it serves clients when it has joined its swarm.
  */
-export const startNode = (options: NodeOptions, log: Log, clientScript: string | null = null): Promise<RunningNode> =>
+export const startNode = (
+  given: Partial<NodeOptions> = {},
+  log: Log = () => {},
+  clientScript: string | null = null,
+): Promise<RunningNode> =>
   new Promise((resolve, reject) => {
+    const options: NodeOptions = { ...DEFAULT_SETTINGS, open: false, listener: null, ...given };
+    const exposed = options.listen.find(({ host }) => !isLoopback(host));
+    if (exposed !== undefined && options.token === null && !options.open) {
+      const reason = `${exposed.host} is beyond loopback, and no client token is set: give a token, or { open: true }`;
+      reject(Object.assign(new Error(reason), { code: 'STARTUP' }));
+      return;
+    }
     const env: NodeEnv = { ...nodeEnv({ log }), bus: { dial, listen: createListen(options.listener) }, wires };
     let listeners: readonly Listener[] = [];
     let end: NodeEnd = { reason: 'stopped', exitCode: 0 };

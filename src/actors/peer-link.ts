@@ -176,9 +176,7 @@ export class PeerLink {
     this.#args.counts.lost += 1;
     const neighbour = this.#neighbour as Neighbour;
     this.#self.log('info', 'link down', { neighbour: neighbour.name, reason: this.#lastFailure });
-    if (this.#isAdopted)
-      this.#router.tell({ type: 'linkDown', node: neighbour.node } satisfies LinkDown, this.#self.ref);
-    this.#isAdopted = false;
+    if (this.#isAdopted) this.#leaveRouter();
   }
 
   hangUp(): void {
@@ -297,9 +295,10 @@ export class PeerLink {
     this.#wire?.flush();
   }
 
-  /** However it ends, the connection does not outlive it. */
+  /** However it ends, the connection does not outlive it, and nobody counts on it. */
   end(): void {
     this.#dial?.cancel();
+    if (this.#isAdopted) this.#leaveRouter();
     this.cut();
   }
 
@@ -328,6 +327,12 @@ export class PeerLink {
     );
     this.#wire = opened.wire;
     return opened.handler;
+  }
+
+  #leaveRouter(): void {
+    this.#isAdopted = false;
+    const { node } = this.#neighbour as Neighbour;
+    this.#router.tell({ type: 'linkDown', node } satisfies LinkDown, this.#self.ref);
   }
 
   #askRouter({ node, incarnation }: Neighbour): void {
@@ -468,4 +473,6 @@ export const peerLinkKind = defineKind({
   },
   onFlush: on.flush,
   onEnd: on.end,
+  // A neighbour is not given up for a fault on this side.
+  supervision: { on: 'restart', backoffMs: 1000, backoffMaxMs: 30_000, restartsMax: 10, withinMs: 600_000 },
 });

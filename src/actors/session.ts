@@ -46,6 +46,8 @@ const SLOW_BYTES = 1024 * 1024;
 const SLOW_MS_MAX = 10_000;
 /** After `bye` a client has this long for what is open. */
 const DRAIN_MS_MAX = 5000;
+/** After a node left it may be a while until it is back. */
+const LEAVING_RETRY_MS = 1000;
 /** How long a client that was refused for too many requests should wait. */
 const RETRY_AFTER_MS = 50;
 
@@ -62,10 +64,11 @@ export class Session {
   constructor(self: Self<SessionMessage, SessionEvent>, args: SessionArgs) {
     this.#self = self;
     this.#args = args;
-    const { keyBytesMax, valueBytesMax } = args.settings;
+    const { keyBytesMax, valueBytesMax, backlogBytesMax } = args.settings;
     this.#wire = args.wires.client(
       args.link,
       { keyBytesMax, valueBytesMax },
+      backlogBytesMax,
       {
         onMessage: (message) => void self.ref.tell(message, self.ref),
         onBadFrame: (reason) => void self.ref.tell({ type: 'badFrame', reason }, self.ref),
@@ -103,6 +106,7 @@ export class Session {
       }
       this.#args.addresses.finder.tell({ type: 'observe', clock } satisfies Observe, this.#self.ref);
     }
+    if (options.client !== undefined) this.#self.log('debug', 'client', { client: options.client, remote: this.#wire.remote });
     const info = {
       node: identity.node,
       name: identity.name,
@@ -158,7 +162,7 @@ export class Session {
   }
 
   onDrainingRequest({ id }: ClientRequest): void {
-    this.#send(refused(id, 'DRAINING', 'this node is leaving; use another one', null));
+    this.#send(refused(id, 'DRAINING', 'this node is leaving; use another one', { retryAfterMs: LEAVING_RETRY_MS }));
   }
 
   onGone(): SessionEvent {
@@ -182,7 +186,7 @@ export class Session {
   // Commands
 
   sayBye(): SessionEvent | void {
-    this.#send({ type: 'bye', id: null, info: { reason: 'the node is leaving', retryAfterMs: 1000 } });
+    this.#send({ type: 'bye', id: null, info: { reason: 'the node is leaving', retryAfterMs: LEAVING_RETRY_MS } });
     this.#closing = { code: CLOSE.goingAway, reason: 'the node is leaving' };
     return this.#inFlight === 0 ? 'finished' : undefined;
   }
@@ -338,7 +342,8 @@ export const sessionKind = defineKind({
     drainTimeout: DRAIN_MS_MAX,
   },
   mailbox: {
-    capacity: 65_536,
+    // More than may be in flight, and little enough that what a slow client sends meanwhile stays bounded.
+    capacity: 4096,
     overflow: {
       value: 'never',
       missing: 'never',

@@ -73,3 +73,33 @@ export const LEARNED_OWNERS_MAX = 200_000;
 export const OPEN_REQUESTS_MAX = 262_144;
 /** Floods that a router takes part in at once. */
 export const SEARCHES_MAX = 262_144;
+
+/** What a node is started with where nothing else is said. */
+export const DEFAULT_SETTINGS: Settings = {
+  listen: [{ host: '127.0.0.1', port: 7101 }],
+  links: [],
+  name: 'node',
+  swarm: 'swarm',
+  storeBytesMax: 256 * 1024 * 1024,
+  keysMax: 1_000_000,
+  token: null,
+  linkSecret: null,
+  origins: [],
+  hosts: [],
+  tls: null,
+  tlsCaFile: null,
+  frameBytesMax: 1024 * 1024,
+  linkFrameBytesMax: 16 * 1024 * 1024,
+  keyBytesMax: 4096,
+  valueBytesMax: 512 * 1024,
+  inFlightMax: 1024,
+  connectionsMax: 10_000,
+  requestTimeoutMs: 3000,
+  heartbeatMs: 1000,
+  heartbeatTimeoutMs: 5000,
+  aloneAfterMs: 10_000,
+  missedMs: 30_000,
+  helloTimeoutMs: 5000,
+  drainMs: 10_000,
+  backlogBytesMax: 16 * 1024 * 1024,
+};

@@ -68,7 +68,8 @@ async function connectOnce(
       name: 'swarmbus-cli',
       signal: attempts.signal,
       onStatus({ error }) {
-        if (error === null) return;
+        // What follows the last attempt is this command's own doing.
+        if (error === null || attempts.signal.aborted) return;
         reasons.push(error.message);
         if (reasons.length >= urls.length) attempts.abort();
       },

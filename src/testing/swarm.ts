@@ -10,6 +10,7 @@ import type { Log } from '../actors/runtime/env.js';
 import type { AnyMessage, Ref } from '../actors/runtime/kind.js';
 import type { NodeMessage } from '../actors/message.js';
 import type { Hop, Runtime } from '../actors/runtime/runtime.js';
+import { DEFAULT_SETTINGS } from '../actors/settings.js';
 import type { Identity, NodeEnv, Settings } from '../actors/settings.js';
 import { connectBy } from '../client/client.js';
 import type { Client, ConnectOptions } from '../client/client.js';
@@ -97,32 +98,15 @@ export interface Swarm {
 
 /** Settings that suit tests: quick to notice what is gone, patient with slow machines. */
 export const TEST_SETTINGS: Settings = {
+  ...DEFAULT_SETTINGS,
   listen: [],
-  links: [],
-  name: 'node',
   swarm: 'test',
   storeBytesMax: 64 * 1024 * 1024,
   keysMax: 100_000,
-  token: null,
-  linkSecret: null,
-  origins: [],
-  hosts: [],
-  tls: null,
-  tlsCaFile: null,
-  frameBytesMax: 1024 * 1024,
-  linkFrameBytesMax: 16 * 1024 * 1024,
-  keyBytesMax: 4096,
-  valueBytesMax: 512 * 1024,
-  inFlightMax: 1024,
-  connectionsMax: 10_000,
-  requestTimeoutMs: 3000,
   heartbeatMs: 250,
   heartbeatTimeoutMs: 1500,
   aloneAfterMs: 3000,
-  missedMs: 30_000,
-  helloTimeoutMs: 5000,
   drainMs: 2000,
-  backlogBytesMax: 16 * 1024 * 1024,
 };
 
 const SETTLE_TIMEOUT_MS = 20_000;

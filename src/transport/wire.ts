@@ -8,6 +8,7 @@ import { decodeFrame, encodeMessage } from './binary-codec.js';
 import type { DecodeLimits } from './binary-codec.js';
 import { FrameWriter } from './frame-writer.js';
 import type { Link, LinkHandler } from './link.js';
+import { CLOSE } from './message.js';
 import type { ClientReply, ClientRequest, LinkMessage, Malformed, Relay, RequestId, RoutedMessage } from './message.js';
 import { decodeText, encodeText } from './text-codec.js';
 
@@ -137,10 +138,15 @@ export class ClientWire implements Wire<ClientReply>, LinkHandler {
   /** Null until the first text frame; most sessions never see one. */
   #batches: Map<RequestId | null, TextBatch[]> | null = null;
   #lastIsText = false;
+  readonly #pausedBytesMax: number;
+  #isPaused = false;
+  #pausedBytes = 0;
 
-  constructor(link: Link, limits: DecodeLimits, events: WireEvents<ClientRequest | Malformed>) {
+  /** `pausedBytesMax`: what a client may send while it is paused, where the link can't be kept from reading it. */
+  constructor(link: Link, limits: DecodeLimits, pausedBytesMax: number, events: WireEvents<ClientRequest | Malformed>) {
     this.#link = link;
     this.#limits = limits;
+    this.#pausedBytesMax = pausedBytesMax;
     this.#events = events;
     this.#sender = new FrameSender(link, FRAME_BYTES_TARGET);
     this.#deliver = (message) => events.onMessage(message as ClientRequest | Malformed);
@@ -172,15 +178,23 @@ export class ClientWire implements Wire<ClientReply>, LinkHandler {
     this.#link.close(code, reason);
   }
 
+  /** Reads no more, or at least not without bound. */
   pause(): void {
+    this.#isPaused = true;
+    this.#pausedBytes = 0;
     if (this.#link.canPause) this.#link.pause();
   }
 
   resume(): void {
+    this.#isPaused = false;
     if (this.#link.canPause) this.#link.resume();
   }
 
   onFrame(bytes: Uint8Array, isText: boolean): void {
+    if (this.#isPaused) {
+      this.#pausedBytes += bytes.length;
+      if (this.#pausedBytes > this.#pausedBytesMax) return this.close(CLOSE.slow, 'sends on without reading');
+    }
     this.#lastIsText = isText;
     const reason = isText
       ? this.#onText(bytes)
@@ -248,10 +262,15 @@ export class ClientWire implements Wire<ClientReply>, LinkHandler {
 
 /** Opens wires; what a node's actors are given, so that they need no codec. */
 export interface Wires {
-  client(link: Link, limits: DecodeLimits, events: WireEvents<ClientRequest | Malformed>): ClientWire;
+  client(
+    link: Link,
+    limits: DecodeLimits,
+    pausedBytesMax: number,
+    events: WireEvents<ClientRequest | Malformed>,
+  ): ClientWire;
   node: typeof openNodeWire;
 }
 export const wires: Wires = {
-  client: (link, limits, events) => new ClientWire(link, limits, events),
+  client: (link, limits, pausedBytesMax, events) => new ClientWire(link, limits, pausedBytesMax, events),
   node: openNodeWire,
 };
