@@ -10,6 +10,9 @@ INSTALLED := node_modules/.stamp
 BUILT := dist/cjs/package.json
 # Debian packages without which some tests are skipped, or fail where CI=true.
 HELPERS := python3-websockets python3-msgpack chromium
+# Tests end themselves in time; should one hang all the same, the whole run ends after this.
+TEST_SECONDS := 900
+TEST_LIMIT := $(if $(shell command -v timeout),timeout --foreground --kill-after=10 $(TEST_SECONDS))
 # Folders are listed too: their times change when a file in them is deleted.
 SOURCES := $(shell find src) package.json tsconfig.json tsconfig.esm.json tsconfig.cjs.json
 
@@ -27,7 +30,9 @@ check: $(INSTALLED) ## types, lint, format, and the rules of test/tidy.test.ts
 	$(BIN)/jest --silent test/tidy.test.ts
 
 test: check build helpers ## all tests, after check and build (CI=true: nothing may be skipped)
-	$(BIN)/jest $(if $(filter true,$(CI)),--ci)
+	@$(TEST_LIMIT) $(BIN)/jest $(if $(filter true,$(CI)),--ci) || { status=$$?; \
+	if [ $$status = 124 ] || [ $$status = 137 ]; then echo 'the tests were stopped: they took longer than $(TEST_SECONDS) s' >&2; fi; \
+	exit $$status; }
 
 sim: build ## simulated swarms: make sim SEED=7 RUNS=100
 	@node dist/esm/testing/sim-main.js

@@ -1,6 +1,8 @@
 // Sources are ES modules; swc turns them into CommonJS for jest, whose own support for ES modules
 // still hides behind a flag on Node 20. Types are checked by `make check`, not here.
 export default {
+  globalSetup: '<rootDir>/test/run-begin.ts',
+  globalTeardown: '<rootDir>/test/run-end.ts',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: {

@@ -16,7 +16,10 @@ it('starts with defaults, serves, and stops in order', async () => {
 
 it('refuses to serve beyond loopback without a token, unless it is told to be open', async () => {
   const listen = [{ host: '0.0.0.0', port: 0 }];
-  await expect(startNode({ listen })).rejects.toMatchObject({ code: 'STARTUP', message: expect.stringContaining('token') });
+  await expect(startNode({ listen })).rejects.toMatchObject({
+    code: 'STARTUP',
+    message: expect.stringContaining('token'),
+  });
   const node = await startNode({ listen, token: 'secret' });
   await expect(connect(node.urls, { token: 'wrong' })).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
   const client = await connect(node.urls, { token: 'secret' });

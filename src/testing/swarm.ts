@@ -20,7 +20,7 @@ import { dial } from '../transport/dial.js';
 import type { Bus, Link, Listener } from '../transport/link.js';
 import { createListen } from '../transport/listen.js';
 import { createMemoryNetwork } from '../transport/memory-bus.js';
-import type { MemoryNetwork } from '../transport/memory-bus.js';
+import type { ClientEnd, ClientEvents, MemoryNetwork } from '../transport/memory-bus.js';
 import type { MessageOf } from '../transport/message.js';
 import { wires } from '../transport/wire.js';
 import { encodeHop } from './encode-hop.js';
@@ -83,6 +83,8 @@ export interface Swarm {
   restart(index: number): Promise<void>;
   /** Resolves when every node sees all nodes that it can reach, and no others; rejects after `timeoutMs` (20,000). */
   settle(timeoutMs?: number): Promise<void>;
+  /** Opens a client's connection to that node without the client: for what it would never send. Memory only. */
+  connect(index: number, events: ClientEvents): ClientEnd;
   /** The way to the network for a stranger of that name: to play a node, or an enemy. Memory only. */
   bus(name: string): Bus;
   /** Lets virtual time pass. */
@@ -272,6 +274,10 @@ class EmbeddedSwarm implements Swarm {
       if (this.time !== null) this.time.advance(POLL_MS);
       else await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
+  }
+
+  connect(index: number, events: ClientEvents): ClientEnd {
+    return this.#memory('connect').connectClient(this.#slot(index).url, events);
   }
 
   bus(name: string): Bus {

@@ -76,4 +76,8 @@ export class Stranger {
   sendBytes(bytes: Uint8Array, isText = false): void {
     this.#link?.send(bytes, isText);
   }
+
+  hangUp(): void {
+    this.#link?.close(1000, 'bye');
+  }
 }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
+import { FrameReader } from '../../src/transport/frame-reader.js';
 import { VALUE_DEPTH_MAX } from '../../src/transport/message.js';
-import { Extension, packValue, unpackValue } from '../../src/transport/msgpack.js';
+import { Extension, packValue, readValue, unpackValue } from '../../src/transport/msgpack.js';
 import { encodedValue, meaningOf } from './encoded-value.js';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -260,4 +261,66 @@ it('packs while it packs', () => {
     }
   }
   expect(unpackValue(packValue(['outer', new Packed(), 'outer']))).toEqual(['outer', packValue('inner'), 'outer']);
+});
+
+describe('whatever unpacks it, a value is the same', () => {
+  const byHand = (encoded: Uint8Array): unknown => {
+    const reader = new FrameReader();
+    reader.reset(encoded);
+    if (!reader.skip() || !reader.isAtEnd) return 'none';
+    reader.seek(0);
+    return readValue(reader);
+  };
+  const unpacked = (encoded: Uint8Array): unknown => {
+    try {
+      return unpackValue(encoded);
+    } catch {
+      return 'none';
+    }
+  };
+
+  it('also where some of its bytes are wrong', () => {
+    const changes = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { maxLength: 3 });
+    fc.assert(
+      fc.property(encodedValue, changes, (encoded, changed) => {
+        const inArray = Uint8Array.of(0x92, ...encoded, ...encoded);
+        for (const [at, byte] of changed) inArray[1 + (at % (inArray.length - 1))] = byte;
+        expect(unpacked(inArray)).toStrictEqual(byHand(inArray));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('also where a text is no UTF-8, short or long, as value or key', () => {
+    const piece = fc.constantFrom('61', 'c3a9', 'efbbbf', 'f09f9880', 'eda080', 'c3', 'e282', 'f09f98', 'ff', 'c0af');
+    const text = fc.array(piece, { maxLength: 60 }).map((pieces) => bytes(pieces.join('')));
+    fc.assert(
+      fc.property(text, (content) => {
+        const pair = Uint8Array.of(0x81, 0xd9, content.length, ...content, 0xd9, content.length, ...content);
+        const short = content.subarray(0, 31);
+        const shortPair = Uint8Array.of(0x81, 0xa0 | short.length, ...short, 0xa0 | short.length, ...short);
+        for (const encoded of [pair, shortPair, Uint8Array.of(0x92, ...pair, ...shortPair)]) {
+          expect(unpacked(encoded)).toStrictEqual(byHand(encoded));
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('a byte order mark is part of the text', () => {
+    for (const length of [1, 64, 65, 300]) {
+      const text = `\ufeff${'x'.repeat(length)}`;
+      expect(unpackValue(packValue([text, { [text]: text }]))).toEqual([text, { [text]: text }]);
+    }
+  });
+
+  it('short or long, from a Buffer too, and the bytes are left as they were', () => {
+    for (const count of [1, 10_000]) {
+      const value = Array.from({ length: count }, (_, i) => ({ bin: Uint8Array.of(1, 2), i }));
+      for (const encoded of [packValue(value), Buffer.from(packValue(value))]) {
+        expect(unpackValue(encoded)).toStrictEqual(value);
+        expect(Object.hasOwn(encoded, 'dataView')).toBe(false);
+      }
+    }
+  });
 });
