@@ -159,7 +159,7 @@ export const startNode = (
           stopped,
         });
       },
-      onRunning: () => log('info', 'serving clients', { node: identity.node }),
+      onRunning: () => log('info', 'serving clients', { id: identity.node }),
       onEnd(given) {
         end = given;
         if (listeners.length === 0) reject(Object.assign(new Error(given.reason), { code: 'STARTUP' }));

@@ -77,9 +77,11 @@ export class Arena {
     return place;
   }
 
-  /** A copy of what is there, which stays as it is whatever happens to the place. */
+  /** What is there, in bytes that stay as they are whatever happens to the place. Not to be written to. */
   read(place: Place, length: number): Uint8Array {
     const slab = this.#slabs[Math.floor(place / SLOTS_MAX)] as Slab;
+    // A slab with one value is written once, so that many replies with a large value need no copy each.
+    if (slab.size < 0) return slab.bytes;
     const at = (place % SLOTS_MAX) * slab.slotBytes;
     return this.#copier.copy(slab.bytes, at, at + length);
   }

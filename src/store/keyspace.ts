@@ -31,6 +31,7 @@ class Item implements Entry {
   place = -1;
   older: Item = this;
   newer: Item = this;
+  isUsed = false;
 
   constructor(
     key: string,
@@ -98,10 +99,10 @@ export class Keyspace {
     return this.#values.bytesHeld;
   }
 
-  /** The entry, which becomes the most recently used one. It is valid until the next change of the keyspace. */
+  /** The entry, which counts as used. It is valid until the next change of the keyspace. */
   get(key: string, nowMs: number): Entry | undefined {
     const item = present(this.#items.get(key), nowMs);
-    if (item !== undefined) this.#recency.use(item);
+    if (item !== undefined) item.isUsed = true;
     return item;
   }
 
@@ -110,7 +111,7 @@ export class Keyspace {
     return present(this.#items.get(key), nowMs);
   }
 
-  /** A copy of an entry's value, which stays as it is whatever becomes of the entry. */
+  /** An entry's value, in bytes that stay as they are whatever becomes of the entry. Not to be written to. */
   read(entry: Entry): Uint8Array {
     return this.#values.read((entry as Item).valuePlace, entry.valueBytes);
   }
@@ -162,23 +163,26 @@ export class Keyspace {
   }
 
   #replace(item: Item, value: Uint8Array, time: number, origin: NodeId, expiresAtMs: number, nowMs: number): void {
-    // As the most recently used one it is the last to be evicted, and alone it fits. It must not expire meanwhile.
-    this.#recency.use(item);
     this.#expiries.remove(item);
+    item.isUsed = true;
     this.#bytes += value.length - item.valueBytes;
     item.valuePlace = this.#values.replace(item.valuePlace, value);
     item.valueBytes = value.length;
     item.time = time;
     item.origin = origin;
-    item.expiresAtMs = 0;
-    while (this.#bytes > this.#storeBytesMax) this.#makeRoom(nowMs);
     item.expiresAtMs = expiresAtMs;
+    if (this.#bytes > this.#storeBytesMax) {
+      // Alone it fits, and it is not to make room for itself.
+      this.#recency.remove(item);
+      while (this.#bytes > this.#storeBytesMax) this.#makeRoom(nowMs);
+      this.#recency.add(item);
+    }
     if (expiresAtMs !== 0) this.#expiries.add(item);
   }
 
   #makeRoom(nowMs: number): void {
     if (this.expire(nowMs, 1) > 0) return;
-    const { oldest } = this.#recency;
+    const oldest = this.#recency.oldest();
     if (oldest === undefined) throw new Error('the keyspace counts bytes of entries that it does not have');
     this.#remove(oldest);
     this.#evicted += 1;

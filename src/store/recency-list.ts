@@ -1,20 +1,18 @@
 /**
- * Who was used least recently: a ring of linked items in the order of their use. Using, adding and removing one touches
- * its neighbours only, which a general LRU cache does not get below three table look-ups.
+ * Who was used least recently, by second chance (the CLOCK algorithm): a use leaves a mark on the item and touches
+ * nothing else, so that a read of a key that is far from others in memory stays one read. Whoever looks for the oldest
+ * passes over marked items once, taking their marks: they come again after all others.
  */
 export interface Linked<T> {
   /** Its neighbours, itself while it is in no list. Only the list writes them. */
   older: T;
   newer: T;
+  /** It was used since the list last passed over it. Whoever uses it sets this. */
+  isUsed: boolean;
 }
 
 export class RecencyList<T extends Linked<T>> {
   #newest: T | null = null;
-
-  /** The item that was used least recently. */
-  get oldest(): T | undefined {
-    return this.#newest?.newer;
-  }
 
   /** For an item that is in no list. */
   add(item: T): void {
@@ -30,17 +28,6 @@ export class RecencyList<T extends Linked<T>> {
     this.#newest = item;
   }
 
-  use(item: T): void {
-    if (item === this.#newest) return;
-    if (item === this.#newest?.newer) {
-      // The oldest becomes the newest by turning the ring.
-      this.#newest = item;
-      return;
-    }
-    this.remove(item);
-    this.add(item);
-  }
-
   remove(item: T): void {
     const { older, newer } = item;
     if (older === item) this.#newest = null;
@@ -51,5 +38,17 @@ export class RecencyList<T extends Linked<T>> {
     }
     item.older = item;
     item.newer = item;
+  }
+
+  /** The item to evict: the oldest one that was not used since it was passed over, or added. */
+  oldest(): T | undefined {
+    let oldest = this.#newest?.newer;
+    while (oldest !== undefined && oldest.isUsed) {
+      oldest.isUsed = false;
+      // The ring turns: the oldest becomes the newest.
+      this.#newest = oldest;
+      oldest = oldest.newer;
+    }
+    return oldest;
   }
 }

@@ -6,41 +6,41 @@
  * - a map whose keys are all text is a plain object (also with a key `__proto__`), any other a Map;
  * - bin is a Uint8Array, a timestamp (extension -1) a Date if a Date is as exact, other extensions an `Extension`.
  *
- * Written by hand, since no extension may ever be more than bytes here. The library for this keeps its extensions in
- * tables that all its users in a process share, decodes some of them into functions and cycles, and can't be told to
- * refuse what it would pack wrongly.
+ * msgpackr unpacks what is plain: arrays and maps, down to their last level, of nil, booleans, floats, integers of 32
+ * bits, texts, bin, and short text keys. A walk over the bytes finds whatever else there is, and what is not
+ * well-formed; such a value goes to careful-value.ts as a whole, since msgpackr would make something else of it. No
+ * extension may ever reach msgpackr: it keeps them in tables that all its users in a process share, and decodes some
+ * into functions and cycles. Single scalars go there too, and all packing, for speed: msgpackr packs no faster, and
+ * each value would have to be searched first for what it packs wrongly without a word.
  */
-import { FrameReader, HEAD } from './frame-reader.js';
+import { Unpackr } from 'msgpackr/unpack-no-eval';
+import { readValue, writeValue } from './careful-value.js';
+import { FrameReader } from './frame-reader.js';
 import { FrameWriter } from './frame-writer.js';
 import { VALUE_DEPTH_MAX } from './message.js';
 import type { Bytes } from './message.js';
 
-/** A MessagePack extension: its type from -128 to 127, and its bytes. */
-export class Extension {
-  readonly type: number;
-  readonly bytes: Uint8Array;
+export { Extension, readValue, writeValue } from './careful-value.js';
 
-  constructor(type: number, bytes: Uint8Array) {
-    if (!Number.isInteger(type) || type < -128 || type > 127)
-      throw new RangeError('an extension has a type from -128 to 127');
-    this.type = type;
-    this.bytes = bytes;
-  }
-}
+const DESK_BYTES = 4096;
+/** The head of a text of nine bytes, as `__proto__` is. */
+const PROTO_HEAD = 0xa9;
+const UNDERSCORE = 0x5f;
+const BYTE_ORDER_MARK_HEAD = 0xef;
 
-const TIMESTAMP = -1;
-const MS_PER_SECOND = 1000;
-const NS_PER_MS = 1_000_000;
-const TWO_32 = 2 ** 32;
-const TWO_34 = 2 ** 34;
+const unpackr = new Unpackr({ useRecords: false, structuredClone: false, copyBuffers: true });
 
-const sharedReader = new FrameReader();
+/** Short values are unpacked from here: msgpackr makes a DataView for each array that it has not seen before. */
+const desk = new Uint8Array(DESK_BYTES);
+
+const carefulReader = new FrameReader();
 let spareWriter: FrameWriter | null = new FrameWriter();
 
 /**
- * A value as MessagePack, in memory of its own. `undefined` becomes nil, a class's instance with `toJSON` what
- * that returns, others the map of their properties. Throws TypeError for what MessagePack has no place for (functions, symbols, Sets, typed arrays other than
- * Uint8Array, ...), RangeError for integers beyond 64 bits and for nesting deeper than VALUE_DEPTH_MAX, cycles included.
+ * A value as MessagePack, in memory of its own. `undefined` becomes nil, a class's instance with `toJSON` what that
+ * returns, others the map of their properties. Throws TypeError for what MessagePack has no place for (functions,
+ * symbols, Sets, typed arrays other than Uint8Array, ...), RangeError for integers beyond 64 bits and for nesting
+ * deeper than VALUE_DEPTH_MAX, cycles included.
  */
 export function packValue(value: unknown): Bytes {
   // A toJSON method may pack something itself meanwhile.
@@ -57,7 +57,19 @@ export function packValue(value: unknown): Bytes {
 
 /** The value of the bytes. Throws RangeError unless they are exactly one MessagePack value within VALUE_DEPTH_MAX. */
 export function unpackValue(bytes: Bytes): unknown {
-  const reader = sharedReader;
+  return isPlainContainer(bytes) ? unpackPlain(bytes) : unpackCarefully(bytes);
+}
+
+function unpackPlain(bytes: Bytes): unknown {
+  const { length } = bytes;
+  // A view of our own keeps msgpackr from leaving a property on the caller's array.
+  if (length > DESK_BYTES) return unpackr.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, length));
+  desk.set(bytes);
+  return unpackr.unpack(desk, length);
+}
+
+function unpackCarefully(bytes: Bytes): unknown {
+  const reader = carefulReader;
   reader.reset(bytes);
   try {
     if (!reader.skip() || !reader.isAtEnd) throw new RangeError('not one MessagePack value');
@@ -68,193 +80,100 @@ export function unpackValue(bytes: Bytes): unknown {
   }
 }
 
-/** Appends a value; see `packValue`. */
-export function writeValue(writer: FrameWriter, value: unknown): void {
-  write(writer, value, 0);
+/** Whether the bytes are one array or map of which msgpackr makes what `unpackCarefully` does. */
+function isPlainContainer(bytes: Bytes): boolean {
+  const head = bytes[0] ?? 0;
+  const isContainer = (head >= 0x80 && head < 0xa0) || (head >= 0xdc && head < 0xe0);
+  return isContainer && plainEnd(bytes, 0, 0) === bytes.length;
 }
 
-/** Takes a value that `skip` has walked over, so that it is known to be well-formed. */
-export function readValue(reader: FrameReader): unknown {
-  switch (reader.readHead()) {
-    case HEAD.nil:
-      return null;
-    case HEAD.boolean:
-      return reader.flag;
-    case HEAD.integer:
-    case HEAD.float:
-      return reader.number;
-    case HEAD.big:
-      return reader.big;
-    case HEAD.text:
-      return reader.takeTextLossy(reader.length);
-    case HEAD.bytes:
-      return takeBytes(reader, reader.length);
-    case HEAD.extension:
-      return readExtension(reader);
-    case HEAD.array:
-      return readArray(reader, reader.length);
-    case HEAD.map:
-      return readMap(reader, reader.length);
+/**
+ * The end of the value that begins at `start`, at that depth; -1 if it is not well-formed or not plain. Integers of 64
+ * bits are not: msgpackr has no form for them that is a number up to 2^53 - 1 and a bigint beyond.
+ */
+function plainEnd(bytes: Bytes, start: number, depth: number): number {
+  const byte = bytes[start];
+  if (byte === undefined) return -1;
+  const next = start + 1;
+  if (byte < 0x80 || byte >= 0xe0) return next;
+  if (byte < 0x90) return plainMapEnd(bytes, next, byte & 0x0f, depth + 1);
+  if (byte < 0xa0) return plainArrayEnd(bytes, next, byte & 0x0f, depth + 1);
+  if (byte < 0xc0) return endWithin(bytes, next + (byte & 0x1f));
+  switch (byte) {
+    case 0xc0:
+    case 0xc2:
+    case 0xc3:
+      return next;
+    case 0xc4:
+      return endWithin(bytes, next + 1 + uint(bytes, next, 1));
+    case 0xc5:
+      return endWithin(bytes, next + 2 + uint(bytes, next, 2));
+    case 0xc6:
+      return endWithin(bytes, next + 4 + uint(bytes, next, 4));
+    case 0xca:
+    case 0xce:
+    case 0xd2:
+      return endWithin(bytes, next + 4);
+    case 0xcb:
+      return endWithin(bytes, next + 8);
+    case 0xcc:
+    case 0xd0:
+      return endWithin(bytes, next + 1);
+    case 0xcd:
+    case 0xd1:
+      return endWithin(bytes, next + 2);
+    case 0xd9:
+      return longTextEnd(bytes, next + 1, uint(bytes, next, 1));
+    case 0xda:
+      return longTextEnd(bytes, next + 2, uint(bytes, next, 2));
+    case 0xdb:
+      return longTextEnd(bytes, next + 4, uint(bytes, next, 4));
+    case 0xdc:
+      return plainArrayEnd(bytes, next + 2, uint(bytes, next, 2), depth + 1);
+    case 0xdd:
+      return plainArrayEnd(bytes, next + 4, uint(bytes, next, 4), depth + 1);
+    case 0xde:
+      return plainMapEnd(bytes, next + 2, uint(bytes, next, 2), depth + 1);
+    case 0xdf:
+      return plainMapEnd(bytes, next + 4, uint(bytes, next, 4), depth + 1);
     default:
-      throw new RangeError('not one MessagePack value');
+      return -1;
   }
 }
 
-function readArray(reader: FrameReader, length: number): unknown[] {
-  const array: unknown[] = [];
-  for (let i = 0; i < length; i += 1) array.push(readValue(reader));
-  return array;
+function plainArrayEnd(bytes: Bytes, start: number, count: number, depth: number): number {
+  if (depth > VALUE_DEPTH_MAX) return -1;
+  let end = start;
+  for (let i = 0; i < count && end >= 0; i += 1) end = plainEnd(bytes, end, depth);
+  return endWithin(bytes, end);
 }
 
-function readMap(reader: FrameReader, length: number): object {
-  const object: Record<string, unknown> = {};
-  for (let i = 0; i < length; i += 1) {
-    const textLength = reader.readTextLength();
-    if (textLength < 0) return readRestOfMap(reader, new Map<unknown, unknown>(Object.entries(object)), length - i);
-    const key = reader.takeTextLossy(textLength);
-    const value = readValue(reader);
-    if (key === '__proto__') defineOwn(object, key, value);
-    else object[key] = value;
+/** msgpackr makes texts of keys that are none, and another key of `__proto__`. Long keys are too rare to look at. */
+function plainMapEnd(bytes: Bytes, start: number, count: number, depth: number): number {
+  if (depth > VALUE_DEPTH_MAX) return -1;
+  let end = start;
+  for (let i = 0; i < count && end >= 0; i += 1) {
+    const head = bytes[end] ?? 0;
+    const keyStart = end + 1;
+    if (head < 0xa0 || head >= 0xc0) return -1;
+    if (head === PROTO_HEAD && bytes[keyStart] === UNDERSCORE && bytes[keyStart + 1] === UNDERSCORE) return -1;
+    end = plainEnd(bytes, keyStart + (head & 0x1f), depth);
   }
-  return object;
+  return endWithin(bytes, end);
 }
 
-function readRestOfMap(reader: FrameReader, map: Map<unknown, unknown>, count: number): Map<unknown, unknown> {
-  for (let i = 0; i < count; i += 1) {
-    const key = readValue(reader);
-    map.set(key, readValue(reader));
-  }
-  return map;
+/** msgpackr takes a byte order mark off texts that are long: those that may begin with one are not plain. */
+function longTextEnd(bytes: Bytes, start: number, length: number): number {
+  return bytes[start] === BYTE_ORDER_MARK_HEAD ? -1 : endWithin(bytes, start + length);
 }
 
-function readExtension(reader: FrameReader): Date | Extension {
-  const { extensionType, length } = reader;
-  const bytes = takeBytes(reader, length);
-  return (extensionType === TIMESTAMP ? dateOf(bytes) : null) ?? new Extension(extensionType, bytes);
+function endWithin(bytes: Bytes, end: number): number {
+  return end <= bytes.length ? end : -1;
 }
 
-function takeBytes(reader: FrameReader, length: number): Uint8Array {
-  const start = reader.position;
-  reader.seek(start + length);
-  return reader.copy(start, start + length);
-}
-
-/** The Date that packs to a timestamp equal to this one, or null if there is none: it has nanoseconds, or is odd. */
-function dateOf(bytes: Uint8Array): Date | null {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  let seconds: number;
-  let nanoseconds = 0;
-  if (bytes.length === 4) seconds = view.getUint32(0);
-  else if (bytes.length === 8) {
-    nanoseconds = view.getUint32(0) >>> 2;
-    seconds = (view.getUint32(0) & 3) * TWO_32 + view.getUint32(4);
-  } else if (bytes.length === 12) {
-    nanoseconds = view.getUint32(0);
-    seconds = Number(view.getBigInt64(4));
-  } else return null;
-  if (nanoseconds % NS_PER_MS !== 0 || nanoseconds >= MS_PER_SECOND * NS_PER_MS) return null;
-  const date = new Date(seconds * MS_PER_SECOND + nanoseconds / NS_PER_MS);
-  return Number.isNaN(date.getTime()) ? null : date;
-}
-
-function write(writer: FrameWriter, value: unknown, depth: number): void {
-  switch (typeof value) {
-    case 'string':
-      writer.text(value);
-      return;
-    case 'number':
-      if (Number.isSafeInteger(value) && !Object.is(value, -0)) writer.integer(value);
-      else writer.float(value);
-      return;
-    case 'boolean':
-      writer.boolean(value);
-      return;
-    case 'undefined':
-      writer.nil();
-      return;
-    case 'bigint':
-      writer.big(value);
-      return;
-    case 'object':
-      if (value === null) writer.nil();
-      else writeObject(writer, value, depth);
-      return;
-    default:
-      throw new TypeError(`a ${typeof value} is no MessagePack value`);
-  }
-}
-
-function writeObject(writer: FrameWriter, value: object, depth: number): void {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype || prototype === null) {
-    writeMap(writer, value, depth);
-    return;
-  }
-  if (Array.isArray(value)) {
-    const inner = deeper(depth);
-    writer.array(value.length);
-    for (let i = 0; i < value.length; i += 1) write(writer, value[i], inner);
-    return;
-  }
-  if (value instanceof Extension) {
-    writer.extension(value.type, value.bytes);
-    return;
-  }
-  const kind = kindOf(value);
-  if (kind === 'Uint8Array') writer.bin(value as Uint8Array);
-  else if (kind === 'Date') writeDate(writer, value as Date);
-  else if (kind === 'Map') {
-    const inner = deeper(depth);
-    const map = value as ReadonlyMap<unknown, unknown>;
-    writer.map(map.size);
-    for (const [key, element] of map) {
-      write(writer, key, inner);
-      write(writer, element, inner);
-    }
-  } else if ('toJSON' in value && typeof value.toJSON === 'function') write(writer, value.toJSON(), deeper(depth));
-  else if (kind === 'Object') writeMap(writer, value, depth);
-  else throw new TypeError(`a ${kind} is no MessagePack value`);
-}
-
-function writeMap(writer: FrameWriter, object: object, depth: number): void {
-  const inner = deeper(depth);
-  const keys = Object.keys(object);
-  writer.map(keys.length);
-  for (const key of keys) {
-    writer.text(key);
-    write(writer, (object as Readonly<Record<string, unknown>>)[key], inner);
-  }
-}
-
-function writeDate(writer: FrameWriter, date: Date): void {
-  const ms = date.getTime();
-  if (Number.isNaN(ms)) throw new RangeError('an invalid Date is no MessagePack value');
-  const seconds = Math.floor(ms / MS_PER_SECOND);
-  const nanoseconds = (ms - seconds * MS_PER_SECOND) * NS_PER_MS;
-  const isLong = seconds < 0 || seconds >= TWO_34;
-  const bytes = new Uint8Array(isLong ? 12 : nanoseconds > 0 || seconds >= TWO_32 ? 8 : 4);
-  const view = new DataView(bytes.buffer);
-  if (bytes.length === 4) view.setUint32(0, seconds);
-  else if (isLong) {
-    view.setUint32(0, nanoseconds);
-    view.setBigInt64(4, BigInt(seconds));
-  } else {
-    view.setUint32(0, nanoseconds * 4 + Math.floor(seconds / TWO_32));
-    view.setUint32(4, seconds % TWO_32);
-  }
-  writer.extension(TIMESTAMP, bytes);
-}
-
-function deeper(depth: number): number {
-  if (depth >= VALUE_DEPTH_MAX) throw new RangeError(`a value nests at most ${VALUE_DEPTH_MAX} levels deep`);
-  return depth + 1;
-}
-
-function defineOwn(object: object, key: string, value: unknown): void {
-  Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
-}
-
-/** What built-in kind of object it is, in whichever realm it was made. */
-function kindOf(value: object): string {
-  return Object.prototype.toString.call(value).slice(8, -1);
+/** Big-endian. What lies behind the end reads as 0: the caller compares the end. */
+function uint(bytes: Bytes, start: number, size: 1 | 2 | 4): number {
+  let value = 0;
+  for (let i = 0; i < size; i += 1) value = value * 0x100 + (bytes[start + i] ?? 0);
+  return value;
 }

@@ -148,9 +148,11 @@ describe('the package in an empty project', () => {
     expect(script).not.toMatch(/\bimport\s*[({"'*]|\brequire\(|\bprocess\./);
   });
 
-  it('needs no tests, sources or settings of ours', () => {
-    const installed = readdirSync(join(folder, 'node_modules', 'swarmbus')).toSorted();
-    const papers = ['CHANGELOG.md', 'LICENSE', 'README.md'].filter((name) => existsSync(join(PROJECT, name)));
-    expect(installed).toEqual([...papers, 'bin', 'dist', 'package.json'].toSorted());
+  it('holds what it says, and no tests or sources', () => {
+    const { files } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as { files: string[] };
+    const installed = readdirSync(join(folder, 'node_modules', 'swarmbus'));
+    const expected = ['package.json', ...files.filter((name) => existsSync(join(PROJECT, name)))];
+    expect(installed.toSorted()).toEqual(expected.toSorted());
+    for (const name of ['src', 'test', 'node_modules']) expect(installed).not.toContain(name);
   });
 });

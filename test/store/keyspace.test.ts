@@ -15,10 +15,18 @@ interface Limits {
   keysMax: number;
 }
 
-/** What a keyspace promises, by the most direct means: a map in the order of use. */
+interface ModelEntry {
+  value: Uint8Array;
+  size: number;
+  time: number;
+  expiresAtMs: number;
+  isUsed: boolean;
+}
+
+/** What a keyspace promises, by the most direct means: a map in the order of use, with second chances. */
 class Model {
   readonly #limits: Limits;
-  readonly entries = new Map<string, { value: Uint8Array; size: number; time: number; expiresAtMs: number }>();
+  readonly entries = new Map<string, ModelEntry>();
   bytes = 0;
   evicted = 0;
   expired = 0;
@@ -30,10 +38,7 @@ class Model {
   get(key: string, nowMs: number, isUse: boolean): Uint8Array | undefined {
     const entry = this.entries.get(key);
     if (entry === undefined || isExpired(entry, nowMs)) return undefined;
-    if (isUse) {
-      this.entries.delete(key);
-      this.entries.set(key, entry);
-    }
+    if (isUse) entry.isUsed = true;
     return entry.value;
   }
 
@@ -42,18 +47,36 @@ class Model {
     const size = Buffer.byteLength(key) + value.length;
     if (size > storeBytesMax || storeBytesMax === 0 || keysMax === 0) return false;
     const former = this.entries.get(key);
-    if (former !== undefined) {
-      if (isExpired(former, nowMs)) this.expired += 1;
+    if (former !== undefined && isExpired(former, nowMs)) {
+      this.expired += 1;
       this.#remove(key);
+    } else if (former !== undefined) {
+      this.bytes += size - former.size;
+      Object.assign(former, { value, size, time, expiresAtMs, isUsed: true });
+      if (this.bytes <= storeBytesMax) return true;
+      this.entries.delete(key);
+      while (this.bytes > storeBytesMax) this.#makeRoom(nowMs, former);
+      this.entries.set(key, former);
+      return true;
     }
-    while (this.bytes + size > storeBytesMax || this.entries.size + 1 > keysMax) {
-      if (this.expire(nowMs, 1) > 0) continue;
-      this.#remove(this.entries.keys().next().value ?? '');
-      this.evicted += 1;
-    }
-    this.entries.set(key, { value, size, time, expiresAtMs });
+    while (this.bytes + size > storeBytesMax || this.entries.size + 1 > keysMax) this.#makeRoom(nowMs, null);
+    this.entries.set(key, { value, size, time, expiresAtMs, isUsed: false });
     this.bytes += size;
     return true;
+  }
+
+  #makeRoom(nowMs: number, kept: ModelEntry | null): void {
+    if (this.expire(nowMs, 1) > 0) return;
+    for (const [key, entry] of this.entries) {
+      if (entry !== kept && !entry.isUsed) {
+        this.#remove(key);
+        this.evicted += 1;
+        return;
+      }
+      entry.isUsed = false;
+      this.entries.delete(key);
+      this.entries.set(key, entry);
+    }
   }
 
   delete(key: string, nowMs: number): boolean {

