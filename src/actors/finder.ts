@@ -122,7 +122,10 @@ export class Finder {
   }
 
   onRequestDraining(request: CacheRequest, asker: Ref): void {
-    asker.tell(refused(request.id, 'DRAINING', 'this node is leaving; use another one', { retryAfterMs: 1000 }), this.#self.ref);
+    asker.tell(
+      refused(request.id, 'DRAINING', 'this node is leaving; use another one', { retryAfterMs: 1000 }),
+      this.#self.ref,
+    );
   }
 
   /** The store does not have the key. */

@@ -79,7 +79,9 @@ export class LocalStore {
   /** While draining nothing new is created: it would be lost. */
   onConcludeDraining(message: Conclude, finder: Ref): void {
     if (message.request.type !== 'set') return this.onConclude(message, finder);
-    const reply = refused(message.request.id, 'DRAINING', 'this node is leaving; use another one', { retryAfterMs: 1000 });
+    const reply = refused(message.request.id, 'DRAINING', 'this node is leaving; use another one', {
+      retryAfterMs: 1000,
+    });
     message.asker.tell(reply, this.#self.ref);
     finder.tell({ type: 'concluded', key: message.request.key, isPresent: false } satisfies Concluded, this.#self.ref);
   }

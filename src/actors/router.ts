@@ -56,7 +56,7 @@ interface Probing {
 }
 
 /** Interval at which searches past their deadline are ended and what is old is forgotten. */
-const TICK_MS = 50;
+const TICK_MS = 250;
 
 export class Router {
   readonly #self: Self<RouterMessage>;

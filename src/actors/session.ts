@@ -37,6 +37,8 @@ export interface SessionCounts {
   badFrames: number;
   unauthenticated: number;
   tooMany: number;
+  /** Values refused because those before them had not been taken. */
+  untaken: number;
   slow: number;
   slowClosed: number;
 }
@@ -44,6 +46,8 @@ export interface SessionCounts {
 /** Replies not yet taken by the client beyond which no more of its requests are begun. */
 const SLOW_BYTES = 1024 * 1024;
 const SLOW_MS_MAX = 10_000;
+/** Part of the backlog up to which values are sent: many large ones asked for at once must not look like deafness. */
+const VALUE_BACKLOG_SHARE = 1 / 8;
 /** After `bye` a client has this long for what is open. */
 const DRAIN_MS_MAX = 5000;
 /** After a node left it may be a while until it is back. */
@@ -65,17 +69,12 @@ export class Session {
     this.#self = self;
     this.#args = args;
     const { keyBytesMax, valueBytesMax, backlogBytesMax } = args.settings;
-    this.#wire = args.wires.client(
-      args.link,
-      { keyBytesMax, valueBytesMax },
-      backlogBytesMax,
-      {
-        onMessage: (message) => void self.ref.tell(message, self.ref),
-        onBadFrame: (reason) => void self.ref.tell({ type: 'badFrame', reason }, self.ref),
-        onWritable: () => self.signal('relieved'),
-        onClosed: (code, reason) => void self.ref.tell({ type: 'gone', code, reason }, self.ref),
-      },
-    );
+    this.#wire = args.wires.client(args.link, { keyBytesMax, valueBytesMax }, backlogBytesMax, {
+      onMessage: (message) => void self.ref.tell(message, self.ref),
+      onBadFrame: (reason) => void self.ref.tell({ type: 'badFrame', reason }, self.ref),
+      onWritable: () => self.signal('relieved'),
+      onClosed: (code, reason) => void self.ref.tell({ type: 'gone', code, reason }, self.ref),
+    });
     args.handle(this.#wire);
     self.signal(args.isToken === null ? 'admit' : 'challenge');
   }
@@ -106,7 +105,8 @@ export class Session {
       }
       this.#args.addresses.finder.tell({ type: 'observe', clock } satisfies Observe, this.#self.ref);
     }
-    if (options.client !== undefined) this.#self.log('debug', 'client', { client: options.client, remote: this.#wire.remote });
+    if (options.client !== undefined)
+      this.#self.log('debug', 'client', { client: options.client, remote: this.#wire.remote });
     const info = {
       node: identity.node,
       name: identity.name,
@@ -173,7 +173,14 @@ export class Session {
   // From the node's other actors
 
   onReply(reply: ClientReply, from: Ref): SessionEvent | void {
-    this.#send(reply);
+    if (
+      reply.type === 'value' &&
+      this.#wire.bufferedBytes > this.#args.settings.backlogBytesMax * VALUE_BACKLOG_SHARE
+    ) {
+      this.#args.counts.untaken += 1;
+      const text = 'values are asked for faster than they are taken';
+      this.#send(refused(reply.id, 'BUSY', text, { retryAfterMs: RETRY_AFTER_MS }));
+    } else this.#send(reply);
     // What the session tells itself (a full mailbox) had not been passed on.
     if (from !== this.#self.ref) this.#inFlight -= 1;
     if (this.#inFlight === 0 && this.#self.status === 'draining') return 'finished';

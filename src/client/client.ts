@@ -5,7 +5,7 @@
  * since they may have taken effect, and fail with UNKNOWN.
  */
 import { CLOSE, PROTOCOL_MAX } from '../transport/message.js';
-import type { ClientReply, Info, Key } from '../transport/message.js';
+import type { ClientReply, Info, Key, MessageOf } from '../transport/message.js';
 import {
   aborted,
   checkedKey,
@@ -145,6 +145,9 @@ export class Client {
   /** Highest stamp seen. Told to each node, so that what we write next gets a higher one. */
   #clock = '';
 
+  /** A busy node asked for a pause until then. */
+  #restUntilMs = 0;
+  #restTimer: unknown = null;
   #sweepTimer: unknown = null;
   #sweepMs = Infinity;
   #pingTimer: unknown = null;
@@ -333,6 +336,7 @@ export class Client {
     const connection = this.#connection;
     if (connection === null || !this.#canSend()) return;
     const nowMs = this.#timers.now();
+    if (nowMs < this.#restUntilMs) return;
     const { inFlightMax, frameBytesMax } = connection.limits;
     while (this.#sent.size < inFlightMax && !connection.isBacklogged) {
       const call = this.#takeWaiting();
@@ -363,12 +367,33 @@ export class Client {
     const call = this.#sent.get(reply.id ?? -1);
     // An answer that nobody waits for any more.
     if (call === undefined) return;
+    if (!call.isSettled && reply.type === 'refused' && this.#askLater(call, reply)) return;
     if (!call.isSettled && !this.#settle(call, reply)) {
       const message = `${this.url}: the node answered ${call.request.type} by ${reply.type}`;
       this.#connection?.fail(new SwarmError('DISCONNECTED', message), CLOSE.badFrame);
       return;
     }
     this.#sent.delete(call.id);
+  }
+
+  /**
+   * A read that was refused because the node is busy is asked again when the node says so, if its deadline allows; until
+   * then all requests rest. A write is not: it would take effect after later ones.
+   */
+  #askLater(call: Call, { code, info }: MessageOf<'refused'>): boolean {
+    const retryAfterMs = info?.['retryAfterMs'];
+    if (code !== 'BUSY' || isWrite(call) || typeof retryAfterMs !== 'number' || !(retryAfterMs >= 0)) return false;
+    const atMs = this.#timers.now() + retryAfterMs;
+    if (atMs >= call.deadlineMs) return false;
+    this.#sent.delete(call.id);
+    call.sentMs = null;
+    this.#waiting.set(call.id, call);
+    if (atMs > this.#restUntilMs) {
+      this.#restUntilMs = atMs;
+      this.#timers.clearTimeout(this.#restTimer);
+      this.#restTimer = this.#timers.setTimeout(() => this.#scheduleFlush(), Math.ceil(retryAfterMs));
+    }
+    return true;
   }
 
   /** False if the reply is none to the request. */
@@ -552,7 +577,7 @@ export class Client {
     const reason = error ?? new SwarmError('CLOSED', 'the client was closed');
     this.#connection = null;
     this.#lastError = error;
-    for (const timer of [this.#connectTimer, this.#dialTimer, this.#sweepTimer, this.#pingTimer]) {
+    for (const timer of [this.#restTimer, this.#connectTimer, this.#dialTimer, this.#sweepTimer, this.#pingTimer]) {
       this.#timers.clearTimeout(timer);
     }
     for (const call of [...this.#sent.values(), ...this.#waiting.values()]) {

@@ -3,6 +3,10 @@ import { CLOSE } from './message.js';
 
 /** For how long a link that was closed may still send what it had accepted. Then it is cut. */
 export const LINGER_MS = 10_000;
+/** The same for a link that is closed because its other end takes nothing: there is nothing to hope for. */
+const SLOW_LINGER_MS = 1000;
+
+export const lingerMs = (code: number): number => (code === CLOSE.slow ? SLOW_LINGER_MS : LINGER_MS);
 
 /** The connection broke: no close frame came. Never sent, only reported. */
 export const BROKEN = 1006;

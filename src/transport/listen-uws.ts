@@ -15,7 +15,7 @@ import type {
   WebSocketBehavior,
 } from 'uWebSockets.js';
 import { createAdmission } from './admission.js';
-import { BROKEN, closeReason, exceedsBacklog, FAULT, LINGER_MS, SLOW, TOO_LARGE } from './closing.js';
+import { BROKEN, closeReason, exceedsBacklog, FAULT, lingerMs, SLOW, TOO_LARGE } from './closing.js';
 import { messageOf, reportFault } from './fault.js';
 import { answerHttp, refuseHttp, type HttpReply } from './http-answer.js';
 import type { Accept, Answer, Link, LinkHandler, LinkKind, Listen, Listener, ListenOptions } from './link.js';
@@ -251,7 +251,7 @@ class UwsLink implements Link {
     this.#ownClose = [code, reason];
     // The library would drop the close frame if too much is unsent, and count the socket as closed before it is.
     if (this.#socket.getBufferedAmount() === 0) return this.#end();
-    this.#lingering = setTimeout(() => this.terminate(), LINGER_MS);
+    this.#lingering = setTimeout(() => this.terminate(), lingerMs(code));
     this.#lingering.unref();
   }
 

@@ -2,7 +2,7 @@
  * A link over a socket of the `ws` package: the same for the listener and the dialler. That package keeps a reference
  * to what it sends until it has left, so borrowed bytes are copied here, once.
  */
-import { BROKEN, closeReason, exceedsBacklog, FAULT, SLOW, TOO_LARGE } from './closing.js';
+import { BROKEN, closeReason, exceedsBacklog, FAULT, LINGER_MS, lingerMs, SLOW, TOO_LARGE } from './closing.js';
 import { reportFault } from './fault.js';
 import type { Link, LinkHandler } from './link.js';
 
@@ -72,6 +72,9 @@ export class WsLink implements Link {
     // A paused socket would not notice that the other end agrees.
     this.#socket.resume();
     this.#socket.close(code, closeReason(reason));
+    const patienceMs = lingerMs(code);
+    // Longer ones are the library's own.
+    if (patienceMs < LINGER_MS) setTimeout(() => this.terminate(), patienceMs).unref();
   }
 
   terminate(): void {

@@ -9,13 +9,13 @@ import { BlockCopier } from '../../src/store/block-copier.js';
 const filled = (length: number, seed: number): Uint8Array =>
   Uint8Array.from({ length }, (_, i) => (i * 31 + seed) & 0xff);
 /** Around each border between sizes, and beyond the slots. */
-const someLength = fc.oneof(fc.nat(300), fc.integer({ min: 8180, max: 8200 }), fc.constantFrom(0, 4096, 70_000));
+const someLength = fc.oneof(fc.nat(300), fc.integer({ min: 8180, max: 8200 }), fc.constantFrom(0, 4096, 9000));
 
 describe('an arena', () => {
   it('holds what a map would hold, under any order of changes', () => {
     const step = fc.record({ key: fc.nat(20), length: someLength, do: fc.constantFrom('put', 'put', 'free') });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
         const arena = new Arena();
         const held = new Map<number, { place: Place; bytes: Uint8Array }>();
         steps.forEach(({ key, length, do: what }, seed) => {
@@ -29,7 +29,8 @@ describe('an arena', () => {
             held.delete(key);
           }
         });
-        for (const { place, bytes } of held.values()) expect(arena.read(place, bytes.length)).toEqual(bytes);
+        for (const { place, bytes } of held.values())
+          expect(Buffer.compare(arena.read(place, bytes.length), bytes)).toBe(0);
         expect(new Set([...held.values()].map(({ place }) => place)).size).toBe(held.size);
       }),
     );
@@ -59,7 +60,7 @@ describe('an arena', () => {
   it('does not grow under endless overwriting with values of changing sizes', () => {
     const arena = new Arena();
     const places = Array.from({ length: 500 }, (_, i) => arena.put(filled(64, i)));
-    for (let i = 0; i < 100_000; i += 1) {
+    for (let i = 0; i < 30_000; i += 1) {
       const at = (i * 7919) % places.length;
       places[at] = arena.replace(places[at] as Place, filled(16 + ((i * 31) % 200), i));
     }

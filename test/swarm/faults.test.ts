@@ -96,8 +96,11 @@ describe('nodes', () => {
     swarm.crash(2);
     await swarm.restart(2);
     const alone = await swarm.client(2);
-    expect(await codeOf(alone.get('k'))).toBe('BUSY');
+    expect(await codeOf(alone.set('k', 2))).toBe('BUSY');
+    // The client asks again by itself: a read may wait.
+    const read = codeOf(alone.get('other', { timeoutMs: 10_000 }));
     swarm.advance(4000);
+    expect(await read).toEqual({ value: undefined });
     expect(await codeOf(alone.get('k'))).toEqual({ value: undefined });
   });
 
@@ -129,5 +132,19 @@ describe('nodes', () => {
     swarm.advance(30);
     swarm.crash(2);
     expect(await write).toBe('UNKNOWN');
+  });
+});
+
+describe('large values', () => {
+  it('[LM8] asked for all at once arrive all: the node refuses what is not taken, the client asks again', async () => {
+    await using swarm = await startSwarm({ nodes: 1, virtual: true, settings: { backlogBytesMax: 4 * 1024 * 1024 } });
+    const client = await swarm.client(0);
+    const value = 'x'.repeat(400_000);
+    for (let i = 0; i < 40; i += 1) await client.set(`k${i}`, value);
+    const got = await Promise.all(Array.from({ length: 40 }, (_, i) => client.get(`k${i}`, { timeoutMs: 60_000 })));
+    expect(got.every((one) => one === value)).toBe(true);
+    const sessions = (await client.inspect('counters'))['sessions'] as Record<string, number>;
+    expect(sessions['slowClosed']).toBe(0);
+    expect(sessions['untaken']).toBeGreaterThan(0);
   });
 });
