@@ -4,8 +4,8 @@
  * concludes.
  *
  * Invariants: every request ends in exactly one reply or refusal by its deadline; `missing` only follows a complete
- * search; requests for one key are executed in the order in which they came, because those that come while the key is
- * being looked up wait in its lookup, also while the store concludes.
+ * search; requests for one key are executed in the order in which they came: all of them pass the store, which gives
+ * back in order what waits in the key's lookup, and only those that come while the store concludes do not overtake it.
  */
 import { HybridClock } from '../store/clock.js';
 import type { NodeId } from '../store/node-id.js';
@@ -61,7 +61,12 @@ interface Lookup {
   againAtMs: number;
   /** When `concluding`: requests that the store has not yet reported. */
   concluding: number;
+  /** When `concluding`: what came since. What the store was asked before, it gives back before it concludes. */
+  later: { readonly request: CacheRequest; readonly asker: Ref }[];
 }
+
+/** The reply that a request asks for, beside `refused`. An owner never tells of absence (RULES O6). */
+const REPLY_OF = { get: 'value', set: 'stored', delete: 'deleted' } as const;
 
 /** Pause before an incomplete search is repeated: time for the view to settle. */
 const SEARCH_AGAIN_MS = 50;
@@ -94,6 +99,7 @@ export class Finder {
     unknown: 0,
     busy: 0,
     lateAnswers: 0,
+    misfits: 0,
     resent: 0,
   };
 
@@ -108,8 +114,8 @@ export class Finder {
 
   onRequest(request: CacheRequest, asker: Ref): void {
     const lookup = this.#lookups.size === 0 ? undefined : this.#lookups.get(request.key);
-    if (lookup === undefined) this.#askStore(request, asker);
-    else this.#wait(lookup, request, asker);
+    if (lookup?.status === 'concluding') lookup.later.push({ request, asker });
+    else this.#askStore(request, asker);
   }
 
   /** Before the swarm is joined, "not here" would be an answer about one node only (RULES V3). */
@@ -144,17 +150,14 @@ export class Finder {
     const lookup = this.#searches.get(number);
     this.#searches.delete(number);
     if (lookup === undefined || this.#lookups.get(lookup.key) !== lookup) return;
-    if (owner === this.#identity.node) {
-      // The key came here while the search ran.
-      this.#lookups.delete(lookup.key);
-      for (const open of lookup.waiting) if (this.#take(open)) this.#askStore(open.request, open.asker);
-    } else if (owner !== null) {
+    if (owner !== null && owner !== this.#identity.node && this.#members.has(owner)) {
       this.#owners.learn(lookup.key, owner);
       this.#lookups.delete(lookup.key);
       for (const open of lookup.waiting) if (!open.isSettled) this.#forward(open, owner);
-    } else if (isComplete) {
+    } else if (owner === null && isComplete) {
       this.#conclude(lookup);
     } else {
+      // Also for an owner that can't be asked (yet): without the pause, search and refusal would chase each other.
       this.#counts.searchesRepeated += 1;
       lookup.status = 'pausing';
       lookup.againAtMs = this.#self.now() + SEARCH_AGAIN_MS;
@@ -169,22 +172,36 @@ export class Finder {
     lookup.concluding -= 1;
     if (lookup.concluding > 0) return;
     this.#lookups.delete(key);
-    lookup.waiting = lookup.waiting.filter((open) => !open.isSettled);
-    if (lookup.waiting.length === 0) return;
-    if (!isPresent) return this.#search(key, lookup.waiting);
-    for (const open of lookup.waiting) if (this.#take(open)) this.#askStore(open.request, open.asker);
+    const { waiting, later } = lookup;
+    if (isPresent) {
+      for (const open of waiting) if (this.#take(open)) this.#askStore(open.request, open.asker);
+      for (const { request, asker } of later) this.#askStore(request, asker);
+      return;
+    }
+    for (const { request, asker } of later) this.#wait(lookup, request, asker);
+    lookup.waiting = waiting.filter((open) => !open.isSettled);
+    if (lookup.waiting.length > 0) this.#search(key, lookup.waiting);
   }
 
   onAnswer(message: MessageOf<'answer'>): void {
     this.#clock.observe(message.clock);
     const open = this.#open.get(message.number);
-    if (open === undefined || !this.#take(open)) {
+    if (open === undefined) {
       this.#counts.lateAnswers += 1;
       return;
     }
-    if (message.message.type === 'deleted') this.#owners.forget(open.request.key);
-    else this.#owners.learn(open.request.key, message.from);
-    open.asker.tell(message.message, this.#self.ref);
+    // What another node says is a claim: the client gets what it asked for, from whom it was asked for, or nothing.
+    const { request, owner } = open;
+    const reply = message.message;
+    const isFit = (reply.type === REPLY_OF[request.type] || reply.type === 'refused') && reply.id === request.id;
+    if (!isFit || owner !== message.from) {
+      this.#counts.misfits += 1;
+      return;
+    }
+    this.#take(open);
+    if (reply.type === 'deleted') this.#owners.forget(request.key);
+    else this.#owners.learn(request.key, owner);
+    open.asker.tell(reply, this.#self.ref);
   }
 
   /** A learned owner was wrong: nothing was executed, and absence is not proven (RULES O6). */
@@ -204,10 +221,12 @@ export class Finder {
   onView(message: View): void {
     this.#members = new Set(message.members);
     this.#missed = message.missed;
+    const overtaken = this.#overtaken();
     for (const open of this.#open.values()) {
       if (open.owner === null) continue;
       const isGone = !this.#members.has(open.owner);
       if (open.request.type === 'get') {
+        if (!isGone && overtaken.has(open)) continue;
         // Reads may be asked twice: the question or its answer may have been on a link that broke.
         this.#counts.resent += 1;
         if (isGone) this.#lookUpAgain(open);
@@ -302,6 +321,18 @@ export class Finder {
     return true;
   }
 
+  /** Reads after which their session sent a write of the key that is under way: asked again, they could see it. */
+  #overtaken(): ReadonlySet<Open> {
+    const overtaken = new Set<Open>();
+    const written = new Set<string>();
+    for (const open of [...this.#open.values()].reverse()) {
+      const { request, asker } = open;
+      if (request.type !== 'get') written.add(`${asker.path} ${request.key}`);
+      else if (written.size > 0 && written.has(`${asker.path} ${request.key}`)) overtaken.add(open);
+    }
+    return overtaken;
+  }
+
   #wait(lookup: Lookup, request: CacheRequest, asker: Ref): void {
     const open = this.#begin(request, asker);
     if (open !== null) lookup.waiting.push(open);
@@ -314,8 +345,8 @@ export class Finder {
     const lookup = this.#lookups.get(open.request.key);
     if (lookup === undefined) return this.#search(open.request.key, [open]);
     // It came before some that wait already.
-    const at = lookup.waiting.findIndex((other) => other.number > open.number);
-    lookup.waiting.splice(at < 0 ? lookup.waiting.length : at, 0, open);
+    const before = lookup.waiting.findLastIndex((other) => other.number < open.number);
+    lookup.waiting.splice(before + 1, 0, open);
   }
 
   #forward(open: Open, owner: NodeId): void {
@@ -336,7 +367,7 @@ export class Finder {
 
   #search(key: Key, waiting: Open[]): void {
     this.#counts.searches += 1;
-    const lookup: Lookup = { key, waiting, status: 'searching', againAtMs: 0, concluding: 0 };
+    const lookup: Lookup = { key, waiting, status: 'searching', againAtMs: 0, concluding: 0, later: [] };
     this.#lookups.set(key, lookup);
     let deadlineMs = 0;
     for (const open of waiting) {

@@ -28,6 +28,8 @@ interface Args {
 const SWEEP_MS = 1000;
 /** Entries that one sweep removes at most, so that it stays a short turn. */
 const SWEEP_COUNT_MAX = 5000;
+/** Pause after a sweep that left some. */
+const SWEEP_AGAIN_MS = 20;
 
 export class LocalStore {
   readonly #self: Self<LocalStoreMessage, LocalStoreEvent>;
@@ -110,8 +112,8 @@ export class LocalStore {
 
   onTick(): void {
     this.#isSweeping = false;
-    this.#keyspace.expire(this.#self.now(), SWEEP_COUNT_MAX);
-    this.#sweepLater();
+    const count = this.#keyspace.expire(this.#self.now(), SWEEP_COUNT_MAX);
+    this.#sweepLater(count === SWEEP_COUNT_MAX ? SWEEP_AGAIN_MS : SWEEP_MS);
   }
 
   /** Null: the key is not here and `isFinal` does not ask for an answer all the same. */
@@ -157,10 +159,10 @@ export class LocalStore {
     return { stamp, ttlMs };
   }
 
-  #sweepLater(): void {
+  #sweepLater(delayMs = SWEEP_MS): void {
     if (this.#isSweeping || this.#keyspace.nextExpiryMs === null) return;
     this.#isSweeping = true;
-    this.#self.after(SWEEP_MS, { type: 'tick' });
+    this.#self.after(delayMs, { type: 'tick' });
   }
 }
 

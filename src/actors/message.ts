@@ -112,7 +112,7 @@ export interface Adopted {
 /** Router to peer link: the link is not to be used, or no longer. */
 export interface Spurned {
   readonly type: 'spurned';
-  readonly reason: 'duplicate' | 'replaced';
+  readonly reason: 'duplicate' | 'replaced' | 'full';
 }
 
 /** Peer link to router: the link that was adopted is gone. */

@@ -59,6 +59,7 @@ export class Node {
     badFrames: 0,
     unauthenticated: 0,
     tooMany: 0,
+    flooded: 0,
     untaken: 0,
     slow: 0,
     slowClosed: 0,

@@ -8,6 +8,7 @@
  */
 import type { NodeId } from '../store/node-id.js';
 import { parseNodeId } from '../store/node-id.js';
+import { isIncarnation } from '../store/topology.js';
 import type { Link, LinkHandler } from '../transport/link.js';
 import { CLOSE, PROTOCOL_MAX, PROTOCOL_MIN } from '../transport/message.js';
 import type { LinkMessage, Malformed, MessageOf, Relay, RoutedMessage } from '../transport/message.js';
@@ -65,6 +66,13 @@ const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 10_000;
 /** A neighbour that already has a link to this node, or refuses it for what it is, is asked again only so often. */
 const REFUSED_BACKOFF_MS = 10_000;
+/** Messages that may come before the router's word, which takes one turn. */
+const EARLY_MAX = 16_384;
+const SPURNED_TEXT = {
+  duplicate: 'there is a link already',
+  replaced: 'replaced by another link',
+  full: 'this node has as many links as it may announce',
+} as const;
 
 interface Neighbour {
   readonly node: NodeId;
@@ -80,11 +88,14 @@ export class PeerLink {
   #wire: NodeWire | null = null;
   #dial: { cancel(): void } | null = null;
   #neighbour: Neighbour | null = null;
-  #isAdopted = false;
+  /** The router was asked to adopt the link, and has not refused: it is to be told when the link is gone. */
+  #isOffered = false;
   /** Failed attempts in a row. */
   #failures = 0;
   #isRefused = false;
   #lastFailure = '';
+  /** What came after `linked` and before the router's word. */
+  #early: Passing[] = [];
   #hasHeard = false;
   #hasSent = false;
   #lastHeardMs = 0;
@@ -176,7 +187,7 @@ export class PeerLink {
     this.#args.counts.lost += 1;
     const neighbour = this.#neighbour as Neighbour;
     this.#self.log('info', 'link down', { neighbour: neighbour.name, reason: this.#lastFailure });
-    if (this.#isAdopted) this.#leaveRouter();
+    this.#leaveRouter();
   }
 
   hangUp(): void {
@@ -192,6 +203,8 @@ export class PeerLink {
 
   onGreet({ info }: MessageOf<'greet'>): PeerLinkEvent | void {
     const { identity } = this.#args;
+    // Who is there can't change: the router knows the link by it.
+    if (this.#neighbour !== null) return this.#giveUp(CLOSE.badFrame, 'greet out of turn');
     const neighbour = parseGreeting(info);
     if (neighbour === null) return this.#giveUp(CLOSE.badFrame, 'malformed greeting');
     if (neighbour.node === identity.node) {
@@ -224,8 +237,16 @@ export class PeerLink {
   }
 
   onLinked(): PeerLinkEvent | void {
-    if (this.#neighbour === null || this.#url !== null) return this.#giveUp(CLOSE.badFrame, 'linked out of turn');
+    if (this.#neighbour === null || this.#url !== null || this.#isOffered) {
+      return this.#giveUp(CLOSE.badFrame, 'linked out of turn');
+    }
     this.#askRouter(this.#neighbour);
+  }
+
+  /** The dialling end may send as soon as it has said `linked`. What comes before that is not kept for anybody. */
+  onEarly(message: Passing): PeerLinkEvent | void {
+    if (!this.#isOffered || this.#early.length >= EARLY_MAX) return this.onUnexpected(message);
+    this.#early.push(message);
   }
 
   /** Between a neighbour and the router, whichever it comes from. */
@@ -258,6 +279,7 @@ export class PeerLink {
 
   onGone({ code, reason }: Gone): PeerLinkEvent {
     this.#wire = null;
+    this.#leaveRouter();
     if (this.#isSelf) return 'ended';
     if (code === CLOSE.nameTaken || code === CLOSE.forbidden) this.#isRefused = true;
     this.#noteFailure(`closed: ${code} ${reason}`);
@@ -266,16 +288,19 @@ export class PeerLink {
 
   // From the router
 
-  onAdopted(): PeerLinkEvent {
-    this.#isAdopted = true;
+  onAdopted(): PeerLinkEvent | void {
+    // The word on a connection that was lost meanwhile.
+    if (!this.#isOffered) return;
     const { protocol } = this.#neighbour as Neighbour;
     if (this.#url !== null) this.#send({ type: 'linked', protocol });
+    for (const message of this.#early) this.#router.tell(message, this.#self.ref);
+    this.#early = [];
     return 'greeted';
   }
 
   onSpurned({ reason }: Spurned): PeerLinkEvent {
-    this.#isAdopted = false;
-    return this.#refuse(CLOSE.normal, reason === 'duplicate' ? 'there is a link already' : 'replaced by another link');
+    this.#isOffered = false;
+    return this.#refuse(CLOSE.normal, SPURNED_TEXT[reason]);
   }
 
   onTick(): PeerLinkEvent | void {
@@ -298,7 +323,7 @@ export class PeerLink {
   /** However it ends, the connection does not outlive it, and nobody counts on it. */
   end(): void {
     this.#dial?.cancel();
-    if (this.#isAdopted) this.#leaveRouter();
+    this.#leaveRouter();
     this.cut();
   }
 
@@ -308,8 +333,10 @@ export class PeerLink {
 
   #open(link: Link): LinkHandler {
     const { env, identity, settings } = this.#args;
-    const { keyBytesMax, valueBytesMax } = settings;
+    // What another node lets its clients store may be larger than what this one does: the frame is the bound here.
+    const bytesMax = settings.linkFrameBytesMax;
     this.#neighbour = null;
+    this.#early = [];
     this.#lastFailure = '';
     const { ref } = this.#self;
     // Frames of a connection that was given up say nothing to this link any more.
@@ -317,7 +344,7 @@ export class PeerLink {
     const opened = env.wires.node(
       link,
       identity.node,
-      { keyBytesMax, valueBytesMax },
+      { keyBytesMax: bytesMax, valueBytesMax: bytesMax },
       {
         onMessage: (message) => void (isPresent() && ref.tell(message, ref)),
         onBadFrame: (reason) => void (isPresent() && ref.tell({ type: 'badFrame', reason }, ref)),
@@ -330,12 +357,14 @@ export class PeerLink {
   }
 
   #leaveRouter(): void {
-    this.#isAdopted = false;
+    if (!this.#isOffered) return;
+    this.#isOffered = false;
     const { node } = this.#neighbour as Neighbour;
     this.#router.tell({ type: 'linkDown', node } satisfies LinkDown, this.#self.ref);
   }
 
   #askRouter({ node, incarnation }: Neighbour): void {
+    this.#isOffered = true;
     const up: LinkUp = { type: 'linkUp', node, incarnation, isDialled: this.#url !== null };
     this.#router.tell(up, this.#self.ref);
   }
@@ -355,6 +384,7 @@ export class PeerLink {
     const wire = this.#wire;
     this.#wire = null;
     wire?.close(code, reason);
+    this.#leaveRouter();
     this.#noteFailure(reason);
     return this.#url === null || this.#isSelf ? 'ended' : 'lost';
   }
@@ -378,12 +408,12 @@ const parseGreeting = (info: Readonly<Record<string, unknown>>): Neighbour | nul
   const { id, incarnation, name, protocolMin, protocolMax, wallMs } = info;
   const node = typeof id === 'string' ? parseNodeId(id) : null;
   if (node === null || typeof name !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(name)) return null;
-  if (!Number.isSafeInteger(incarnation) || (incarnation as number) < 0) return null;
+  if (!isIncarnation(incarnation)) return null;
   if (!Number.isSafeInteger(protocolMin) || !Number.isSafeInteger(protocolMax)) return null;
-  if (typeof wallMs !== 'number') return null;
+  if (!Number.isFinite(wallMs)) return null;
   const common = Math.min(PROTOCOL_MAX, protocolMax as number);
   const protocol = common >= PROTOCOL_MIN && common >= (protocolMin as number) ? common : 0;
-  return { node, incarnation: incarnation as number, name, protocol };
+  return { node, incarnation, name, protocol };
 };
 
 const on = PeerLink.prototype;
@@ -417,13 +447,13 @@ export const peerLinkKind = defineKind({
       ...idle,
       greet: on.onGreet,
       linked: on.onLinked,
-      links: stash,
-      search: stash,
-      echo: stash,
-      forward: stash,
-      answer: stash,
-      notMine: stash,
-      relay: stash,
+      links: on.onEarly,
+      search: on.onEarly,
+      echo: on.onEarly,
+      forward: on.onEarly,
+      answer: on.onEarly,
+      notMine: on.onEarly,
+      relay: on.onEarly,
       malformed: on.onMalformed,
       badFrame: on.onBadFrame,
       gone: on.onGone,

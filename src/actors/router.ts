@@ -10,8 +10,8 @@ import { HybridClock } from '../store/clock.js';
 import type { NodeId, NodeRef } from '../store/node-id.js';
 import { SearchTable } from '../store/search-table.js';
 import type { Search } from '../store/search-table.js';
-import { linkStateInfo, parseLinkState, Topology, TOPOLOGY_LIMITS } from '../store/topology.js';
-import type { LinkState } from '../store/topology.js';
+import { linkStateInfo, NEIGHBOURS_MAX, parseLinkState, Topology, TOPOLOGY_LIMITS } from '../store/topology.js';
+import type { LinkState, Member } from '../store/topology.js';
 import type { Key, MessageOf, Relay, RoutedMessage } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
 import type {
@@ -70,6 +70,8 @@ export class Router {
   readonly #clock: HybridClock;
   #rivalSinceMs: number | null = null;
   #missed = 0;
+  /** The members at the last word about them. */
+  #toldMembers: ReadonlyMap<NodeId, Member> | null = null;
   #isTicking = false;
   readonly #counts = {
     relayed: 0,
@@ -82,6 +84,7 @@ export class Router {
     linksKnown: 0,
     linksMalformed: 0,
     duplicates: 0,
+    crowded: 0,
     ghosts: 0,
   };
 
@@ -114,6 +117,11 @@ export class Router {
       else this.#counts.duplicates += 1;
       old.link.tell({ type: 'spurned', reason: 'replaced' } satisfies Spurned, this.#self.ref);
       this.#forgetSearches(node);
+    } else if (old === undefined && this.#neighbours.size >= NEIGHBOURS_MAX) {
+      // One more, and nobody would accept this node's announcements any longer.
+      this.#counts.crowded += 1;
+      link.tell({ type: 'spurned', reason: 'full' } satisfies Spurned, this.#self.ref);
+      return;
     }
     this.#neighbours.set(node, { link, incarnation, isDialled });
     link.tell({ type: 'adopted' } satisfies Adopted, this.#self.ref);
@@ -145,7 +153,8 @@ export class Router {
         ) {
           // A neighbour raised its incarnation: the edge to it counts under the new one only.
           this.#announce();
-        } else this.#onChange();
+        } else if (this.#topology.members !== this.#toldMembers) this.#onChange();
+        // Otherwise it changed no path, and the finder is not to ask again what is under way.
         break;
       case 'ghost':
         // Somebody remembers an earlier start of this node as the present one.
@@ -288,7 +297,8 @@ export class Router {
 
   #tellView(): void {
     this.#missed = this.#topology.missedCount(this.#self.now());
-    const view: View = { type: 'view', members: [...this.#topology.members.keys()], missed: this.#missed };
+    this.#toldMembers = this.#topology.members;
+    const view: View = { type: 'view', members: [...this.#toldMembers.keys()], missed: this.#missed };
     this.#addresses.finder.tell(view, this.#self.ref);
     this.#addresses.node.tell(view, this.#self.ref);
   }

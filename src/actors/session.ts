@@ -37,6 +37,8 @@ export interface SessionCounts {
   badFrames: number;
   unauthenticated: number;
   tooMany: number;
+  /** Connections closed because of more requests than could be refused. */
+  flooded: number;
   /** Values refused because those before them had not been taken. */
   untaken: number;
   slow: number;
@@ -46,6 +48,8 @@ export interface SessionCounts {
 /** Replies not yet taken by the client beyond which no more of its requests are begun. */
 const SLOW_BYTES = 1024 * 1024;
 const SLOW_MS_MAX = 10_000;
+/** Requests without room in the mailbox that are refused one by one; beyond, the connection is closed. */
+const OVERFLOWING_MAX = 4096;
 /** Part of the backlog up to which values are sent: many large ones asked for at once must not look like deafness. */
 const VALUE_BACKLOG_SHARE = 1 / 8;
 /** After `bye` a client has this long for what is open. */
@@ -61,6 +65,9 @@ export class Session {
   readonly #wire: ClientWire;
   /** Requests passed on and not yet answered. */
   #inFlight = 0;
+  /** Requests for which the mailbox had no room since the last flush. */
+  #overflowing = 0;
+  #isFlooded = false;
   #isGone = false;
   #isHungUp = false;
   #closing: { code: number; reason: string } = { code: CLOSE.goingAway, reason: 'the node stops' };
@@ -70,7 +77,7 @@ export class Session {
     this.#args = args;
     const { keyBytesMax, valueBytesMax, backlogBytesMax } = args.settings;
     this.#wire = args.wires.client(args.link, { keyBytesMax, valueBytesMax }, backlogBytesMax, {
-      onMessage: (message) => void self.ref.tell(message, self.ref),
+      onMessage: (message) => this.#onMessage(message),
       onBadFrame: (reason) => void self.ref.tell({ type: 'badFrame', reason }, self.ref),
       onWritable: () => self.signal('relieved'),
       onClosed: (code, reason) => void self.ref.tell({ type: 'gone', code, reason }, self.ref),
@@ -175,7 +182,7 @@ export class Session {
   onReply(reply: ClientReply, from: Ref): SessionEvent | void {
     if (
       reply.type === 'value' &&
-      this.#wire.bufferedBytes > this.#args.settings.backlogBytesMax * VALUE_BACKLOG_SHARE
+      this.#wire.bufferedBytes + this.#wire.heldLength > this.#args.settings.backlogBytesMax * VALUE_BACKLOG_SHARE
     ) {
       this.#args.counts.untaken += 1;
       const text = 'values are asked for faster than they are taken';
@@ -222,6 +229,7 @@ export class Session {
   }
 
   flush(): void {
+    this.#overflowing = 0;
     this.#wire.flush();
     if (this.#wire.bufferedBytes > SLOW_BYTES && this.#self.status === 'open') this.#self.signal('congested');
   }
@@ -229,6 +237,16 @@ export class Session {
   /** However it ends, the connection does not outlive the session. */
   end(): void {
     if (!this.#isGone && !this.#isHungUp) this.#wire.close(CLOSE.internal, 'the session failed');
+  }
+
+  /** One frame may hold more requests than there is room for. Refusing them costs more than asking did. */
+  #onMessage(message: ClientRequest | Malformed): void {
+    if (this.#isFlooded || this.#self.ref.tell(message, this.#self.ref) !== 'full') return;
+    this.#overflowing += 1;
+    if (this.#overflowing <= OVERFLOWING_MAX) return;
+    this.#isFlooded = true;
+    this.#args.counts.flooded += 1;
+    this.#wire.close(CLOSE.tooMany, 'more requests at once than can be refused');
   }
 
   #send(reply: ClientReply): void {

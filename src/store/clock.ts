@@ -5,6 +5,12 @@
 import type { NodeId } from './node-id.js';
 import { timeOfMs } from './stamp.js';
 
+/**
+ * A time above is nobody's clock and is not taken note of: so much has to be left before the end of what a stamp can
+ * hold that one wrong word can't stop a swarm from issuing stamps.
+ */
+const HEARD_MAX = Number.MAX_SAFE_INTEGER - 2 ** 40;
+
 export class HybridClock {
   /** The origin of the stamps made from these times. */
   readonly origin: NodeId;
@@ -27,6 +33,6 @@ export class HybridClock {
 
   /** Takes note of a time from elsewhere: a message, a greeting, the disk. */
   observe(time: number): void {
-    if (time > this.#last) this.#last = time;
+    if (time > this.#last && time <= HEARD_MAX) this.#last = time;
   }
 }

@@ -36,6 +36,8 @@ export class SearchTable {
   /** In the order of their beginning. */
   readonly #searches = new Map<string, OpenSearch>();
   #dropped = 0;
+  /** Forgotten for want of room before they were done; `expire` returns them. */
+  #ousted: OpenSearch[] = [];
 
   constructor(searchesMax: number) {
     this.#searchesMax = Math.max(1, searchesMax);
@@ -138,11 +140,12 @@ export class SearchTable {
 
   /**
    * Forgets the searches whose deadline has come, oldest first, up to one that may still run, and returns those that
-   * were not done. Budgets are alike, so that searches end about in the order of their beginning; nobody who waits for
+   * were not done, with those that had to make room before. Budgets are alike, so that searches end about in the order of their beginning; nobody who waits for
    * one depends on its being forgotten in time.
    */
   expire(nowMs: number): Search[] {
-    const late: Search[] = [];
+    const late: Search[] = this.#ousted;
+    this.#ousted = [];
     for (const [id, search] of this.#searches) {
       if (nowMs < search.deadlineMs) break;
       this.#searches.delete(id);
@@ -153,9 +156,10 @@ export class SearchTable {
 
   #makeRoom(): void {
     if (this.#searches.size < this.#searchesMax) return;
-    for (const id of this.#searches.keys()) {
+    for (const [id, search] of this.#searches) {
       this.#searches.delete(id);
       this.#dropped += 1;
+      if (!search.done) this.#ousted.push(search);
       return;
     }
   }

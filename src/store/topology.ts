@@ -400,7 +400,8 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-function isIncarnation(value: unknown): value is number {
+/** Others take part in paths only with an incarnation that all accept in an announcement. */
+export function isIncarnation(value: unknown): value is number {
   return isCount(value) && value <= INCARNATION_MAX;
 }
 

@@ -121,6 +121,7 @@ export const openNodeWire = (
 interface TextBatch {
   readonly isArray: boolean;
   readonly replies: string[];
+  length: number;
   /** Replies still to come. */
   awaited: number;
 }
@@ -138,6 +139,7 @@ export class ClientWire implements Wire<ClientReply>, LinkHandler {
   /** Null until the first text frame; most sessions never see one. */
   #batches: Map<RequestId | null, TextBatch[]> | null = null;
   #lastIsText = false;
+  #heldLength = 0;
   readonly #pausedBytesMax: number;
   #isPaused = false;
   #pausedBytes = 0;
@@ -162,6 +164,11 @@ export class ClientWire implements Wire<ClientReply>, LinkHandler {
 
   get hasPending(): boolean {
     return this.#sender.hasPending;
+  }
+
+  /** Length of the replies that wait for others to one text frame; `flush` can't send them. */
+  get heldLength(): number {
+    return this.#heldLength;
   }
 
   send(reply: ClientReply): void {
@@ -221,7 +228,7 @@ export class ClientWire implements Wire<ClientReply>, LinkHandler {
     const { reason, isArray } = decodeText(text, this.#limits, (message) => requests.push(message));
     if (requests.length > 0) {
       this.#batches ??= new Map();
-      const batch: TextBatch = { isArray, replies: [], awaited: requests.length };
+      const batch: TextBatch = { isArray, replies: [], length: 0, awaited: requests.length };
       for (const request of requests) {
         const waiting = this.#batches.get(request.id);
         if (waiting === undefined) this.#batches.set(request.id, [batch]);
@@ -237,7 +244,8 @@ export class ClientWire implements Wire<ClientReply>, LinkHandler {
 
   /** True if the reply went into a text frame. */
   #answerText(reply: ClientReply): boolean {
-    const waiting = this.#batches?.get(reply.id);
+    // `bye` answers nothing, not even a request whose id could not be read.
+    const waiting = reply.type === 'bye' ? undefined : this.#batches?.get(reply.id);
     if (waiting === undefined) {
       if (reply.id !== null || !this.#lastIsText) return false;
       this.#sendText(encodeText(reply));
@@ -245,9 +253,13 @@ export class ClientWire implements Wire<ClientReply>, LinkHandler {
     }
     const batch = waiting.shift() as TextBatch;
     if (waiting.length === 0) this.#batches?.delete(reply.id);
-    batch.replies.push(encodeText(reply));
+    const text = encodeText(reply);
+    batch.replies.push(text);
+    batch.length += text.length;
+    this.#heldLength += text.length;
     batch.awaited -= 1;
     if (batch.awaited === 0) {
+      this.#heldLength -= batch.length;
       this.#sendText(batch.isArray ? `[${batch.replies.join(',')}]` : (batch.replies[0] as string));
     }
     return true;

@@ -107,6 +107,9 @@ describe('a search', () => {
     expect(table.get(a, 3)).toBeDefined();
     table.begin(a, 3, c, [], 100);
     expect(table.dropped).toBe(1);
+    // Whoever waits for it is told by the next look at the time, and once.
+    expect(table.expire(0)).toMatchObject([{ number: 1, done: false }]);
+    expect(table.expire(0)).toEqual([]);
   });
 });
 

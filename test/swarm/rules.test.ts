@@ -377,6 +377,22 @@ describe('limits', () => {
     expect([1, 2, 3].map((id) => codes.get(id))).toEqual(['missing', 'missing', 'BUSY']);
   });
 
+  it('[LM2] a node with narrower limits than the one that was asked loses no link by that', () => {
+    const world = new World(1);
+    world.start(1, [0], { valueBytesMax: 100, keyBytesMax: 10 });
+    world.time.advance(1000);
+    const [wide, narrow] = [world.client(0), world.client(1)];
+    const key = 'a longer key';
+    wide.sendAll(set(1, key, 'x'.repeat(1000)));
+    narrow.sendAll(set(1, 'k', 1));
+    world.time.advance(500);
+    wide.sendAll(set(2, 'k', 'x'.repeat(1000)), get(3, key));
+    world.time.advance(5000);
+    const types = new Map(wide.replies.map(({ id, type }) => [id, type]));
+    expect([1, 2, 3].map((id) => types.get(id))).toEqual(['stored', 'stored', 'value']);
+    expect(narrow.ask({ type: 'inspect', id: 2, what: 'counters' })).toMatchObject({ info: { links: { lost: 0 } } });
+  });
+
   it('[LM7] what can not be answered in time is TIMEOUT at the deadline', () => {
     const world = new World(2, { heartbeatTimeoutMs: 60_000 });
     const client = world.client();

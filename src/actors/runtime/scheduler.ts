@@ -552,6 +552,8 @@ export class Scheduler implements Engine, ActorEngine {
     this.counters.stashed -= cell.stash.size;
     this.counters.queued += cell.stash.size;
     cell.mailbox.unshiftAll(cell.stash);
+    // Its room would be kept for as long as the actor lives.
+    cell.stash = null;
     if (!cell.isReady && cell.phase === phase.live) this.#makeReady(cell);
   }
 
