@@ -324,11 +324,14 @@ describe('a hostile neighbour', () => {
   });
 });
 
-it('[LM1] what expires in masses makes room within seconds', async () => {
+it('what expires in masses makes room within seconds', async () => {
   await using swarm = await startSwarm({ nodes: 1, virtual: true });
   const client = new RawClient(swarm, 0);
   for (let batch = 0; batch < 6; batch += 1) {
-    const requests = Array.from({ length: 1000 }, (_, id) => ({ ...set(id, `k${batch}-${id}`, 1), options: { ttlMs: 500 } }));
+    const requests = Array.from({ length: 1000 }, (_, id) => ({
+      ...set(id, `k${batch}-${id}`, 1),
+      options: { ttlMs: 500 },
+    }));
     client.sendAll(requests as ClientRequest[]);
     swarm.advance(20);
   }
