@@ -184,7 +184,9 @@ export class Node {
     if (members.length > 1) return 'joined';
   }
 
-  onNameTaken({ by }: NameTaken): NodeEvent {
+  /** A running node gives way to a rival in its view only: a greeting alone, which anyone can send, does not end it. */
+  onNameTaken({ by }: NameTaken, from: Ref): NodeEvent | void {
+    if (this.#self.status === 'running' && from !== this.#addresses.router) return;
     const reason = `the name ${this.#args.identity.name} is taken by the node ${by}; choose another with --name`;
     this.#end = { reason, exitCode: 2 };
     return 'fail';

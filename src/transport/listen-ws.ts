@@ -21,6 +21,9 @@ const IDLE_ROUND_MS = 60_000;
 /** Sockets that may be open beyond the admitted connections, so that refusals can be said. */
 const SPARE_SOCKETS = 256;
 
+/** Connections that wait to be accepted: as many as the system allows, since thousands may come back at once. */
+const BACKLOG = 4096;
+
 export const listenWs: Listen = (options, accept, answer, listening, failed) => {
   const tls = options.tls === null ? {} : readTls(options.tls);
   if (typeof tls === 'string') return process.nextTick(failed, tls);
@@ -89,7 +92,7 @@ export const listenWs: Listen = (options, accept, answer, listening, failed) => 
     failed(listenFault(options, error));
   };
   server.once('error', onFailed);
-  server.listen({ host: options.host, port: options.port, exclusive: true, backlog: 512 }, () => {
+  server.listen({ host: options.host, port: options.port, exclusive: true, backlog: BACKLOG }, () => {
     server.off('error', onFailed);
     server.on('error', reportFault);
     const close = (): void => {

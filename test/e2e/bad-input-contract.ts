@@ -55,7 +55,7 @@ export function badInputContract(listener: 'uws' | 'ws'): void {
       node = await processes.node(['--listener', listener]);
       await expectServed(node);
       calmBytes = node.residentBytes ?? 0;
-    }, 30_000);
+    }, 45_000);
 
     afterEach(async () => {
       await expectServed(node);
@@ -259,7 +259,7 @@ export function badInputContract(listener: 'uws' | 'ws'): void {
       expect(idle.closed).toBe(null);
       idle.send('{"type":"ping","id":1}');
       expect(await idle.reply(1)).toEqual({ type: 'pong', id: 1 });
-    }, 30_000);
+    }, 45_000);
 
     it('refuses pages of other sites, other names for itself, and other paths', async () => {
       await expect(openRaw(node.url, { origin: 'https://evil.example' })).rejects.toThrow('403 pages of this Origin');
@@ -312,13 +312,13 @@ export function badInputContract(listener: 'uws' | 'ws'): void {
         await until(
           () => upgraded === count,
           () => `${count} connections, there are ${upgraded}`,
-          15_000,
+          25_000,
         );
         await expectServed(node);
       } finally {
         for (const socket of sockets) socket.destroy();
       }
-    }, 30_000);
+    }, 45_000);
   });
 
   describe(`a guarded node on ${listener}`, () => {
@@ -331,7 +331,7 @@ export function badInputContract(listener: 'uws' | 'ws'): void {
       const guards = ['--token-file', token, '--link-secret-file', secret];
       const bounds = ['--connections-max', '5', '--hello-timeout-ms', '300'];
       node = await processes.node(['--name', 'guarded', '--listener', listener, ...guards, ...bounds]);
-    }, 30_000);
+    }, 45_000);
 
     it('wants a hello with its token first', async () => {
       const client = await openRaw(node.url);
