@@ -198,12 +198,12 @@ ${formatCount(cities.length)} keys, each stored once and served by every node. I
 
 Python, with nothing but websockets:
 
-  import asyncio, json, websockets
-  async def main():
-      async with websockets.connect("${third.url}") as socket:
-          await socket.send(json.dumps({"type": "get", "id": 1, "key": "${key}"}))
-          print(await socket.recv())
-  asyncio.run(main())
+import asyncio, json, websockets
+async def main():
+    async with websockets.connect("${third.url}") as socket:
+        await socket.send(json.dumps({"type": "get", "id": 1, "key": "${key}"}))
+        print(await socket.recv())
+asyncio.run(main())
 
 Browser: ${first.url.replace('ws:', 'http:')}/
 

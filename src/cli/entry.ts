@@ -1,5 +1,6 @@
 /** The commands on one key: `get`, `set`, `delete`. */
 import { Option } from 'commander';
+import { isUtf8 } from 'node:buffer';
 import { buffer } from 'node:stream/consumers';
 import { addClientOptions, durationOption, withClient } from './client-command.js';
 import { examples, type CommandDefinition } from './command.js';
@@ -55,12 +56,17 @@ export const setCommand: CommandDefinition = {
       )
       .addHelpText(
         'after',
-        examples(
-          `swarmbus set greeting '"hello"'`,
-          'swarmbus set greeting hello --string --ttl 1h',
-          `swarmbus set user:7 '{"name": "Ada", "tags": ["a", "b"]}'`,
-          'swarmbus set page - --string < index.html',
-        ),
+        [
+          '',
+          'Bytes are {"$bytes": "<base64>"}, integers beyond 2^53 {"$int": "<decimal>"}: a plain number would be rounded.',
+          examples(
+            `swarmbus set greeting '"hello"'`,
+            'swarmbus set greeting hello --string --ttl 1h',
+            `swarmbus set user:7 '{"name": "Ada", "tags": ["a", "b"]}'`,
+            'swarmbus set page - --string < index.html',
+            `printf '{"$bytes": "%s"}' "$(base64 < logo.png | tr -d "\\n")" | swarmbus set logo -`,
+          ),
+        ].join('\n'),
       );
     addClientOptions(command);
   },
@@ -68,7 +74,7 @@ export const setCommand: CommandDefinition = {
     const key = keyOf(command.args);
     const { string: isText = false, ttl } = command.opts<{ string?: boolean; ttl?: number }>();
     const [, given = ''] = command.args;
-    const text = given === '-' ? (await buffer(outside.stdin)).toString('utf8') : given;
+    const text = given === '-' ? textOf(await buffer(outside.stdin)) : given;
     const value = isText ? text : parseValue(text, given === '-' ? 'standard input' : 'the value');
     return withClient(command, outside, async (client) => {
       await client.set(key, value, ttl === undefined ? {} : { ttlMs: ttl });
@@ -97,6 +103,13 @@ export const deleteCommand: CommandDefinition = {
     });
   },
 };
+
+/** Text that was cut or is none would be stored with replacement characters in it. */
+function textOf(bytes: Buffer): string {
+  if (!isUtf8(bytes))
+    throw failure(EXIT.usage, 'standard input is no text in UTF-8: bytes are stored as {"$bytes": "<base64>"}');
+  return bytes.toString('utf8');
+}
 
 function keyOf(args: readonly string[]): string {
   const [key = ''] = args;

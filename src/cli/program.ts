@@ -103,6 +103,9 @@ function namedCommand(args: readonly string[]): string | undefined {
 function complaint(text: string, named: string | undefined): string {
   const command = COMMANDS.some(({ name }) => name === named) ? ` ${named}` : '';
   const what = oneLine(text.replace(/^error: /, '')).replace(/\.$/, '');
+  const [, secret] = /^unknown option '(--token|--link-secret)\b(?!-)/.exec(what) ?? [];
+  if (secret !== undefined)
+    return `unknown option '${secret}': secrets are no arguments, since others can see those; use ${secret}-file`;
   return `${what}; see \`swarmbus${command} --help\``;
 }
 

@@ -20,6 +20,8 @@ type LinkEnds = readonly [string, string];
 interface Topology {
   readonly members: readonly Member[];
   readonly links: readonly LinkEnds[];
+  /** Members that are gone and may hold what isn't found. */
+  readonly missed: number;
 }
 
 export const topologyCommand: CommandDefinition = {
@@ -39,7 +41,7 @@ export const topologyCommand: CommandDefinition = {
     }),
 };
 
-function asText({ members, links }: Topology, outside: Outside): string {
+function asText({ members, links, missed }: Topology, outside: Outside): string {
   const nameOf = names(members);
   const rows = members.map(({ id, name, hops, next, roles, neighbours, you }) => [
     you ? `${name} (asked)` : name,
@@ -51,7 +53,8 @@ function asText({ members, links }: Topology, outside: Outside): string {
   ]);
   const table = formatTable(['node', 'id', 'hops', 'by way of', 'roles', 'linked to'], rows, outside);
   if (!isForPeople(outside.stdout)) return table;
-  return `${table}${members.length} node${plural(members.length)}, ${links.length} link${plural(links.length)}\n`;
+  const gone = missed === 0 ? '' : `, ${missed} missed: what isn't found is UNKNOWN`;
+  return `${table}${members.length} node${plural(members.length)}, ${links.length} link${plural(links.length)}${gone}\n`;
 }
 
 /** A graph for Mermaid. Names hold no quotes, yet their dashes and dots are no Mermaid ids, so nodes are numbered. */
@@ -76,7 +79,7 @@ function plural(count: number): string {
 
 /** A report may come from a node of another version: what it lacks is left empty. */
 function read(report: object): Topology {
-  const { members, links } = report as Readonly<Record<string, unknown>>;
+  const { members, links, missed } = report as Readonly<Record<string, unknown>>;
   return {
     members: listOf(members).map((member) => {
       const { id, name, hops, next, roles, neighbours, you } = member as Readonly<Record<string, unknown>>;
@@ -94,6 +97,7 @@ function read(report: object): Topology {
       const [a, b] = listOf(ends);
       return [String(a), String(b)];
     }),
+    missed: typeof missed === 'number' ? missed : 0,
   };
 }
 

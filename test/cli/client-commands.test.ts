@@ -79,6 +79,13 @@ describe('set', () => {
     expect(outside.err()).toMatch(/^swarmbus: standard input is no JSON \(.*\): quote texts .*\n$/);
     expect(outside.connects).toEqual([]);
   });
+
+  it('refuses bytes that are no text', async () => {
+    const outside = fakeOutside({ stdin: Buffer.from([0x61, 0xff]) });
+    expect(await run(['set', 'k', '-', '--string'], outside)).toBe(2);
+    expect(outside.err()).toMatch(/^swarmbus: standard input is no text in UTF-8: .*\n$/);
+    expect(outside.store.size).toBe(0);
+  });
 });
 
 describe('delete', () => {
@@ -200,6 +207,8 @@ describe('topology', () => {
     const { out } = await runCommand(['topology'], { ...inspecting(ring), isTTY: true, env: { NO_COLOR: '1' } });
     expect(out).toMatch(/│ n-1 \(asked\) *│ A +│ 0 +│ +│ store │ n-2 n-3 +│/);
     expect(out).toMatch(/3 nodes, 2 links\n$/);
+    const missing = await runCommand(['topology'], { ...inspecting({ ...ring, missed: 1 }), isTTY: true });
+    expect(missing.out).toMatch(/3 nodes, 2 links, 1 missed: what isn't found is UNKNOWN\n$/);
     // oxlint-disable-next-line no-control-regex -- escape sequences are what must not be there
     expect(out).not.toMatch(/\x1b/);
   });

@@ -8,7 +8,7 @@ import { run } from '../../src/cli/program.js';
 
 export interface FakeOptions {
   readonly env?: Readonly<Record<string, string>>;
-  readonly stdin?: string;
+  readonly stdin?: string | Buffer;
   readonly isTTY?: boolean;
   readonly client?: Partial<SwarmClient>;
   readonly connect?: (urls: readonly string[], options: ConnectOptions) => Promise<SwarmClient>;
@@ -42,7 +42,11 @@ export function fakeOutside(options: FakeOptions = {}): FakeOutside {
   const handlers = new Map<Signal, Set<() => void>>();
   const store: FakeOutside['store'] = new Map();
   const fake: FakeOutside = {
-    stdin: Readable.from(options.stdin === undefined ? [] : [Buffer.from(options.stdin)]),
+    stdin: Readable.from(
+      options.stdin === undefined
+        ? []
+        : [typeof options.stdin === 'string' ? Buffer.from(options.stdin) : options.stdin],
+    ),
     stdout: stdout.stream,
     stderr: stderr.stream,
     env: options.env ?? {},

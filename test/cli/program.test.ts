@@ -46,7 +46,10 @@ describe('the command line', () => {
       ['get', 'k', '--timeout', '0'],
       '--timeout: must be a duration such as 500 (milliseconds), 5s, 10m or 1h, not "0"',
     ],
-    [['get', 'k', '--token', 'x'], "unknown option '--token'; see `swarmbus get --help`"],
+    [
+      ['get', 'k', '--token', 'x'],
+      "unknown option '--token': secrets are no arguments, since others can see those; use --token-file",
+    ],
     [['set', 'k'], "missing required argument 'value'; see `swarmbus set --help`"],
     [
       ['set', 'k', 'v', '--ttl', 'soon'],
@@ -58,6 +61,10 @@ describe('the command line', () => {
       "option '--format <FORM>' argument 'x' is invalid. Allowed choices are text, json, mermaid; see `swarmbus topology --help`",
     ],
     [['load', 'a.csv'], "required option '--key <FIELD>' not specified; see `swarmbus load --help`"],
+    [
+      ['node', '--token', 'abc'],
+      "unknown option '--token': secrets are no arguments, since others can see those; use --token-file",
+    ],
     [['node', '--stor', '1'], "unknown option '--stor' (Did you mean --store?); see `swarmbus node --help`"],
     [['node', '--store', 'x'], '--store: must be a size such as 1048576, 256MiB or 1.5GB, not "x"'],
     [['demo', '--port', '65535'], '--port: must be a whole number from 1 to 65533, not "65535"'],
