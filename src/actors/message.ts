@@ -173,9 +173,9 @@ export interface Gone {
 
 // What each actor understands.
 
-export type NodeMessage = MessageOf<'inspect'> | DialRequest | View | NameTaken | Terminated;
+export type NodeMessage = MessageOf<'inspect'> | DialRequest | View | NameTaken | Terminated | Tick;
 
-export type SessionMessage = ClientRequest | Malformed | BadFrame | Gone | ClientReply | Drain;
+export type SessionMessage = ClientRequest | Malformed | BadFrame | Gone | ClientReply | Drain | Tick;
 
 export type PeerLinkMessage =
   LinkMessage | RoutedMessage | Relay | Malformed | BadFrame | Gone | Adopted | Spurned | Tick;

@@ -45,6 +45,8 @@ export interface NodeArgs {
 }
 
 const COUNT_TIMEOUT_MS = 1000;
+/** A leaving node stays at least this long: for its word to reach the others, and what is on its way to reach it. */
+const FAREWELL_MS = 200;
 
 export class Node {
   readonly #self: Self<NodeMessage, NodeEvent>;
@@ -75,6 +77,7 @@ export class Node {
     badFrames: 0,
   };
   #sessionsTotal = 0;
+  #hasSaidFarewell = false;
   #end: NodeEnd = { reason: 'stopped', exitCode: 0 };
 
   constructor(self: Self<NodeMessage, NodeEvent>, args: NodeArgs) {
@@ -140,14 +143,14 @@ export class Node {
     this.#args.onRunning();
   }
 
-  startDraining(): NodeEvent | void {
+  startDraining(): void {
     for (const listener of this.#listeners) listener.close();
     const drain: Drain = { type: 'drain' };
     this.#addresses.router.tell(drain, this.#self.ref);
     this.#addresses.finder.tell(drain, this.#self.ref);
     this.#addresses.store.tell(drain, this.#self.ref);
     for (const session of this.#sessions) session.tell(drain, this.#self.ref);
-    return this.#sessions.size === 0 ? 'drained' : undefined;
+    this.#self.after(FAREWELL_MS, { type: 'tick' });
   }
 
   reportEnd(): void {
@@ -194,11 +197,17 @@ export class Node {
 
   onTerminated({ who, reason }: Terminated): NodeEvent | void {
     if (this.#sessions.delete(who)) {
-      return this.#sessions.size === 0 && this.#self.status === 'draining' ? 'drained' : undefined;
+      return this.#hasSaidFarewell && this.#sessions.size === 0 ? 'drained' : undefined;
     }
     // A node without store, router or finder is none. Whoever started it starts it again.
     this.#end = { reason: `${who.path} failed: ${reason}`, exitCode: 1 };
     return 'fail';
+  }
+
+  /** The others have heard that this node leaves: they do not miss it. */
+  onTick(): NodeEvent | void {
+    this.#hasSaidFarewell = true;
+    return this.#sessions.size === 0 ? 'drained' : undefined;
   }
 
   #accept(link: Link, kind: LinkKind): LinkHandler {
@@ -282,9 +291,10 @@ const always = {
   view: on.onView,
   nameTaken: on.onNameTaken,
   terminated: on.onTerminated,
+  tick: on.onTick,
 } as const;
 
-const ended = { inspect: refuse, dial: drop, view: drop, nameTaken: drop, terminated: drop } as const;
+const ended = { inspect: refuse, dial: drop, view: drop, nameTaken: drop, terminated: drop, tick: drop } as const;
 
 export const nodeKind = defineKind({
   name: 'node',
@@ -301,7 +311,7 @@ export const nodeKind = defineKind({
   delays: { alone: (node: Node) => node.aloneAfterMs, drainTimeout: (node: Node) => node.drainMs },
   mailbox: {
     capacity: 65_536,
-    overflow: { view: 'never', nameTaken: 'never', terminated: 'never' },
+    overflow: { view: 'never', nameTaken: 'never', terminated: 'never', tick: 'never' },
   },
   refusal: (message: NodeMessage) =>
     message.type === 'inspect'

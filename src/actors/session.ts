@@ -54,6 +54,8 @@ const OVERFLOWING_MAX = 4096;
 const VALUE_BACKLOG_SHARE = 1 / 8;
 /** After `bye` a client has this long for what is open. */
 const DRAIN_MS_MAX = 5000;
+/** For how long a client that was told to leave is still heard. It may close earlier. */
+const BYE_LINGER_MS = 500;
 /** After a node left it may be a while until it is back. */
 const LEAVING_RETRY_MS = 1000;
 /** How long a client that was refused for too many requests should wait. */
@@ -70,6 +72,7 @@ export class Session {
   #isFlooded = false;
   #isGone = false;
   #isHungUp = false;
+  #hasLingered = false;
   #closing: { code: number; reason: string } = { code: CLOSE.goingAway, reason: 'the node stops' };
 
   constructor(self: Self<SessionMessage, SessionEvent>, args: SessionArgs) {
@@ -190,19 +193,25 @@ export class Session {
     } else this.#send(reply);
     // What the session tells itself (a full mailbox) had not been passed on.
     if (from !== this.#self.ref) this.#inFlight -= 1;
-    if (this.#inFlight === 0 && this.#self.status === 'draining') return 'finished';
+    if (this.#hasLingered && this.#inFlight === 0) return 'finished';
   }
 
   onDrain(): SessionEvent {
     return 'drain';
   }
 
+  /** What the client had sent before it heard `bye` has arrived and is answered. */
+  onTick(): SessionEvent | void {
+    this.#hasLingered = true;
+    return this.#inFlight === 0 ? 'finished' : undefined;
+  }
+
   // Commands
 
-  sayBye(): SessionEvent | void {
+  sayBye(): void {
     this.#send({ type: 'bye', id: null, info: { reason: 'the node is leaving', retryAfterMs: LEAVING_RETRY_MS } });
     this.#closing = { code: CLOSE.goingAway, reason: 'the node is leaving' };
-    return this.#inFlight === 0 ? 'finished' : undefined;
+    this.#self.after(BYE_LINGER_MS, { type: 'tick' });
   }
 
   blameSilence(): void {
@@ -273,7 +282,7 @@ const replies = {
   bye: drop,
   refused: on.onReply,
 } as const;
-const always = { ...replies, badFrame: on.onBadFrame, gone: on.onGone, drain: on.onDrain } as const;
+const always = { ...replies, badFrame: on.onBadFrame, gone: on.onGone, drain: on.onDrain, tick: on.onTick } as const;
 
 export const sessionKind = defineKind({
   name: 'session',
@@ -351,6 +360,7 @@ export const sessionKind = defineKind({
       badFrame: drop,
       gone: drop,
       drain: drop,
+      tick: drop,
     },
   },
   commands: {
@@ -379,6 +389,7 @@ export const sessionKind = defineKind({
       badFrame: 'never',
       gone: 'never',
       drain: 'never',
+      tick: 'never',
     },
   },
   refusal: (message: SessionMessage) =>

@@ -24,6 +24,10 @@ export interface Call {
   readonly deadlineMs: number;
   /** When it was sent on the present connection; null while it waits. */
   sentMs: number | null;
+  /** A leaving node gave it back undone; it goes to the next one. */
+  isReturned: boolean;
+  /** The last word of a busy node that is to be asked again. */
+  refusal: MessageOf<'refused'> | null;
   isSettled: boolean;
   /** Resolves the promise; false if the reply is none to this request. Throws SwarmError for an unreadable value. */
   readonly answer: (reply: ClientReply) => boolean;

@@ -130,6 +130,8 @@ export class Client {
   #openedMs = 0;
   /** The node said goodbye: what was sent is awaited, nothing more is sent to it. */
   #isLeaving = false;
+  /** Of those sent, how many the leaving node gave back. */
+  #returnedCount = 0;
   #isDraining = false;
   #lastError: SwarmError | null = null;
   #dialTimer: unknown = null;
@@ -284,6 +286,8 @@ export class Client {
         timeoutMs,
         deadlineMs: this.#timers.now() + timeoutMs,
         sentMs: null,
+        isReturned: false,
+        refusal: null,
         isSettled: false,
         answer: (reply) => read(reply, resolve, call),
         reject,
@@ -380,13 +384,22 @@ export class Client {
    * A read that was refused because the node is busy is asked again when the node says so, if its deadline allows; until
    * then all requests rest. A write is not: it would take effect after later ones.
    */
-  #askLater(call: Call, { code, info }: MessageOf<'refused'>): boolean {
+  #askLater(call: Call, refusal: MessageOf<'refused'>): boolean {
+    const { code, info } = refusal;
+    if (code === 'DRAINING' && this.#connection !== null) {
+      // Nothing was done, and all that was sent after it is refused alike: another node gets it, in the same order.
+      call.isReturned = true;
+      this.#returnedCount += 1;
+      this.#onBye(this.#connection.url, info ?? {});
+      return true;
+    }
     const retryAfterMs = info?.['retryAfterMs'];
     if (code !== 'BUSY' || isWrite(call) || typeof retryAfterMs !== 'number' || !(retryAfterMs >= 0)) return false;
     const atMs = this.#timers.now() + retryAfterMs;
     if (atMs >= call.deadlineMs) return false;
     this.#sent.delete(call.id);
     call.sentMs = null;
+    call.refusal = refusal;
     this.#waiting.set(call.id, call);
     if (atMs > this.#restUntilMs) {
       this.#restUntilMs = atMs;
@@ -422,7 +435,7 @@ export class Client {
   #onProgress(): void {
     if (this.#status === 'closed') return;
     if (this.#isDraining && this.#waiting.size + this.#sent.size === 0) this.#end(null);
-    else if (this.#isLeaving && this.#sent.size === 0) this.#move();
+    else if (this.#isLeaving && this.#sent.size === this.#returnedCount) this.#move();
     else if (this.#waiting.size > 0) this.#scheduleFlush();
   }
 
@@ -448,9 +461,10 @@ export class Client {
           continue;
         }
         calls.delete(id);
+        if (call.isReturned) this.#returnedCount -= 1;
         if (call.isSettled) continue;
         isSilent ||= call.sentMs !== null && call.sentMs >= (this.#connection?.receivedMs ?? Infinity);
-        this.#reject(call, this.#timeoutOf(call));
+        this.#reject(call, call.refusal === null ? this.#timeoutOf(call) : refusalOf(call, call.refusal));
       }
     }
     if (nextMs < Infinity) this.#sweepAt(Math.max(nextMs, nowMs + SWEEP_MIN_MS));
@@ -555,14 +569,16 @@ export class Client {
     const resent = new Map<number, Call>();
     for (const [id, call] of this.#sent) {
       if (call.isSettled) continue;
-      if (isWrite(call)) {
+      if (isWrite(call) && !call.isReturned) {
         this.#reject(call, unknown(error));
       } else {
         call.sentMs = null;
+        call.isReturned = false;
         resent.set(id, call);
       }
     }
     this.#sent.clear();
+    this.#returnedCount = 0;
     for (const [id, call] of this.#waiting) resent.set(id, call);
     this.#waiting = resent;
     this.#firstWaiting = null;

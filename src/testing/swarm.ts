@@ -79,7 +79,9 @@ export interface Swarm {
   heal(a?: number, b?: number): void;
   /** The node is gone without a word, with all that it stored. */
   crash(index: number): void;
-  /** Starts a crashed node again, empty, under its name. */
+  /** The node leaves in order, as on SIGTERM. */
+  leave(index: number): Promise<void>;
+  /** Starts a node that crashed or left again, empty, under its name. */
   restart(index: number): Promise<void>;
   /** Resolves when every node sees all nodes that it can reach, and no others; rejects after `timeoutMs` (20,000). */
   settle(timeoutMs?: number): Promise<void>;
@@ -256,6 +258,13 @@ class EmbeddedSwarm implements Swarm {
     const life = this.#life(index);
     life.isAlive = false;
     this.#network?.crash(this.#slot(index).name);
+    life.cut();
+  }
+
+  async leave(index: number): Promise<void> {
+    const life = this.#life(index);
+    await this.#track(new Promise<void>((resolve) => life.stop(resolve)));
+    life.isAlive = false;
     life.cut();
   }
 

@@ -49,7 +49,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const name = hostName(host);
     if (isIP(name) !== 0 || names.has(name)) return null;
     const text =
-      'this node is not addressed by that Host: use an IP address or localhost, or list the name in its option hosts';
+      'this node is not addressed by that Host: use an IP address or localhost, or allow the name by its option --host';
     return { status: 403, text };
   };
 

@@ -547,7 +547,7 @@ describe('connect', () => {
     ['a refusal', { type: 'refused', id: 1, code: 'UNSUPPORTED', message: 'protocol 1', info: null }],
   ])('tells of %s in place of a welcome', async (_what, reply) => {
     node.greet = () => reply;
-    const error = await failure(connect(node.url, { connectTimeoutMs: 60, reconnect: { minMs: 1000 } }));
+    const error = await failure(connect(node.url, { connectTimeoutMs: 500, reconnect: { minMs: 5000 } }));
     expect(error.code).toBe('UNREACHABLE');
     expect(error.message).toMatch(/not the protocol|protocol 1/);
   });

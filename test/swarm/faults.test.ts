@@ -153,3 +153,37 @@ describe('large values', () => {
     expect(sessions['untaken']).toBeGreaterThan(0);
   });
 });
+
+describe('a node that leaves in order', () => {
+  it('[C4] is not missed: what is not found is missing at once', async () => {
+    await using swarm = await startSwarm({ nodes: 3, topology: 'ring', virtual: true });
+    const client = await swarm.client(0);
+    await swarm.leave(1);
+    await swarm.settle();
+    expect(await client.get('never')).toBeUndefined();
+  });
+
+  it('[CL2] loses no request of a busy client: each is answered, or done by another node', async () => {
+    await using swarm = await startSwarm({ nodes: 2, topology: 'line', virtual: true });
+    const client = await swarm.client(1, { reconnect: { minMs: 10, maxMs: 20 } });
+    const other = swarm.node(0).url;
+    expect(other).not.toBe(swarm.node(1).url);
+    let stored = 0;
+    const failed: unknown[] = [];
+    const writer = async (i: number): Promise<void> => {
+      for (let n = 0; n < 20; n += 1) {
+        await client.set(`k${i}`, n, { timeoutMs: 30_000 }).then(
+          () => (stored += 1),
+          (error: { code: string }) => failed.push(error.code),
+        );
+      }
+    };
+    const writers = Promise.all(Array.from({ length: 20 }, (_, i) => writer(i)));
+    await swarm.sleep(30);
+    await swarm.leave(1);
+    await swarm.restart(1);
+    await writers;
+    expect(failed).toEqual([]);
+    expect(stored).toBe(400);
+  });
+});

@@ -314,7 +314,7 @@ describe('closing', () => {
     const world = new World(1);
     const client = world.client();
     world.nodes[0]?.stop(() => {});
-    world.time.advance(200);
+    world.time.advance(1000);
     expect(client.replies).toMatchObject([{ type: 'bye', id: null, info: { retryAfterMs: 1000 } }]);
     expect(client.closed).toMatchObject({ code: 1001 });
     expect(world.ends.get(0)).toBe(0);
