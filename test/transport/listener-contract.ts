@@ -193,7 +193,9 @@ export function listenerContract(name: string, listen: Listen): void {
       for (const [target, headers, status] of matrix) {
         expect({ ...headers, status: (await upgrade(target, headers)).status }).toEqual({ ...headers, status });
       }
-      expect((await upgrade(closed.port, { host: 'a.example' })).body).toMatch(/^this node is not addressed.*--host\n$/);
+      expect((await upgrade(closed.port, { host: 'a.example' })).body).toMatch(
+        /^this node is not addressed.*--host\n$/,
+      );
       expect((await upgrade(closed.port, { origin: 'http://a.example' })).body).toMatch(/list it by --origin/);
       expect(bench.accepted.every(({ kind }) => kind === 'client')).toBe(true);
     });
