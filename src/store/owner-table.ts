@@ -3,15 +3,16 @@
  * that left the view is recognised by whoever asks, who then forgets the key. Bounded: the keys asked for least
  * recently make room.
  */
+import { LRUCache } from 'lru-cache';
 import type { NodeId } from './node-id.js';
-import { RecentMap } from './recent-map.js';
 
 export class OwnerTable {
-  readonly #owners: RecentMap<NodeId> | null;
+  readonly #owners: LRUCache<string, NodeId> | null;
 
   /** With 0 it learns nothing. */
   constructor(ownersMax: number) {
-    this.#owners = ownersMax > 0 ? new RecentMap(ownersMax) : null;
+    // Bounded by size, not by `max`, which would allocate all slots ahead: a generous bound costs an idle node nothing.
+    this.#owners = ownersMax > 0 ? new LRUCache({ maxSize: ownersMax, sizeCalculation: () => 1 }) : null;
   }
 
   get count(): number {
@@ -27,6 +28,9 @@ export class OwnerTable {
   }
 
   forget(key: string): void {
-    this.#owners?.delete(key);
+    const owners = this.#owners;
+    // Deleting the only key makes lru-cache clear all slots it ever used; taking it out as the oldest does not.
+    if (owners?.size === 1 && owners.has(key)) owners.pop();
+    else owners?.delete(key);
   }
 }
