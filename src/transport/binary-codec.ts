@@ -90,7 +90,7 @@ export function encodeMessage(message: Message | Relay, writer: FrameWriter): vo
 }
 
 /** Appends a message as it came, with the relay's hop count. */
-export function encodeRelay(relay: Relay, writer: FrameWriter): void {
+function encodeRelay(relay: Relay, writer: FrameWriter): void {
   const start = writer.length;
   writer.raw(relay.bytes);
   writer.patch(start + hopsPosition(relay.bytes), relay.hops);

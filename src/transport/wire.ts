@@ -32,8 +32,6 @@ export interface Wire<Out> {
   readonly remote: string;
   /** Bytes sent and not yet gone, without those that wait for `flush`. */
   readonly bufferedBytes: number;
-  /** `flush` has something to send. */
-  readonly hasPending: boolean;
   send(message: Out): void;
   flush(): void;
   /** Flushes, then closes. */
@@ -56,10 +54,6 @@ class FrameSender {
   constructor(link: Link, bytesTarget: number) {
     this.#link = link;
     this.#bytesTarget = bytesTarget;
-  }
-
-  get hasPending(): boolean {
-    return this.#writer !== null;
   }
 
   send(message: ClientReply | LinkMessage | RoutedMessage | Relay): void {
@@ -95,9 +89,6 @@ export const openNodeWire = (
       remote: link.remote,
       get bufferedBytes() {
         return link.bufferedBytes;
-      },
-      get hasPending() {
-        return sender.hasPending;
       },
       send: (message) => sender.send(message),
       flush: () => sender.flush(),
@@ -160,10 +151,6 @@ export class ClientWire implements Wire<ClientReply>, LinkHandler {
 
   get bufferedBytes(): number {
     return this.#link.bufferedBytes;
-  }
-
-  get hasPending(): boolean {
-    return this.#sender.hasPending;
   }
 
   /** Length of the replies that wait for others to one text frame; `flush` can't send them. */
