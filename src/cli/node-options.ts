@@ -8,6 +8,7 @@ import { dirname, resolve } from 'node:path';
 import { isMap, LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import type { NodeOptions as StartOptions } from '../node.js';
+import { isLoopback } from '../transport/admission.js';
 import { linkUrl } from '../transport/link-url.js';
 import { EXIT, failure, messageOf, type Failure } from './exit.js';
 import { DURATION_FORM, formatSize, parseDuration, parseSize, SIZE_FORM } from './quantity.js';
@@ -429,10 +430,6 @@ function checkOpenness({ listen, token, linkSecret, open }: NodeOptions): string
       `every node that reaches ${address} may join the swarm: give a secret by --link-secret-file or SWARMBUS_LINK_SECRET`,
     );
   return warnings;
-}
-
-export function isLoopback(host: string): boolean {
-  return /^(127(\.\d{1,3}){3}|::1|(0+:){7}0*1|::ffff:127(\.\d{1,3}){3}|localhost)$/i.test(host);
 }
 
 function showAddress({ host, port }: Address): string {

@@ -84,7 +84,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
 /** Whether a listener at this address is reached from its own machine only. */
 export function isLoopback(host: string): boolean {
   const name = hostName(host);
-  return name === 'localhost' || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'));
+  if (isIP(name) === 6) return /^(::1|(0+:){7}0*1|::ffff:127(\.\d{1,3}){3})$/.test(name);
+  return name === 'localhost' || (isIP(name) === 4 && name.startsWith('127.'));
 }
 
 /** Digests have one length, so that comparing them tells nothing about the length of the secret either. */
