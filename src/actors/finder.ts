@@ -15,6 +15,7 @@ import type { CacheRequest, Key, MessageOf } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
 import { finderMachine } from './finder-machine.js';
 import type { FinderEvent } from './finder-machine.js';
+import { refuseLeaving } from './leaving.js';
 import type {
   Absent,
   Conclude,
@@ -128,10 +129,7 @@ export class Finder {
   }
 
   onRequestDraining(request: CacheRequest, asker: Ref): void {
-    asker.tell(
-      refused(request.id, 'DRAINING', 'this node is leaving; use another one', { retryAfterMs: 1000 }),
-      this.#self.ref,
-    );
+    asker.tell(refuseLeaving(request.id), this.#self.ref);
   }
 
   /** The store does not have the key. */

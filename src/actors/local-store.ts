@@ -11,6 +11,7 @@ import { formatStamp } from '../store/stamp.js';
 import { refused } from '../transport/message.js';
 import type { CacheRequest, ClientReply, MessageOf } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
+import { refuseLeaving } from './leaving.js';
 import { localStoreMachine } from './local-store-machine.js';
 import type { LocalStoreEvent } from './local-store-machine.js';
 import type { Absent, Conclude, Concluded, Count, LocalStoreMessage, Observe, Probe, Probed } from './message.js';
@@ -81,10 +82,7 @@ export class LocalStore {
   /** While draining nothing new is created: it would be lost. */
   onConcludeDraining(message: Conclude, finder: Ref): void {
     if (message.request.type !== 'set') return this.onConclude(message, finder);
-    const reply = refused(message.request.id, 'DRAINING', 'this node is leaving; use another one', {
-      retryAfterMs: 1000,
-    });
-    message.asker.tell(reply, this.#self.ref);
+    message.asker.tell(refuseLeaving(message.request.id), this.#self.ref);
     finder.tell({ type: 'concluded', key: message.request.key, isPresent: false } satisfies Concluded, this.#self.ref);
   }
 

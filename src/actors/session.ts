@@ -9,6 +9,7 @@ import type { CacheRequest, ClientReply, ClientRequest, Malformed, MessageOf } f
 import type { Link, LinkHandler } from '../transport/link.js';
 import type { ClientWire, Wires } from '../transport/wire.js';
 import type { Addresses } from './addresses.js';
+import { LEAVING_RETRY_MS, refuseLeaving } from './leaving.js';
 import type { BadFrame, Observe, SessionMessage } from './message.js';
 import { defineKind, drop, stash } from './runtime/kind.js';
 import type { Ref, Self } from './runtime/kind.js';
@@ -56,8 +57,6 @@ const VALUE_BACKLOG_SHARE = 1 / 8;
 const DRAIN_MS_MAX = 5000;
 /** For how long a client that was told to leave is still heard. It may close earlier. */
 const BYE_LINGER_MS = 500;
-/** After a node left it may be a while until it is back. */
-const LEAVING_RETRY_MS = 1000;
 /** How long a client that was refused for too many requests should wait. */
 const RETRY_AFTER_MS = 50;
 
@@ -172,7 +171,7 @@ export class Session {
   }
 
   onDrainingRequest({ id }: ClientRequest): void {
-    this.#send(refused(id, 'DRAINING', 'this node is leaving; use another one', { retryAfterMs: LEAVING_RETRY_MS }));
+    this.#send(refuseLeaving(id));
   }
 
   onGone(): SessionEvent {

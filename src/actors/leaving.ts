@@ -1,0 +1,9 @@
+/** What a leaving node says, whichever of its actors says it. */
+import { refused } from '../transport/message.js';
+import type { MessageOf, RequestId } from '../transport/message.js';
+
+/** After a node left it may be a while until it is back. */
+export const LEAVING_RETRY_MS = 1000;
+
+export const refuseLeaving = (id: RequestId): MessageOf<'refused'> =>
+  refused(id, 'DRAINING', 'this node is leaving; use another one', { retryAfterMs: LEAVING_RETRY_MS });
