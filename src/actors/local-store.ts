@@ -4,13 +4,12 @@
  * Invariant: bytes and keys never exceed the limits, an expired value is never answered, and the requests that the
  * finder sent for one key take effect in the order sent.
  */
-import { HybridClock } from '../store/clock.js';
-import { Keyspace } from '../store/keyspace.js';
-import type { Entry } from '../store/keyspace.js';
-import { formatStamp } from '../store/stamp.js';
+import type { HybridClock } from '../store/clock.js';
+import type { Keyspace } from '../store/keyspace.js';
 import { refused } from '../transport/message.js';
 import type { CacheRequest, ClientReply, MessageOf } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
+import { Executor } from './executor.js';
 import { refuseLeaving } from './leaving.js';
 import { localStoreMachine } from './local-store-machine.js';
 import type { LocalStoreEvent } from './local-store-machine.js';
@@ -36,17 +35,19 @@ export class LocalStore {
   readonly #self: Self<LocalStoreMessage, LocalStoreEvent>;
   readonly #identity: Identity;
   readonly #addresses: Addresses;
+  readonly #executor: Executor;
   readonly #keyspace: Keyspace;
   readonly #clock: HybridClock;
-  readonly #counts = { gets: 0, hits: 0, sets: 0, deletes: 0, forwarded: 0, notMine: 0, overCapacity: 0 };
+  readonly #counts = { forwarded: 0, notMine: 0 };
   #isSweeping = false;
 
   constructor(self: Self<LocalStoreMessage, LocalStoreEvent>, args: Args) {
     this.#self = self;
     this.#identity = args.identity;
     this.#addresses = args.addresses;
-    this.#keyspace = new Keyspace(args.settings);
-    this.#clock = new HybridClock(args.identity.node);
+    this.#executor = new Executor(args.identity.node, args.settings, self);
+    this.#keyspace = this.#executor.keyspace;
+    this.#clock = this.#executor.clock;
     self.signal('recovered');
   }
 
@@ -67,7 +68,12 @@ export class LocalStore {
       this.#counts.notMine += 1;
       router.tell({ type: 'notMine', ...head, clock: this.#clock.last } satisfies MessageOf<'notMine'>, this.#self.ref);
     } else {
-      const answer = { type: 'answer', ...head, clock: this.#clock.last, message: reply } satisfies MessageOf<'answer'>;
+      const answer = {
+        type: 'answer',
+        ...head,
+        clock: this.#clock.last,
+        message: reply,
+      } satisfies MessageOf<'answer'>;
       router.tell(answer, this.#self.ref);
     }
   }
@@ -75,7 +81,7 @@ export class LocalStore {
   onConclude({ request, asker, clock }: Conclude, finder: Ref): void {
     this.#clock.observe(clock);
     asker.tell(this.#execute(request, true) as ClientReply, this.#self.ref);
-    const isPresent = this.#keyspace.peek(request.key, this.#self.now()) !== undefined;
+    const isPresent = this.#executor.has(request.key);
     finder.tell({ type: 'concluded', key: request.key, isPresent } satisfies Concluded, this.#self.ref);
   }
 
@@ -92,7 +98,7 @@ export class LocalStore {
 
   onProbe({ asker, number, key, clock }: Probe, router: Ref): void {
     this.#clock.observe(clock);
-    const isPresent = this.#keyspace.peek(key, this.#self.now()) !== undefined;
+    const isPresent = this.#executor.has(key);
     router.tell({ type: 'probed', asker, number, isPresent, clock: this.#clock.last } satisfies Probed, this.#self.ref);
   }
 
@@ -102,10 +108,16 @@ export class LocalStore {
 
   onCount(_message: Count, from: Ref): void {
     const { bytes, count, evicted, expired, valueBytesHeld } = this.#keyspace;
-    from.tell(
-      { type: 'counters', counters: { ...this.#counts, keys: count, bytes, valueBytesHeld, evicted, expired } },
-      this.#self.ref,
-    );
+    const counters = {
+      ...this.#executor.counts,
+      ...this.#counts,
+      keys: count,
+      bytes,
+      valueBytesHeld,
+      evicted,
+      expired,
+    };
+    from.tell({ type: 'counters', counters }, this.#self.ref);
   }
 
   onTick(): void {
@@ -114,47 +126,10 @@ export class LocalStore {
     this.#sweepLater(count === SWEEP_COUNT_MAX ? SWEEP_AGAIN_MS : SWEEP_MS);
   }
 
-  /** Null: the key is not here and `isFinal` does not ask for an answer all the same. */
   #execute(request: CacheRequest, isFinal: boolean): ClientReply | null {
-    if (request.type === 'get') return this.#get(request, isFinal);
-    if (!isFinal && this.#keyspace.peek(request.key, this.#self.now()) === undefined) return null;
-    return request.type === 'set' ? this.#set(request) : this.#delete(request);
-  }
-
-  #get(request: MessageOf<'get'>, isFinal: boolean): ClientReply | null {
-    this.#counts.gets += 1;
-    const entry = this.#keyspace.get(request.key, this.#self.now());
-    if (entry === undefined) return isFinal ? { type: 'missing', id: request.id } : null;
-    this.#counts.hits += 1;
-    const meta = request.options.meta === true ? this.#metaOf(entry) : null;
-    return { type: 'value', id: request.id, meta, value: this.#keyspace.read(entry) };
-  }
-
-  #set(request: MessageOf<'set'>): ClientReply {
-    this.#counts.sets += 1;
-    const { ttlMs } = request.options;
-    const nowMs = this.#self.now();
-    const time = this.#clock.tick(this.#self.wallMs());
-    const { node } = this.#identity;
-    const expiresAtMs = ttlMs === undefined ? 0 : nowMs + ttlMs;
-    if (!this.#keyspace.set(request.key, request.value, time, node, expiresAtMs, nowMs)) {
-      this.#counts.overCapacity += 1;
-      return refused(request.id, 'OVER_CAPACITY', 'the entry is larger than what this node may store', null);
-    }
-    if (ttlMs !== undefined) this.#sweepLater();
-    const meta = request.options.meta === true ? { stamp: formatStamp({ time, origin: node }) } : null;
-    return { type: 'stored', id: request.id, meta };
-  }
-
-  #delete(request: MessageOf<'delete'>): ClientReply {
-    this.#counts.deletes += 1;
-    return { type: 'deleted', id: request.id, existed: this.#keyspace.delete(request.key, this.#self.now()) };
-  }
-
-  #metaOf(entry: Entry): { stamp: string; ttlMs: number | null } {
-    const stamp = formatStamp({ time: entry.time, origin: entry.origin });
-    const ttlMs = entry.expiresAtMs === 0 ? null : Math.ceil(entry.expiresAtMs - this.#self.now());
-    return { stamp, ttlMs };
+    const reply = this.#executor.execute(request, isFinal);
+    if (request.type === 'set') this.#sweepLater();
+    return reply;
   }
 
   #sweepLater(delayMs = SWEEP_MS): void {
