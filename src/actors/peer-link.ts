@@ -10,7 +10,7 @@ import type { NodeId } from '../store/node-id.js';
 import { parseNodeId } from '../store/node-id.js';
 import { isIncarnation } from '../store/topology.js';
 import type { Link, LinkHandler } from '../transport/link.js';
-import { CLOSE, PROTOCOL_MAX, PROTOCOL_MIN } from '../transport/message.js';
+import { CLOSE, forRouted, PROTOCOL_MAX, PROTOCOL_MIN } from '../transport/message.js';
 import type { LinkMessage, Malformed, MessageOf, Relay, RoutedMessage } from '../transport/message.js';
 import type { NodeWire } from '../transport/wire.js';
 import type { Addresses } from './addresses.js';
@@ -424,9 +424,7 @@ const idle = {
   links: drop,
   search: drop,
   echo: drop,
-  forward: drop,
-  answer: drop,
-  notMine: drop,
+  ...forRouted(drop),
   relay: drop,
   malformed: drop,
   badFrame: drop,
@@ -450,9 +448,7 @@ export const peerLinkKind = defineKind({
       links: on.onEarly,
       search: on.onEarly,
       echo: on.onEarly,
-      forward: on.onEarly,
-      answer: on.onEarly,
-      notMine: on.onEarly,
+      ...forRouted(on.onEarly),
       relay: on.onEarly,
       malformed: on.onMalformed,
       badFrame: on.onBadFrame,
@@ -467,9 +463,7 @@ export const peerLinkKind = defineKind({
       links: on.onPassing,
       search: on.onPassing,
       echo: on.onPassing,
-      forward: on.onPassing,
-      answer: on.onPassing,
-      notMine: on.onPassing,
+      ...forRouted(on.onPassing),
       relay: on.onPassing,
       malformed: on.onMalformed,
       badFrame: on.onBadFrame,

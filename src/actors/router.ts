@@ -12,7 +12,8 @@ import { SearchTable } from '../store/search-table.js';
 import type { Search } from '../store/search-table.js';
 import { linkStateInfo, NEIGHBOURS_MAX, parseLinkState, Topology, TOPOLOGY_LIMITS } from '../store/topology.js';
 import type { LinkState, Member } from '../store/topology.js';
-import type { Key, MessageOf, Relay, RoutedMessage } from '../transport/message.js';
+import { forRouted } from '../transport/message.js';
+import type { Key, MessageOf, Relay, RoutedMessage, RoutedName } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
 import type {
   Adopted,
@@ -54,6 +55,13 @@ interface Probing {
   /** Nodes that have been asked, or ask others themselves. */
   readonly visited: Set<NodeId>;
 }
+
+/** Which actor of a node a routed message is for. */
+const RECEIVERS = {
+  forward: 'store',
+  answer: 'finder',
+  notMine: 'finder',
+} as const satisfies { readonly [N in RoutedName]: keyof Addresses };
 
 /** Interval at which searches past their deadline are ended and what is old is forgotten. */
 const TICK_MS = 250;
@@ -171,8 +179,8 @@ export class Router {
   /** From the finder or the store of this node, or from a link. */
   onRouted(message: RoutedMessage, from: Ref): void {
     if (message.to !== this.#identity.node) return this.#route(message, from);
-    if (message.type === 'forward') this.#addresses.store.tell(message, this.#self.ref);
-    else this.#addresses.finder.tell(message, this.#self.ref);
+    const receiver: Ref = this.#addresses[RECEIVERS[message.type]];
+    receiver.tell(message, this.#self.ref);
   }
 
   onRelay(message: Relay, _from: Ref): void {
@@ -488,9 +496,7 @@ export const routerKind = defineKind({
       links: on.onLinks,
       search: on.onSearch,
       echo: on.onEcho,
-      forward: on.onRouted,
-      answer: on.onRouted,
-      notMine: on.onRouted,
+      ...forRouted(on.onRouted),
       relay: on.onRelay,
       find: on.onFind,
       probed: on.onProbed,

@@ -210,8 +210,16 @@ type NamesOf<F extends Form> = { [N in MessageName]: (typeof MESSAGES)[N]['form'
 export type ClientRequest = MessageOf<NamesOf<'request'>>;
 export type ClientReply = MessageOf<NamesOf<'reply'>>;
 export type LinkMessage = MessageOf<NamesOf<'notice'>>;
-export type RoutedMessage = MessageOf<NamesOf<'routed'>>;
+export type RoutedMessage = MessageOf<RoutedName>;
 export type Message = MessageOf<MessageName>;
+
+export type RoutedName = NamesOf<'routed'>;
+
+/** One decision for every routed message: for those who treat them alike. */
+export const forRouted = <const Decision>(decision: Decision): { readonly [N in RoutedName]: Decision } => {
+  const names = (Object.keys(MESSAGES) as MessageName[]).filter((name) => MESSAGES[name].form === 'routed');
+  return Object.fromEntries(names.map((name) => [name, decision])) as { [N in RoutedName]: Decision };
+};
 
 /** Requests that are answered by the owner of a key. */
 export type CacheRequest = MessageOf<'get' | 'set' | 'delete'>;
