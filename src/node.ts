@@ -68,7 +68,8 @@ export const bootNode = (boot: Boot): BootedNode => {
   const { env, settings } = boot;
   const { name, swarm } = settings;
   const incarnation = env.wallMs();
-  const identity: Identity = { node: drawNodeId(env.random), incarnation, name, swarm, version: VERSION };
+  const hashSecret = hashSecretOf(swarm, settings.linkSecret);
+  const identity: Identity = { node: drawNodeId(env.random), incarnation, name, swarm, version: VERSION, hashSecret };
   const health = { isRunning: false };
   const runtime = createRuntime(env, { stopTimeoutMs: settings.drainMs + STOP_MARGIN_MS, ...boot.runtimeOptions });
   const node = runtime.spawn(nodeKind, 'node', {
@@ -170,6 +171,15 @@ export const startNode = (
 
 /** What the runtime allows beyond the node's own drain before it ends actors that do not. */
 const STOP_MARGIN_MS = 2000;
+
+/** Nodes that may link compute the same; clients know the swarm's name at most, and not the link secret. */
+const hashSecretOf = (swarm: string, linkSecret: string | null): Uint8Array =>
+  new Uint8Array(
+    createHash('sha256')
+      .update(JSON.stringify([swarm, linkSecret]))
+      .digest()
+      .subarray(0, 16),
+  );
 
 /** Digests have one length, so that the comparison tells nothing about the token, not even its length. */
 const tokenCheck = (token: string): ((given: string) => boolean) => {

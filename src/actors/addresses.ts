@@ -1,5 +1,5 @@
 /** The addresses that the actors of one node have of each other. */
-import type { FinderMessage, LocalStoreMessage, NodeMessage, RouterMessage } from './message.js';
+import type { DirectoryMessage, FinderMessage, LocalStoreMessage, NodeMessage, RouterMessage } from './message.js';
 import type { Ref } from './runtime/kind.js';
 
 /** Complete before any of its holders has its first turn; never changed afterwards. */
@@ -8,4 +8,5 @@ export interface Addresses {
   store: Ref<LocalStoreMessage>;
   finder: Ref<FinderMessage>;
   router: Ref<RouterMessage>;
+  directory: Ref<DirectoryMessage>;
 }

@@ -1,11 +1,12 @@
 /**
  * The finder: a cache request of this node's clients, from question to answer. Asked in this order: the local store, the
- * owner learned for the key, the swarm (a search through the router). Where nobody has the key, the local store
- * concludes.
+ * owner learned for the key, the key's home (through the store), and while that can't tell, the swarm (a search through
+ * the router). Where nobody has the key, the local store concludes, under a claim if something is to be created.
  *
- * Invariants: every request ends in exactly one reply or refusal by its deadline; `missing` only follows a complete
- * search; requests for one key are executed in the order in which they came: all of them pass the store, which gives
- * back in order what waits in the key's lookup, and only those that come while the store concludes do not overtake it.
+ * Invariants: every request ends in exactly one reply or refusal by its deadline; `missing` only follows the word of a
+ * settled home, of the owner, or a complete search; requests for one key are executed in the order in which they came:
+ * all of them pass the store, which gives back in order what waits in the key's lookup, and only those that come while
+ * the store concludes do not overtake it.
  */
 import { HybridClock } from '../store/clock.js';
 import type { NodeId } from '../store/node-id.js';
@@ -23,6 +24,8 @@ import type {
   Count,
   Find,
   FinderMessage,
+  Locate,
+  Located,
   Observe,
   Searched,
   Unrouted,
@@ -47,7 +50,9 @@ interface Open {
   readonly deadlineMs: number;
   /** The owner it was sent to; null while it waits in a lookup. */
   owner: NodeId | null;
-  /** The search now running began after this request had come, so that its answer holds for it. */
+  /** The number under which the home named that owner; 0 for a learned owner. */
+  claim: number;
+  /** The question now under way began after this request had come, so that its answer holds for it. */
   isCovered: boolean;
   /** Answered or refused; what is left of it in a lookup is skipped. */
   isSettled: boolean;
@@ -57,19 +62,33 @@ interface Lookup {
   readonly key: Key;
   /** In the order of their numbers. */
   waiting: Open[];
-  status: 'searching' | 'pausing' | 'concluding';
-  /** When `pausing`: monotonic ms at which the search is repeated. */
+  status: 'locating' | 'searching' | 'pausing' | 'concluding';
+  /** When `locating` or `pausing`: monotonic ms at which the home is asked again. */
   againAtMs: number;
-  /** When `concluding`: requests that the store has not yet reported. */
-  concluding: number;
+  /** How often in a row the home could not tell. */
+  tries: number;
+  /** When `concluding`: what the store was given. */
+  concluding: Open[];
   /** When `concluding`: what came since. What the store was asked before, it gives back before it concludes. */
   later: { readonly request: CacheRequest; readonly asker: Ref }[];
 }
 
-/** The reply that a request asks for, beside `refused`. An owner never tells of absence (RULES O6). */
-const REPLY_OF = { get: 'value', set: 'stored', delete: 'deleted' } as const;
+/** The replies that a request may have, beside `refused`. */
+const REPLIES_OF: { readonly [T in CacheRequest['type']]: readonly string[] } = {
+  get: ['value', 'missing'],
+  set: ['stored'],
+  delete: ['deleted'],
+};
 
-/** Pause before an incomplete search is repeated: time for the view to settle. */
+/** Pause before a home is asked again that could not tell: time for the view to settle. */
+const LOCATE_PAUSE_MS = 20;
+/** Pause before an owner that holds nothing is asked for again: time for its release to arrive. */
+const RELEASE_PAUSE_MS = 10;
+/** A home that has not answered is asked again. */
+const LOCATE_AGAIN_MS = 500;
+/** So often in a row a home may be unable to tell before the swarm is searched. */
+const TRIES_MAX = 5;
+/** Pause before an incomplete search is repeated. */
 const SEARCH_AGAIN_MS = 50;
 
 export class Finder {
@@ -90,9 +109,11 @@ export class Finder {
   /** When the one timer fires, in monotonic ms; infinite without one. */
   #tickAtMs = Infinity;
   #timer: TimerId | null = null;
-  #toldClock = 0;
+  /** The highest number of a write that an owner has answered, by owner. */
+  readonly #answered = new Map<NodeId, number>();
   readonly #counts = {
     remote: 0,
+    lookups: 0,
     searches: 0,
     searchesRepeated: 0,
     notMine: 0,
@@ -101,6 +122,7 @@ export class Finder {
     busy: 0,
     lateAnswers: 0,
     misfits: 0,
+    directoryFull: 0,
     resent: 0,
   };
 
@@ -139,46 +161,85 @@ export class Finder {
     const open = this.#begin(request, asker);
     if (open === null) return;
     const owner = this.#owners.get(request.key);
-    if (owner !== undefined && owner !== this.#identity.node && this.#members.has(owner)) this.#forward(open, owner);
-    else this.#search(request.key, [open]);
+    if (owner !== undefined && owner !== this.#identity.node && this.#members.has(owner)) this.#forward(open, owner, 0);
+    else this.#lookUp(request.key, [open]);
+  }
+
+  /** The store's word from the key's home. */
+  onLocated({ key, outcome, owner, claim, clock }: Located): void {
+    this.#clock.observe(clock);
+    const lookup = this.#lookups.get(key);
+    if (lookup?.status !== 'locating') {
+      // Nobody needs the claim any more: it is given back.
+      if (outcome === 'mine') this.#tellConclude(key, [], true);
+      return;
+    }
+    switch (outcome) {
+      case 'owned':
+        if (owner !== null && owner !== this.#identity.node && this.#members.has(owner)) {
+          this.#forwardAll(lookup, owner, claim);
+        } else this.#pause(lookup, LOCATE_PAUSE_MS);
+        return;
+      case 'here':
+        this.#lookups.delete(key);
+        for (const open of lookup.waiting) if (this.#take(open)) this.#askStore(open.request, open.asker);
+        return;
+      case 'mine':
+        this.#conclude(lookup, true);
+        return;
+      case 'absent':
+        this.#conclude(lookup, false);
+        return;
+      case 'homeless':
+      case 'full':
+        this.#refuseCreation(lookup);
+        if (outcome === 'homeless') this.#conclude(lookup, false);
+        else this.#again(lookup);
+        return;
+      case 'unsettled':
+      case 'again':
+        lookup.tries += 1;
+        if (lookup.tries > TRIES_MAX) this.#search(lookup);
+        else this.#pause(lookup, LOCATE_PAUSE_MS);
+    }
   }
 
   onSearched({ number, owner, isComplete, clock }: Searched): void {
     this.#clock.observe(clock);
     const lookup = this.#searches.get(number);
     this.#searches.delete(number);
-    if (lookup === undefined || this.#lookups.get(lookup.key) !== lookup) return;
+    if (lookup === undefined || this.#lookups.get(lookup.key) !== lookup || lookup.status !== 'searching') return;
     if (owner !== null && owner !== this.#identity.node && this.#members.has(owner)) {
-      this.#owners.learn(lookup.key, owner);
-      this.#lookups.delete(lookup.key);
-      for (const open of lookup.waiting) if (!open.isSettled) this.#forward(open, owner);
+      this.#forwardAll(lookup, owner, 0);
     } else if (owner === null && isComplete) {
-      this.#conclude(lookup);
+      // Only a home can tell who of several may create the key (RULES O3).
+      if (lookup.waiting.some((open) => open.isCovered && !open.isSettled && isCreating(open.request))) {
+        this.#locate(lookup, true);
+      } else this.#conclude(lookup, false);
     } else {
       // Also for an owner that can't be asked (yet): without the pause, search and refusal would chase each other.
       this.#counts.searchesRepeated += 1;
-      lookup.status = 'pausing';
-      lookup.againAtMs = this.#self.now() + SEARCH_AGAIN_MS;
-      this.#tickBy(lookup.againAtMs);
+      this.#pause(lookup, SEARCH_AGAIN_MS);
     }
   }
 
-  /** The store has executed all that a lookup gave it; who came meanwhile is next. */
-  onConcluded({ key, isPresent }: Concluded): void {
+  /** The store has executed what a lookup gave it, or what it could of that; who came meanwhile is next. */
+  onConcluded({ key, executed, isPresent }: Concluded): void {
     const lookup = this.#lookups.get(key);
     if (lookup === undefined || lookup.status !== 'concluding') return;
-    lookup.concluding -= 1;
-    if (lookup.concluding > 0) return;
-    this.#lookups.delete(key);
-    const { waiting, later } = lookup;
+    const { later } = lookup;
+    this.#reopen(lookup.concluding.slice(executed));
+    lookup.waiting = [...lookup.concluding.slice(executed), ...lookup.waiting];
+    lookup.concluding = [];
+    lookup.later = [];
     if (isPresent) {
-      for (const open of waiting) if (this.#take(open)) this.#askStore(open.request, open.asker);
+      this.#lookups.delete(key);
+      for (const open of lookup.waiting) if (this.#take(open)) this.#askStore(open.request, open.asker);
       for (const { request, asker } of later) this.#askStore(request, asker);
       return;
     }
     for (const { request, asker } of later) this.#wait(lookup, request, asker);
-    lookup.waiting = waiting.filter((open) => !open.isSettled);
-    if (lookup.waiting.length > 0) this.#search(key, lookup.waiting);
+    this.#again(lookup);
   }
 
   onAnswer(message: MessageOf<'answer'>): void {
@@ -191,56 +252,62 @@ export class Finder {
     // What another node says is a claim: the client gets what it asked for, from whom it was asked for, or nothing.
     const { request, owner } = open;
     const reply = message.message;
-    const isFit = (reply.type === REPLY_OF[request.type] || reply.type === 'refused') && reply.id === request.id;
+    const isFit =
+      reply.id === request.id && (reply.type === 'refused' || REPLIES_OF[request.type].includes(reply.type));
     if (!isFit || owner !== message.from) {
       this.#counts.misfits += 1;
       return;
     }
     this.#take(open);
-    if (reply.type === 'deleted') this.#owners.forget(request.key);
-    else this.#owners.learn(request.key, owner);
+    if (request.type !== 'get') this.#answered.set(owner, Math.max(open.number, this.#answered.get(owner) ?? 0));
+    this.#owners.learn(request.key, owner);
     open.asker.tell(reply, this.#self.ref);
   }
 
-  /** A learned owner was wrong: nothing was executed, and absence is not proven (RULES O6). */
+  /** The owner was wrong: nothing was executed, and absence is not proven (RULES O6). */
   onNotMine(message: MessageOf<'notMine'>): void {
     this.#clock.observe(message.clock);
     const open = this.#open.get(message.number);
     if (open === undefined || open.owner !== message.from) return;
     this.#counts.notMine += 1;
-    this.#lookUpAgain(open);
+    this.#lookUpAgain(open, open.claim > 0 ? RELEASE_PAUSE_MS : 0);
   }
 
   onUnrouted(message: Unrouted): void {
     const open = this.#open.get(message.number);
-    if (open !== undefined && open.owner !== null) this.#lookUpAgain(open);
+    if (open !== undefined && open.owner !== null) this.#lookUpAgain(open, LOCATE_PAUSE_MS);
   }
 
   onView(message: View): void {
     this.#members = new Set(message.members);
     this.#missed = message.missed;
+    for (const owner of this.#answered.keys()) if (!this.#members.has(owner)) this.#answered.delete(owner);
     const overtaken = this.#overtaken();
-    for (const open of this.#open.values()) {
-      if (open.owner === null) continue;
-      const isGone = !this.#members.has(open.owner);
-      if (open.request.type === 'get') {
-        if (!isGone && overtaken.has(open)) continue;
-        // Reads may be asked twice: the question or its answer may have been on a link that broke.
-        this.#counts.resent += 1;
-        if (isGone) this.#lookUpAgain(open);
-        else this.#forward(open, open.owner);
-      } else if (isGone) {
-        this.#refuseUnknown(
-          open,
-          'the node that stores the key vanished before it answered; the change may have been made',
-        );
+    for (const open of [...this.#open.values()]) {
+      const { owner, request } = open;
+      if (owner === null) continue;
+      if (!this.#members.has(owner)) {
+        if (request.type === 'get') {
+          this.#counts.resent += 1;
+          this.#lookUpAgain(open, 0);
+        } else {
+          const text = 'the node that stores the key vanished before it answered; the change may have been made';
+          this.#refuseUnknown(open, text);
+        }
+        continue;
       }
+      // The question or its answer may have been on a link that broke. The owner executes a write once (RULES D1), yet
+      // one that it has not seen must not follow what was sent after it.
+      if (overtaken.has(open)) continue;
+      if (request.type !== 'get' && open.number < (this.#answered.get(owner) ?? 0)) continue;
+      this.#counts.resent += 1;
+      this.#forward(open, owner, open.claim);
     }
   }
 
   onObserve(message: Observe): void {
     this.#clock.observe(message.clock);
-    this.#tellClock();
+    this.#addresses.store.tell(message, this.#self.ref);
   }
 
   onServe(): FinderEvent {
@@ -277,8 +344,9 @@ export class Finder {
     for (const lookup of this.#lookups.values()) {
       if (lookup.status === 'concluding') continue;
       if (lookup.waiting.every((open) => open.isSettled)) this.#lookups.delete(lookup.key);
-      else if (lookup.status === 'pausing' && lookup.againAtMs <= nowMs) this.#search(lookup.key, lookup.waiting);
-      else if (lookup.status === 'pausing') this.#tickBy(lookup.againAtMs);
+      else if (lookup.status === 'searching') continue;
+      else if (lookup.againAtMs <= nowMs) this.#locate(lookup, false);
+      else this.#tickBy(lookup.againAtMs);
     }
   }
 
@@ -303,6 +371,7 @@ export class Finder {
       asker,
       deadlineMs: this.#self.now() + timeoutMs,
       owner: null,
+      claim: 0,
       isCovered: false,
       isSettled: false,
     };
@@ -319,14 +388,29 @@ export class Finder {
     return true;
   }
 
-  /** Reads after which their session sent a write of the key that is under way: asked again, they could see it. */
+  /** Back among the open ones, which are in the order of their numbers. */
+  #reopen(opens: readonly Open[]): void {
+    if (opens.length === 0) return;
+    for (const open of opens) {
+      open.isSettled = false;
+      open.isCovered = false;
+      this.#open.set(open.number, open);
+    }
+    const ordered = [...this.#open.values()].toSorted((a, b) => a.number - b.number);
+    this.#open.clear();
+    for (const open of ordered) this.#open.set(open.number, open);
+    this.#tickBy((ordered[0] as Open).deadlineMs);
+  }
+
+  /** Requests after which their session sent a write of the key that is under way: asked again, they would follow it. */
   #overtaken(): ReadonlySet<Open> {
     const overtaken = new Set<Open>();
     const written = new Set<string>();
     for (const open of [...this.#open.values()].reverse()) {
       const { request, asker } = open;
-      if (request.type !== 'get') written.add(`${asker.path} ${request.key}`);
-      else if (written.size > 0 && written.has(`${asker.path} ${request.key}`)) overtaken.add(open);
+      const name = `${asker.path} ${request.key}`;
+      if (written.has(name)) overtaken.add(open);
+      else if (request.type !== 'get') written.add(name);
     }
     return overtaken;
   }
@@ -336,19 +420,33 @@ export class Finder {
     if (open !== null) lookup.waiting.push(open);
   }
 
-  #lookUpAgain(open: Open): void {
-    this.#owners.forget(open.request.key);
+  #lookUpAgain(open: Open, pauseMs: number): void {
+    const { key } = open.request;
+    this.#owners.forget(key);
     open.owner = null;
+    open.claim = 0;
     open.isCovered = false;
-    const lookup = this.#lookups.get(open.request.key);
-    if (lookup === undefined) return this.#search(open.request.key, [open]);
+    let lookup = this.#lookups.get(key);
+    if (lookup === undefined) {
+      lookup = this.#newLookup(key, [open]);
+      if (pauseMs > 0) this.#pause(lookup, pauseMs);
+      else this.#locate(lookup, false);
+      return;
+    }
     // It came before some that wait already.
     const before = lookup.waiting.findLastIndex((other) => other.number < open.number);
     lookup.waiting.splice(before + 1, 0, open);
   }
 
-  #forward(open: Open, owner: NodeId): void {
+  #forwardAll(lookup: Lookup, owner: NodeId, claim: number): void {
+    this.#owners.learn(lookup.key, owner);
+    this.#lookups.delete(lookup.key);
+    for (const open of lookup.waiting) if (!open.isSettled) this.#forward(open, owner, claim);
+  }
+
+  #forward(open: Open, owner: NodeId, claim: number): void {
     open.owner = owner;
+    open.claim = claim;
     const budgetMs = Math.max(1, Math.ceil(open.deadlineMs - this.#self.now()));
     const message: MessageOf<'forward'> = {
       type: 'forward',
@@ -356,6 +454,10 @@ export class Finder {
       from: this.#identity.node,
       hops: 1,
       number: open.number,
+      // Reads may be executed twice, so that nobody keeps results for them.
+      floor: open.request.type === 'get' ? 0 : this.#floor(),
+      incarnation: this.#identity.incarnation,
+      claim,
       budgetMs,
       clock: this.#clock.last,
       message: open.request,
@@ -363,62 +465,113 @@ export class Finder {
     this.#addresses.router.tell(message, this.#self.ref);
   }
 
-  #search(key: Key, waiting: Open[]): void {
-    this.#counts.searches += 1;
-    const lookup: Lookup = { key, waiting, status: 'searching', againAtMs: 0, concluding: 0, later: [] };
+  /** The lowest number without an answer (RULES D1). */
+  #floor(): number {
+    for (const number of this.#open.keys()) return number;
+    return this.#lastNumber + 1;
+  }
+
+  #newLookup(key: Key, waiting: Open[]): Lookup {
+    const lookup: Lookup = { key, waiting, status: 'pausing', againAtMs: 0, tries: 0, concluding: [], later: [] };
     this.#lookups.set(key, lookup);
+    return lookup;
+  }
+
+  #lookUp(key: Key, waiting: Open[]): void {
+    this.#locate(this.#newLookup(key, waiting), false);
+  }
+
+  /** Goes on with those of a lookup that wait still, or ends it. */
+  #again(lookup: Lookup): void {
+    lookup.waiting = lookup.waiting.filter((open) => !open.isSettled);
+    if (lookup.waiting.length === 0) this.#lookups.delete(lookup.key);
+    else this.#locate(lookup, false);
+  }
+
+  #pause(lookup: Lookup, pauseMs: number): void {
+    lookup.status = 'pausing';
+    lookup.againAtMs = this.#self.now() + pauseMs;
+    this.#tickBy(lookup.againAtMs);
+  }
+
+  /** Asks the key's home, by way of the store, which knows how it stands with it. */
+  #locate(lookup: Lookup, isSearched: boolean): void {
+    this.#counts.lookups += 1;
+    lookup.status = 'locating';
+    let isClaim = false;
+    for (const open of lookup.waiting) {
+      if (open.isSettled) continue;
+      // After a search only those that it covered: the home grants to them what it could not grant without it.
+      if (!isSearched) open.isCovered = true;
+      isClaim ||= open.isCovered && isCreating(open.request);
+    }
+    lookup.againAtMs = this.#self.now() + LOCATE_AGAIN_MS;
+    this.#tickBy(lookup.againAtMs);
+    const locate: Locate = { type: 'locate', key: lookup.key, isClaim, isSearched, clock: this.#clock.last };
+    this.#addresses.store.tell(locate, this.#self.ref);
+  }
+
+  #search(lookup: Lookup): void {
+    this.#counts.searches += 1;
+    lookup.status = 'searching';
     let deadlineMs = 0;
-    for (const open of waiting) {
+    for (const open of lookup.waiting) {
       open.isCovered = true;
       deadlineMs = Math.max(deadlineMs, open.deadlineMs);
     }
     this.#lastNumber += 1;
     this.#searches.set(this.#lastNumber, lookup);
     const budgetMs = Math.max(1, Math.ceil(deadlineMs - this.#self.now()));
-    const find: Find = { type: 'find', number: this.#lastNumber, key, budgetMs, clock: this.#clock.last };
+    const find: Find = { type: 'find', number: this.#lastNumber, key: lookup.key, budgetMs, clock: this.#clock.last };
     this.#addresses.router.tell(find, this.#self.ref);
   }
 
-  /** Nobody has the key. What came before the search began is decided here; later ones, by another search. */
-  #conclude(lookup: Lookup): void {
-    lookup.status = 'concluding';
+  /** Nobody has the key. What came before the question is decided here; later ones, by another question. */
+  #conclude(lookup: Lookup, isClaimed: boolean): void {
+    const covered: Open[] = [];
     let at = 0;
     for (; at < lookup.waiting.length; at += 1) {
       const open = lookup.waiting[at] as Open;
-      if (!open.isSettled && !open.isCovered) break;
       if (open.isSettled) continue;
+      if (!open.isCovered) break;
       if (this.#missed > 0 && open.request.type !== 'set') {
         // It may be at a member that vanished; a plain set is stored, and merged when that member returns (C4, C6).
         this.#refuseUnknown(open, 'not found, but a member of the swarm is missing and may have it');
         continue;
       }
       this.#take(open);
-      const conclude: Conclude = {
-        type: 'conclude',
-        request: open.request,
-        asker: open.asker,
-        clock: this.#clock.last,
-      };
-      this.#addresses.store.tell(conclude, this.#self.ref);
-      lookup.concluding += 1;
-      this.#toldClock = this.#clock.last;
+      covered.push(open);
     }
     lookup.waiting = lookup.waiting.slice(at);
-    if (lookup.concluding > 0) return;
-    this.#lookups.delete(lookup.key);
-    if (lookup.waiting.some((open) => !open.isSettled)) this.#search(lookup.key, lookup.waiting);
+    if (covered.length === 0 && !isClaimed) {
+      this.#again(lookup);
+      return;
+    }
+    lookup.status = 'concluding';
+    lookup.concluding = covered;
+    this.#tellConclude(lookup.key, covered, isClaimed);
+  }
+
+  #tellConclude(key: Key, opens: readonly Open[], isClaimed: boolean): void {
+    const requests = opens.map(({ request, asker }) => ({ request, asker }));
+    const conclude: Conclude = { type: 'conclude', key, requests, isClaimed, clock: this.#clock.last };
+    this.#addresses.store.tell(conclude, this.#self.ref);
+  }
+
+  /** There is no home, or none with room, that could keep two nodes from creating the key. */
+  #refuseCreation(lookup: Lookup): void {
+    for (const open of lookup.waiting) {
+      if (!open.isCovered || !isCreating(open.request) || !this.#take(open)) continue;
+      this.#counts.directoryFull += 1;
+      const text = 'the directory has no room for the key';
+      open.asker.tell(refused(open.request.id, 'OVER_CAPACITY', text, { where: 'directory' }), this.#self.ref);
+    }
   }
 
   #refuseUnknown(open: Open, text: string): void {
     if (!this.#take(open)) return;
     this.#counts.unknown += 1;
     open.asker.tell(refused(open.request.id, 'UNKNOWN', text, null), this.#self.ref);
-  }
-
-  #tellClock(): void {
-    if (this.#clock.last <= this.#toldClock) return;
-    this.#toldClock = this.#clock.last;
-    this.#addresses.store.tell({ type: 'observe', clock: this.#clock.last } satisfies Observe, this.#self.ref);
   }
 
   #tickBy(atMs: number): void {
@@ -429,9 +582,15 @@ export class Finder {
   }
 }
 
+/** What may leave an entry, or the memory of a delete, where there was nothing. */
+function isCreating(request: CacheRequest): boolean {
+  return request.type !== 'get';
+}
+
 const on = Finder.prototype;
 const common = {
   absent: on.onAbsent,
+  located: on.onLocated,
   concluded: on.onConcluded,
   searched: on.onSearched,
   unrouted: on.onUnrouted,
@@ -470,6 +629,7 @@ export const finderKind = defineKind({
       set: refuse,
       delete: refuse,
       absent: drop,
+      located: drop,
       concluded: drop,
       searched: drop,
       unrouted: drop,
@@ -488,6 +648,7 @@ export const finderKind = defineKind({
     capacity: 1 << 20,
     overflow: {
       absent: 'never',
+      located: 'never',
       concluded: 'never',
       searched: 'never',
       unrouted: 'never',

@@ -1,21 +1,44 @@
 /**
  * The local store: the entries that this node owns. A request for a key that is here is executed and answered; one for
- * a key that isn't goes back to the finder, or to the node that forwarded it, unexecuted. Only `conclude` creates.
- * Invariant: bytes and keys never exceed the limits, an expired value is never answered, and the requests that the
- * finder sent for one key take effect in the order sent.
+ * a key that isn't goes back to the finder, or to the node that forwarded it, unexecuted. Only `conclude` creates, and
+ * only under a claim that the key's home has granted.
+ *
+ * Invariants: bytes and keys never exceed the limits; an expired value is never answered; the requests that the finder
+ * sent for one key take effect in the order sent; every entry is owned under the number of a claim, and is stated to its
+ * home until the entry is gone (RULES O1 to O6); no request of another node is executed twice (D1).
  */
-import type { HybridClock } from '../store/clock.js';
-import type { Keyspace } from '../store/keyspace.js';
+import { ExecutionRecord } from '../store/execution-record.js';
+import { KeyHasher, sameHash } from '../store/key-hash.js';
+import type { KeyHash } from '../store/key-hash.js';
+import type { NodeId } from '../store/node-id.js';
+import { OwnedKeys } from '../store/owned-keys.js';
 import { refused } from '../transport/message.js';
-import type { CacheRequest, ClientReply, MessageOf } from '../transport/message.js';
+import type { CacheRequest, ClientReply, Key, MessageOf } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
 import { Executor } from './executor.js';
 import { refuseLeaving } from './leaving.js';
 import { localStoreMachine } from './local-store-machine.js';
 import type { LocalStoreEvent } from './local-store-machine.js';
-import type { Absent, Conclude, Concluded, Count, LocalStoreMessage, Observe, Probe, Probed } from './message.js';
+import type {
+  Absent,
+  Conclude,
+  Concluded,
+  Count,
+  Locate,
+  Located,
+  LocalStoreMessage,
+  Members,
+  Observe,
+  Probe,
+  Probed,
+  Registered,
+  Renumbered,
+} from './message.js';
+import { Registration } from './registration.js';
+import type { Pair } from './registration.js';
 import { defineKind, drop, refuse, stash } from './runtime/kind.js';
-import type { Ref, Self } from './runtime/kind.js';
+import type { Ref, Self, TimerId } from './runtime/kind.js';
+import { HELD_REQUESTS_MAX } from './settings.js';
 import type { Identity, Settings } from './settings.js';
 
 interface Args {
@@ -24,82 +47,322 @@ interface Args {
   readonly addresses: Addresses;
 }
 
+/** A question to a home that is under way, or a claim that was granted and waits for `conclude`. */
+interface Ask {
+  readonly number: number;
+  readonly hash: KeyHash;
+  /** The number under which the key is claimed, 0 for a mere question. */
+  readonly claim: number;
+  readonly home: NodeId;
+  readonly pair: Pair;
+  isGranted: boolean;
+}
+
+/** A request that waits until its key is free again. */
+interface Held {
+  readonly request: CacheRequest;
+  /** Who gets the reply of a local request; null for one that another node forwarded. */
+  readonly asker: Ref | null;
+  readonly forward: MessageOf<'forward'> | null;
+  readonly deadlineMs: number;
+}
+
+/** An entry whose home compares it with another node's (RULES P1). */
+interface Freeze {
+  readonly home: NodeId;
+  readonly contest: number;
+}
+
 /** Expired entries are removed at most this long after their time; until then they take room, but are never answered. */
 const SWEEP_MS = 1000;
 /** Entries that one sweep removes at most, so that it stays a short turn. */
 const SWEEP_COUNT_MAX = 5000;
 /** Pause after a sweep that left some. */
 const SWEEP_AGAIN_MS = 20;
+/** A frozen entry's stamp is told again after this time without a word from the home. */
+const FROZEN_AGAIN_MS = 500;
+/** Claims of one incarnation are numbered from its start on, so that no number of a former one comes again (RULES O4). */
+const CLAIMS_PER_MS = 1024;
 
 export class LocalStore {
   readonly #self: Self<LocalStoreMessage, LocalStoreEvent>;
   readonly #identity: Identity;
+  readonly #settings: Settings;
   readonly #addresses: Addresses;
   readonly #executor: Executor;
-  readonly #keyspace: Keyspace;
-  readonly #clock: HybridClock;
-  readonly #counts = { forwarded: 0, notMine: 0 };
+  readonly #hasher: KeyHasher;
+  readonly #owned: OwnedKeys;
+  readonly #registration: Registration;
+  readonly #record = new ExecutionRecord<ClientReply>();
+  readonly #asks = new Map<Key, Ask>();
+  /** The key of each question, by its number. */
+  readonly #askedKeys = new Map<number, Key>();
+  readonly #frozen = new Map<Key, Freeze>();
+  readonly #held = new Map<Key, Held[]>();
+  #heldCount = 0;
+  #lastAsk = 0;
+  #lastClaim: number;
   #isSweeping = false;
+  #remindAtMs = Infinity;
+  #reminder: TimerId | null = null;
+  #frozenToldMs = 0;
+  readonly #counts = {
+    forwarded: 0,
+    notMine: 0,
+    claims: 0,
+    claimsDiscarded: 0,
+    dangling: 0,
+    repeated: 0,
+    late: 0,
+    merged: 0,
+    frozen: 0,
+    heldRefused: 0,
+    heldExpired: 0,
+  };
 
-  constructor(self: Self<LocalStoreMessage, LocalStoreEvent>, args: Args) {
+  constructor(self: Self<LocalStoreMessage, LocalStoreEvent>, { identity, settings, addresses }: Args) {
     this.#self = self;
-    this.#identity = args.identity;
-    this.#addresses = args.addresses;
-    this.#executor = new Executor(args.identity.node, args.settings, self);
-    this.#keyspace = this.#executor.keyspace;
-    this.#clock = this.#executor.clock;
+    this.#identity = identity;
+    this.#settings = settings;
+    this.#addresses = addresses;
+    this.#hasher = new KeyHasher(identity.hashSecret);
+    this.#owned = new OwnedKeys(this.#hasher);
+    this.#executor = new Executor(identity.node, settings, self, (key) => this.#onRemoved(key));
+    this.#lastClaim = identity.incarnation * CLAIMS_PER_MS;
+    const { clock } = this.#executor;
+    this.#registration = new Registration(
+      {
+        node: identity.node,
+        now: () => self.now(),
+        clock: () => clock.last,
+        send: (message) => void addresses.router.tell(message, self.ref),
+        remindWithin: (ms) => this.#remindBy(self.now() + ms),
+      },
+      this.#owned,
+    );
     self.signal('recovered');
   }
 
+  // Requests
+
   /** From the finder, on behalf of a session: executed if the key is here. */
   onRequest(request: CacheRequest, asker: Ref): void {
-    const reply = this.#execute(request, false);
-    if (reply !== null) asker.tell(reply, this.#self.ref);
-    else this.#addresses.finder.tell({ type: 'absent', request, asker } satisfies Absent, this.#self.ref);
+    if (this.#isBusy && this.#isHeld(request.key)) {
+      this.#hold(request, asker, null, this.#self.now() + this.#settings.requestTimeoutMs);
+      return;
+    }
+    const reply = this.#executor.execute(request, false);
+    if (reply !== null) {
+      this.#sweepLater();
+      asker.tell(reply, this.#self.ref);
+    } else this.#addresses.finder.tell({ type: 'absent', request, asker } satisfies Absent, this.#self.ref);
   }
 
   /** From another node, which believes that the key is here. */
-  onForward(message: MessageOf<'forward'>, router: Ref): void {
-    this.#clock.observe(message.clock);
+  onForward(message: MessageOf<'forward'>, _router: Ref): void {
+    this.#executor.clock.observe(message.clock);
     this.#counts.forwarded += 1;
-    const reply = this.#execute(message.message as CacheRequest, false);
-    const head = { to: message.from, from: this.#identity.node, hops: 1, number: message.number };
-    if (reply === null) {
-      this.#counts.notMine += 1;
-      router.tell({ type: 'notMine', ...head, clock: this.#clock.last } satisfies MessageOf<'notMine'>, this.#self.ref);
-    } else {
-      const answer = {
-        type: 'answer',
-        ...head,
-        clock: this.#clock.last,
-        message: reply,
-      } satisfies MessageOf<'answer'>;
-      router.tell(answer, this.#self.ref);
+    const request = message.message as CacheRequest;
+    if (isWrite(request)) {
+      const judged = this.#record.judge(message.from, message.incarnation, message.floor, message.number);
+      if (judged.kind === 'late') {
+        this.#counts.late += 1;
+        return;
+      }
+      if (judged.kind === 'known') {
+        this.#counts.repeated += 1;
+        this.#reply(message, judged.result);
+        return;
+      }
+    }
+    if (this.#isBusy && this.#isHeld(request.key)) {
+      this.#hold(request, null, message, this.#self.now() + message.budgetMs);
+      return;
+    }
+    this.#serveForward(message, request);
+  }
+
+  onLocate({ key, isClaim, isSearched, clock }: Locate): void {
+    this.#executor.clock.observe(clock);
+    const hash = this.#hasher.hash(key);
+    if (this.#executor.knows(key)) return this.#tellLocated(key, 'here');
+    const home = this.#registration.homeOf(hash);
+    if (home === null) return this.#tellLocated(key, 'homeless');
+    const pair = this.#registration.pairFor(hash);
+    if (pair === null) return this.#tellLocated(key, 'again');
+    const former = this.#asks.get(key);
+    // A question that is repeated keeps its numbers: an answer to either will do.
+    const isRepeated = former !== undefined && former.claim > 0 === isClaim && this.#holds(former);
+    const ask = isRepeated ? former : this.#ask(key, hash, isClaim, home, pair);
+    const { number, claim } = ask;
+    const head = { to: home, from: this.#identity.node, hops: 1, clock: this.#executor.clock.last };
+    this.#addresses.router.tell(
+      { type: 'lookup', ...head, ...pair, number, claim, hash, isSearched } satisfies MessageOf<'lookup'>,
+      this.#self.ref,
+    );
+  }
+
+  /** The home's answer. */
+  onPlace(message: MessageOf<'place'>): void {
+    this.#executor.clock.observe(message.clock);
+    const key = this.#askedKeys.get(message.number);
+    const ask = key === undefined ? undefined : this.#asks.get(key);
+    if (key === undefined || ask === undefined) {
+      // Of a question that was given up. What the home has granted is not used.
+      if (message.outcome === 'granted' && !this.#owns(message.hash, message.claim)) {
+        this.#registration.release(message.hash, message.claim);
+      }
+      return;
+    }
+    if (ask.isGranted) return;
+    switch (message.outcome) {
+      case 'granted':
+        if (!this.#holds(ask)) {
+          this.#counts.claimsDiscarded += 1;
+          this.#endAsk(key);
+          return this.#tellLocated(key, 'again');
+        }
+        ask.isGranted = true;
+        return this.#tellLocated(key, 'mine');
+      case 'owned': {
+        this.#endAsk(key);
+        if (message.owner !== this.#identity.node) return this.#tellLocated(key, 'owned', message.owner, message.claim);
+        if (this.#executor.knows(key)) return this.#tellLocated(key, 'here');
+        // Named by the home and holding nothing (RULES O6): what this node has released.
+        this.#counts.dangling += 1;
+        this.#registration.release(ask.hash, message.claim);
+        return this.#tellLocated(key, 'absent');
+      }
+      case 'absent':
+      case 'unsettled':
+      case 'full':
+        this.#endAsk(key);
+        return this.#tellLocated(key, message.outcome);
+      default:
+        this.#endAsk(key);
+        return this.#tellLocated(key, 'again');
     }
   }
 
-  onConclude({ request, asker, clock }: Conclude, finder: Ref): void {
-    this.#clock.observe(clock);
-    asker.tell(this.#execute(request, true) as ClientReply, this.#self.ref);
-    const isPresent = this.#executor.has(request.key);
-    finder.tell({ type: 'concluded', key: request.key, isPresent } satisfies Concluded, this.#self.ref);
+  onConclude({ key, requests, isClaimed, clock }: Conclude): void {
+    this.#executor.clock.observe(clock);
+    const ask = isClaimed ? this.#asks.get(key) : undefined;
+    const claim = ask?.isGranted === true && this.#holds(ask) ? ask : null;
+    if (isClaimed) this.#forgetAsk(key);
+    let executed = 0;
+    for (const { request, asker } of requests) {
+      if (!this.#executor.knows(key) && claim === null && isWrite(request)) break;
+      asker.tell(this.#executor.execute(request, true) as ClientReply, this.#self.ref);
+      // At once: the next one may make room by removing the entry again.
+      if (claim !== null && this.#owned.claimOf(key) === null && this.#executor.knows(key)) {
+        this.#owned.put(key, claim.hash, claim.claim);
+      }
+      executed += 1;
+    }
+    if (claim !== null && this.#owned.claimOf(key) !== claim.claim) {
+      this.#registration.release(claim.hash, claim.claim);
+    }
+    this.#sweepLater();
+    const isPresent = this.#executor.knows(key);
+    this.#addresses.finder.tell({ type: 'concluded', key, executed, isPresent } satisfies Concluded, this.#self.ref);
+    this.#resume(key);
   }
 
   /** While draining nothing new is created: it would be lost. */
-  onConcludeDraining(message: Conclude, finder: Ref): void {
-    if (message.request.type !== 'set') return this.onConclude(message, finder);
-    message.asker.tell(refuseLeaving(message.request.id), this.#self.ref);
-    finder.tell({ type: 'concluded', key: message.request.key, isPresent: false } satisfies Concluded, this.#self.ref);
+  onConcludeDraining(message: Conclude): void {
+    const requests = message.requests.filter(({ request, asker }) => {
+      if (request.type !== 'set') return true;
+      asker.tell(refuseLeaving(request.id), this.#self.ref);
+      return false;
+    });
+    this.onConclude({ ...message, requests });
   }
 
+  // The view, and the homes
+
+  onMembers(message: Members): void {
+    for (const node of this.#record.origins()) {
+      if (!message.members.some((member) => member.node === node)) this.#record.forget(node);
+    }
+    // Nobody waits any more for the word of a home of the former view: the entries are stated anew.
+    if (this.#registration.onMembers(message)) for (const key of [...this.#frozen.keys()]) this.#unfreeze(key);
+    this.#discardAsks();
+    // Where no member is a home there is nobody to confirm anything.
+    if (this.#registration.isJoined) this.#tellJoined();
+  }
+
+  onRenumbered(message: Renumbered): void {
+    if (this.#registration.onRenumbered(message)) this.#discardAsks();
+  }
+
+  onCompare(message: MessageOf<'compare'>): void {
+    this.#executor.clock.observe(message.clock);
+    this.#registration.onCompare(message);
+  }
+
+  onWanted(message: MessageOf<'wanted'>): void {
+    this.#executor.clock.observe(message.clock);
+    this.#registration.onWanted(message);
+  }
+
+  onRegistered(message: MessageOf<'registered'>): void {
+    this.#executor.clock.observe(message.clock);
+    if (this.#registration.onRegistered(message)) this.#tellJoined();
+  }
+
+  onReleased(message: MessageOf<'released'>): void {
+    this.#executor.clock.observe(message.clock);
+    this.#registration.onReleased(message);
+  }
+
+  /** Two nodes own the key: the entry stays as it is until the home has decided. */
+  onFreeze({ from, clock, contest, hash }: MessageOf<'freeze'>): void {
+    this.#executor.clock.observe(clock);
+    for (const [key, ask] of this.#asks) {
+      // What the home decides now, it decides without this claim.
+      if (ask.claim > 0 && sameHash(ask.hash, hash)) {
+        this.#counts.claimsDiscarded += 1;
+        this.#endAsk(key);
+        if (!ask.isGranted) this.#tellLocated(key, 'again');
+      }
+    }
+    const key = this.#owned.find(hash);
+    if (key !== null) {
+      if (!this.#frozen.has(key)) this.#counts.frozen += 1;
+      this.#frozen.set(key, { home: from, contest });
+      this.#remindBy(this.#self.now() + FROZEN_AGAIN_MS);
+    }
+    this.#tellFrozen(from, contest, hash, key);
+  }
+
+  onThaw({ from, clock, contest, hash, isKept }: MessageOf<'thaw'>): void {
+    this.#executor.clock.observe(clock);
+    const key = this.#owned.find(hash);
+    const freeze = key === null ? undefined : this.#frozen.get(key);
+    if (key === null || freeze === undefined || freeze.home !== from || freeze.contest !== contest) return;
+    if (!isKept) {
+      // The home's table names the other owner already: there is nothing to release.
+      this.#owned.remove(key);
+      this.#executor.discard(key);
+      this.#counts.merged += 1;
+    }
+    this.#unfreeze(key);
+  }
+
+  // Upkeep
+
   onObserve(message: Observe): void {
-    this.#clock.observe(message.clock);
+    this.#executor.clock.observe(message.clock);
   }
 
   onProbe({ asker, number, key, clock }: Probe, router: Ref): void {
-    this.#clock.observe(clock);
-    const isPresent = this.#executor.has(key);
-    router.tell({ type: 'probed', asker, number, isPresent, clock: this.#clock.last } satisfies Probed, this.#self.ref);
+    this.#executor.clock.observe(clock);
+    const isPresent = this.#executor.knows(key);
+    const isPending = (this.#asks.get(key)?.claim ?? 0) > 0;
+    router.tell(
+      { type: 'probed', asker, number, isPresent, isPending, clock: this.#executor.clock.last } satisfies Probed,
+      this.#self.ref,
+    );
   }
 
   onDrain(): LocalStoreEvent {
@@ -107,36 +370,269 @@ export class LocalStore {
   }
 
   onCount(_message: Count, from: Ref): void {
-    const { bytes, count, evicted, expired, valueBytesHeld } = this.#keyspace;
+    const { bytes, count, evicted, expired, valueBytesHeld } = this.#executor.keyspace;
     const counters = {
       ...this.#executor.counts,
       ...this.#counts,
+      ...this.#registration.counts,
       keys: count,
       bytes,
       valueBytesHeld,
       evicted,
       expired,
+      tombstones: this.#executor.tombstoneCount,
+      owned: this.#owned.count,
+      held: this.#heldCount,
+      records: this.#record.count,
     };
     from.tell({ type: 'counters', counters }, this.#self.ref);
   }
 
   onTick(): void {
     this.#isSweeping = false;
-    const count = this.#keyspace.expire(this.#self.now(), SWEEP_COUNT_MAX);
+    const count = this.#executor.keyspace.expire(this.#self.now(), SWEEP_COUNT_MAX);
     this.#sweepLater(count === SWEEP_COUNT_MAX ? SWEEP_AGAIN_MS : SWEEP_MS);
   }
 
-  #execute(request: CacheRequest, isFinal: boolean): ClientReply | null {
-    const reply = this.#executor.execute(request, isFinal);
-    if (request.type === 'set') this.#sweepLater();
-    return reply;
+  onRemind(): void {
+    this.#reminder = null;
+    this.#remindAtMs = Infinity;
+    const nowMs = this.#self.now();
+    this.#registration.remind();
+    if (this.#frozen.size > 0) {
+      if (nowMs - this.#frozenToldMs >= FROZEN_AGAIN_MS) {
+        for (const [key, { home, contest }] of this.#frozen) {
+          this.#tellFrozen(home, contest, this.#hasher.hash(key), key);
+        }
+      }
+      this.#remindBy(nowMs + FROZEN_AGAIN_MS);
+    }
+    this.#expireHeld(nowMs);
+  }
+
+  /** Some key is not free, so that it is worth asking which. */
+  get #isBusy(): boolean {
+    return this.#frozen.size > 0 || this.#heldCount > 0;
+  }
+
+  #isHeld(key: Key): boolean {
+    return this.#frozen.has(key) || this.#held.has(key);
+  }
+
+  #serveForward(message: MessageOf<'forward'>, request: CacheRequest): void {
+    const reply = this.#executor.execute(request, false);
+    if (reply !== null) {
+      if (isWrite(request)) this.#record.record(message.from, message.number, request.key, reply);
+      this.#sweepLater();
+      this.#reply(message, reply);
+      return;
+    }
+    if ((this.#asks.get(request.key)?.claim ?? 0) > 0) {
+      // The home may have named this node for a claim that is about to be used (RULES O6).
+      this.#hold(request, null, message, this.#self.now() + message.budgetMs);
+      return;
+    }
+    if (message.claim > 0) {
+      this.#counts.dangling += 1;
+      this.#registration.release(this.#hasher.hash(request.key), message.claim);
+      if (request.type === 'get') return this.#reply(message, { type: 'missing', id: request.id });
+    }
+    this.#counts.notMine += 1;
+    const head = { to: message.from, from: this.#identity.node, hops: 1, number: message.number };
+    this.#addresses.router.tell(
+      { type: 'notMine', ...head, clock: this.#executor.clock.last } satisfies MessageOf<'notMine'>,
+      this.#self.ref,
+    );
+  }
+
+  #reply(message: MessageOf<'forward'>, reply: ClientReply): void {
+    const head = { to: message.from, from: this.#identity.node, hops: 1, number: message.number };
+    const answer = { type: 'answer', ...head, clock: this.#executor.clock.last, message: reply } as const;
+    this.#addresses.router.tell(answer satisfies MessageOf<'answer'>, this.#self.ref);
+  }
+
+  #tellJoined(): void {
+    this.#addresses.node.tell({ type: 'registeredAll' } satisfies Registered, this.#self.ref);
+  }
+
+  // Claims
+
+  #nextClaim(): number {
+    this.#counts.claims += 1;
+    this.#lastClaim += 1;
+    return this.#lastClaim;
+  }
+
+  #ask(key: Key, hash: KeyHash, isClaim: boolean, home: NodeId, pair: Pair): Ask {
+    this.#forgetAsk(key);
+    this.#lastAsk += 1;
+    const ask: Ask = {
+      number: this.#lastAsk,
+      hash,
+      claim: isClaim ? this.#nextClaim() : 0,
+      home,
+      pair,
+      isGranted: false,
+    };
+    this.#asks.set(key, ask);
+    this.#askedKeys.set(ask.number, key);
+    return ask;
+  }
+
+  #forgetAsk(key: Key): void {
+    const ask = this.#asks.get(key);
+    if (ask === undefined) return;
+    this.#asks.delete(key);
+    this.#askedKeys.delete(ask.number);
+  }
+
+  #endAsk(key: Key): void {
+    this.#forgetAsk(key);
+    this.#resume(key);
+  }
+
+  /** Whether a claim made then may be used now (RULES O2). */
+  #holds({ hash, home, pair }: Ask): boolean {
+    const present = this.#registration.homeOf(hash) === home ? this.#registration.pairFor(hash) : null;
+    return present !== null && samePair(present, pair);
+  }
+
+  /** Ends the questions and claims that another view has overtaken. */
+  #discardAsks(): void {
+    for (const [key, ask] of this.#asks) {
+      if (this.#holds(ask)) continue;
+      if (ask.claim > 0) this.#counts.claimsDiscarded += 1;
+      this.#endAsk(key);
+      // After `mine` the finder concludes, and hears then that the claim does not hold.
+      if (!ask.isGranted) this.#tellLocated(key, 'again');
+    }
+  }
+
+  #owns(hash: KeyHash, claim: number): boolean {
+    const key = this.#owned.find(hash);
+    return key !== null && this.#owned.claimOf(key) === claim;
+  }
+
+  #tellLocated(key: Key, outcome: Located['outcome'], owner: NodeId | null = null, claim = 0): void {
+    const located: Located = { type: 'located', key, outcome, owner, claim, clock: this.#executor.clock.last };
+    this.#addresses.finder.tell(located, this.#self.ref);
+  }
+
+  // Keys that are not free
+
+  #hold(request: CacheRequest, asker: Ref | null, forward: MessageOf<'forward'> | null, deadlineMs: number): void {
+    if (this.#heldCount >= HELD_REQUESTS_MAX) {
+      this.#counts.heldRefused += 1;
+      this.#answerHeld({ request, asker, forward, deadlineMs }, 'BUSY', 'too many requests wait for keys to be free');
+      return;
+    }
+    const held: Held = { request, asker, forward, deadlineMs };
+    const waiting = this.#held.get(request.key);
+    if (waiting === undefined) this.#held.set(request.key, [held]);
+    else waiting.push(held);
+    this.#heldCount += 1;
+    this.#remindBy(deadlineMs);
+  }
+
+  /** The key may be free again: what waited for it is served in its order, up to what has to wait anew. */
+  #resume(key: Key): void {
+    const waiting = this.#heldCount === 0 ? undefined : this.#held.get(key);
+    if (waiting === undefined || this.#frozen.has(key)) return;
+    this.#held.delete(key);
+    this.#heldCount -= waiting.length;
+    const nowMs = this.#self.now();
+    for (const held of waiting) {
+      if (held.deadlineMs <= nowMs) this.#expire(held);
+      else if (this.#isBusy && this.#isHeld(key)) this.#hold(held.request, held.asker, held.forward, held.deadlineMs);
+      else if (held.forward !== null) this.#serveForward(held.forward, held.request);
+      else this.onRequest(held.request, held.asker as Ref);
+    }
+  }
+
+  #expireHeld(nowMs: number): void {
+    for (const [key, waiting] of this.#held) {
+      const left = waiting.filter((held) => held.deadlineMs > nowMs);
+      for (const held of waiting) if (held.deadlineMs <= nowMs) this.#expire(held);
+      this.#heldCount -= waiting.length - left.length;
+      if (left.length === 0) this.#held.delete(key);
+      else {
+        this.#held.set(key, left);
+        this.#remindBy((left[0] as Held).deadlineMs);
+      }
+    }
+  }
+
+  #expire(held: Held): void {
+    this.#counts.heldExpired += 1;
+    this.#answerHeld(held, 'TIMEOUT', 'the key was not free in time');
+  }
+
+  /** A node that forwarded a request has a deadline of its own for it (RULES D3). */
+  #answerHeld({ request, asker, forward }: Held, code: 'BUSY' | 'TIMEOUT', text: string): void {
+    const reply = refused(request.id, code, text, code === 'BUSY' ? { retryAfterMs: 100 } : null);
+    if (asker !== null) asker.tell(reply, this.#self.ref);
+    else if (forward !== null && code === 'BUSY') this.#reply(forward, reply);
+  }
+
+  #unfreeze(key: Key): void {
+    this.#frozen.delete(key);
+    this.#resume(key);
+  }
+
+  #tellFrozen(to: NodeId, contest: number, hash: KeyHash, key: Key | null): void {
+    this.#frozenToldMs = this.#self.now();
+    const stamp = key === null ? null : this.#executor.stampOf(key);
+    const claim = key === null ? 0 : (this.#owned.claimOf(key) ?? 0);
+    this.#addresses.router.tell(
+      {
+        type: 'frozen',
+        to,
+        from: this.#identity.node,
+        hops: 1,
+        clock: this.#executor.clock.last,
+        contest,
+        hash,
+        time: stamp?.time ?? 0,
+        origin: stamp?.origin ?? null,
+        claim,
+      } satisfies MessageOf<'frozen'>,
+      this.#self.ref,
+    );
+  }
+
+  /** An entry made room, or its time had come. */
+  #onRemoved(key: Key): void {
+    const owned = this.#owned.remove(key);
+    if (owned !== null) this.#registration.release(owned.hash, owned.claim);
+    // Whoever waits for it is served in a turn of its own, not in the middle of what made it go.
+    if (this.#frozen.delete(key)) this.#remindBy(this.#self.now());
+  }
+
+  #remindBy(atMs: number): void {
+    if (atMs >= this.#remindAtMs) return;
+    if (this.#reminder !== null) this.#self.cancel(this.#reminder);
+    this.#remindAtMs = atMs;
+    this.#reminder = this.#self.after(Math.max(1, atMs - this.#self.now()), { type: 'remind' });
   }
 
   #sweepLater(delayMs = SWEEP_MS): void {
-    if (this.#isSweeping || this.#keyspace.nextExpiryMs === null) return;
+    if (this.#isSweeping || this.#executor.keyspace.nextExpiryMs === null) return;
     this.#isSweeping = true;
     this.#self.after(delayMs, { type: 'tick' });
   }
+}
+
+function isWrite(request: CacheRequest): boolean {
+  return request.type !== 'get';
+}
+
+function samePair(a: Pair, b: Pair): boolean {
+  return (
+    a.view === b.view &&
+    a.homeView === b.homeView &&
+    a.incarnation === b.incarnation &&
+    a.homeIncarnation === b.homeIncarnation
+  );
 }
 
 const on = LocalStore.prototype;
@@ -145,11 +641,22 @@ const serving = {
   set: on.onRequest,
   delete: on.onRequest,
   forward: on.onForward,
+  locate: on.onLocate,
+  place: on.onPlace,
   conclude: on.onConclude,
+  members: on.onMembers,
+  renumbered: on.onRenumbered,
+  compare: on.onCompare,
+  wanted: on.onWanted,
+  registered: on.onRegistered,
+  released: on.onReleased,
+  freeze: on.onFreeze,
+  thaw: on.onThaw,
   observe: on.onObserve,
   probe: on.onProbe,
   drain: on.onDrain,
   count: on.onCount,
+  remind: on.onRemind,
   tick: on.onTick,
 } as const;
 
@@ -163,11 +670,22 @@ export const localStoreKind = defineKind({
       set: stash,
       delete: stash,
       forward: stash,
+      locate: stash,
+      place: stash,
       conclude: stash,
+      members: stash,
+      renumbered: stash,
+      compare: stash,
+      wanted: stash,
+      registered: stash,
+      released: stash,
+      freeze: stash,
+      thaw: stash,
       observe: on.onObserve,
       probe: stash,
       drain: stash,
       count: on.onCount,
+      remind: drop,
       tick: drop,
     },
     ready: serving,
@@ -177,11 +695,22 @@ export const localStoreKind = defineKind({
       set: refuse,
       delete: refuse,
       forward: drop,
+      locate: drop,
+      place: drop,
       conclude: drop,
+      members: drop,
+      renumbered: drop,
+      compare: drop,
+      wanted: drop,
+      registered: drop,
+      released: drop,
+      freeze: drop,
+      thaw: drop,
       observe: drop,
       probe: drop,
       drain: drop,
       count: drop,
+      remind: drop,
       tick: drop,
     },
   },
@@ -190,11 +719,22 @@ export const localStoreKind = defineKind({
     capacity: 1 << 20,
     overflow: {
       forward: 'dropNew',
+      locate: 'never',
+      place: 'never',
       conclude: 'never',
+      members: 'never',
+      renumbered: 'never',
+      compare: 'dropNew',
+      wanted: 'dropNew',
+      registered: 'dropNew',
+      released: 'dropNew',
+      freeze: 'dropNew',
+      thaw: 'dropNew',
       observe: 'never',
       probe: 'dropNew',
       drain: 'never',
       count: 'never',
+      remind: 'never',
       tick: 'never',
     },
   },

@@ -24,20 +24,83 @@ export interface Absent {
   readonly asker: Ref<ClientReply>;
 }
 
-/** Finder to store: nobody else has the key, so answer from here, whatever is here. `concluded` follows. */
+/** Finder to store: whose key is it, by its home? `located` follows, unless the home does not answer. */
+export interface Locate {
+  readonly type: 'locate';
+  readonly key: Key;
+  /** If nobody owns it, this node will: claim it. */
+  readonly isClaim: boolean;
+  /** A complete search found no owner, so that a home may grant the claim before it is settled (RULES O3). */
+  readonly isSearched: boolean;
+  /** The finder's clock. */
+  readonly clock: number;
+}
+
+export type Located = {
+  readonly type: 'located';
+  readonly key: Key;
+  /**
+   * `owned`: by `owner`, under `claim`. `mine`: the claim was granted, `conclude` is awaited. `absent`: nobody owns it.
+   * `here`: it is here after all. `unsettled`: the home can't tell yet. `again`: ask again in a moment. `homeless`: no
+   * member of the view is a home. `full`: the home's directory has no room.
+   */
+  readonly outcome: 'owned' | 'mine' | 'absent' | 'here' | 'unsettled' | 'again' | 'homeless' | 'full';
+  readonly owner: NodeId | null;
+  readonly claim: number;
+  readonly clock: number;
+};
+
+/**
+ * Finder to store: nobody else has the key, so answer these from here, whatever is here, in their order. With
+ * `isClaimed`, under the claim that was granted, which is used up or given back by this. `concluded` follows.
+ */
 export interface Conclude {
   readonly type: 'conclude';
-  readonly request: CacheRequest;
-  readonly asker: Ref<ClientReply>;
+  readonly key: Key;
+  readonly requests: readonly { readonly request: CacheRequest; readonly asker: Ref<ClientReply> }[];
+  readonly isClaimed: boolean;
   /** The finder's clock: a stamp issued now must be above it. */
   readonly clock: number;
 }
 
-/** Store to finder: all that was asked about the key before this has been executed. */
+/** Store to finder: so many of the requests have been executed; the others would need a claim that holds. */
 export interface Concluded {
   readonly type: 'concluded';
   readonly key: Key;
+  readonly executed: number;
   readonly isPresent: boolean;
+}
+
+/** Router to store and directory: the view, as homes and owners need to know it (RULES V1, O1). */
+export interface Members {
+  readonly type: 'members';
+  /** This node's own view number and incarnation. */
+  readonly view: number;
+  readonly incarnation: number;
+  /** This node included. */
+  readonly members: readonly {
+    readonly node: NodeId;
+    readonly incarnation: number;
+    readonly view: number;
+    readonly isHome: boolean;
+  }[];
+}
+
+/** Router to store and directory: a member has another view number, and nothing else has changed. */
+export interface Renumbered {
+  readonly type: 'renumbered';
+  readonly node: NodeId;
+  readonly view: number;
+}
+
+/** Store to node: all homes of a view of several members have confirmed what this node stated to them (RULES V3). */
+export interface Registered {
+  readonly type: 'registeredAll';
+}
+
+/** Store or directory to itself: see what was not answered. */
+export interface Remind {
+  readonly type: 'remind';
 }
 
 /** Anyone to store or finder: stamps issued from now on must be above this time. */
@@ -60,6 +123,8 @@ export interface Probed {
   readonly asker: NodeId;
   readonly number: number;
   readonly isPresent: boolean;
+  /** A claim of the key is under way here, so that this node can't say that it has not got it. */
+  readonly isPending: boolean;
   readonly clock: number;
 }
 
@@ -87,7 +152,7 @@ export interface Unrouted {
   readonly number: number;
 }
 
-/** Router to finder and node: members or routes have changed. */
+/** Router to finder: members or routes have changed. */
 export interface View {
   readonly type: 'view';
   /** Present members, this node included. */
@@ -173,7 +238,7 @@ export interface Gone {
 
 // What each actor understands.
 
-export type NodeMessage = MessageOf<'inspect'> | DialRequest | View | NameTaken | Terminated | Tick;
+export type NodeMessage = MessageOf<'inspect'> | DialRequest | Registered | NameTaken | Terminated | Tick;
 
 export type SessionMessage = ClientRequest | Malformed | BadFrame | Gone | ClientReply | Drain | Tick;
 
@@ -183,6 +248,7 @@ export type PeerLinkMessage =
 export type FinderMessage =
   | CacheRequest
   | Absent
+  | Located
   | Concluded
   | Searched
   | Unrouted
@@ -195,7 +261,27 @@ export type FinderMessage =
   | Count
   | Tick;
 
-export type LocalStoreMessage = CacheRequest | MessageOf<'forward'> | Conclude | Observe | Probe | Drain | Count | Tick;
+export type LocalStoreMessage =
+  | CacheRequest
+  | MessageOf<'forward'>
+  | MessageOf<'place' | 'compare' | 'wanted' | 'registered' | 'released' | 'freeze' | 'thaw'>
+  | Locate
+  | Conclude
+  | Members
+  | Renumbered
+  | Observe
+  | Probe
+  | Drain
+  | Count
+  | Remind
+  | Tick;
+
+export type DirectoryMessage =
+  | MessageOf<'lookup' | 'register' | 'buckets' | 'entries' | 'release' | 'frozen'>
+  | Members
+  | Renumbered
+  | Count
+  | Remind;
 
 export type RouterMessage =
   | LinkUp

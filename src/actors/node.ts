@@ -7,9 +7,10 @@ import type { Answer, Link, LinkHandler, LinkKind, Listener } from '../transport
 import { refused } from '../transport/message.js';
 import type { MessageOf, RequestId } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
+import { directoryKind } from './directory.js';
 import { finderKind } from './finder.js';
 import { localStoreKind } from './local-store.js';
-import type { Count, Counters, DialRequest, Drain, NameTaken, NodeMessage, Serve, View } from './message.js';
+import type { Count, Counters, DialRequest, Drain, NameTaken, NodeMessage, Serve } from './message.js';
 import { nodeMachine } from './node-machine.js';
 import type { NodeEvent } from './node-machine.js';
 import { peerLinkKind } from './peer-link.js';
@@ -90,8 +91,9 @@ export class Node {
     addresses.store = self.spawn(localStoreKind, 'local-store', { identity, settings, addresses });
     addresses.router = self.spawn(routerKind, 'router', { identity, settings, addresses });
     addresses.finder = self.spawn(finderKind, 'finder', { identity, settings, addresses });
+    addresses.directory = self.spawn(directoryKind, 'directory', { identity, settings, addresses });
     this.#addresses = addresses;
-    for (const ref of [addresses.store, addresses.router, addresses.finder]) self.watch(ref);
+    for (const ref of [addresses.store, addresses.router, addresses.finder, addresses.directory]) self.watch(ref);
   }
 
   get drainMs(): number {
@@ -183,8 +185,9 @@ export class Node {
     this.#spawnLink({ url });
   }
 
-  onView({ members }: View): NodeEvent | void {
-    if (members.length > 1) return 'joined';
+  /** That others are there is not enough: what they know of this node's keys must hold (RULES V3). */
+  onRegisteredAll(): NodeEvent {
+    return 'joined';
   }
 
   /** A running node gives way to a rival in its view only: a greeting alone, which anyone can send, does not end it. */
@@ -199,7 +202,7 @@ export class Node {
     if (this.#sessions.delete(who)) {
       return this.#hasSaidFarewell && this.#sessions.size === 0 ? 'drained' : undefined;
     }
-    // A node without store, router or finder is none. Whoever started it starts it again.
+    // A node without store, router, finder or directory is none. Whoever started it starts it again.
     this.#end = { reason: `${who.path} failed: ${reason}`, exitCode: 1 };
     return 'fail';
   }
@@ -272,7 +275,7 @@ export class Node {
       links: { ...this.#linkCounts },
       runtime: this.#args.runtimeCounters(),
     };
-    const asked = ['store', 'finder', 'router'] as const;
+    const asked = ['store', 'finder', 'router', 'directory'] as const;
     let awaited = asked.length;
     for (const name of asked) {
       this.#self.ask(this.#addresses[name], { type: 'count' } satisfies Count, COUNT_TIMEOUT_MS, (reply) => {
@@ -288,13 +291,20 @@ const on = Node.prototype;
 const always = {
   inspect: on.onInspect,
   dial: on.onDial,
-  view: on.onView,
+  registeredAll: on.onRegisteredAll,
   nameTaken: on.onNameTaken,
   terminated: on.onTerminated,
   tick: on.onTick,
 } as const;
 
-const ended = { inspect: refuse, dial: drop, view: drop, nameTaken: drop, terminated: drop, tick: drop } as const;
+const ended = {
+  inspect: refuse,
+  dial: drop,
+  registeredAll: drop,
+  nameTaken: drop,
+  terminated: drop,
+  tick: drop,
+} as const;
 
 export const nodeKind = defineKind({
   name: 'node',
@@ -311,7 +321,7 @@ export const nodeKind = defineKind({
   delays: { alone: (node: Node) => node.aloneAfterMs, drainTimeout: (node: Node) => node.drainMs },
   mailbox: {
     capacity: 65_536,
-    overflow: { view: 'never', nameTaken: 'never', terminated: 'never', tick: 'never' },
+    overflow: { registeredAll: 'never', nameTaken: 'never', terminated: 'never', tick: 'never' },
   },
   refusal: (message: NodeMessage) =>
     message.type === 'inspect'

@@ -21,9 +21,11 @@ import type {
   Find,
   LinkDown,
   LinkUp,
+  Members,
   NameTaken,
   Probe,
   Probed,
+  Renumbered,
   RouterMessage,
   Searched,
   Spurned,
@@ -61,6 +63,19 @@ const RECEIVERS = {
   forward: 'store',
   answer: 'finder',
   notMine: 'finder',
+  lookup: 'directory',
+  place: 'store',
+  register: 'directory',
+  compare: 'store',
+  buckets: 'directory',
+  wanted: 'store',
+  entries: 'directory',
+  registered: 'store',
+  release: 'directory',
+  released: 'store',
+  freeze: 'store',
+  frozen: 'directory',
+  thaw: 'store',
 } as const satisfies { readonly [N in RoutedName]: keyof Addresses };
 
 /** Interval at which searches past their deadline are ended and what is old is forgotten. */
@@ -80,6 +95,8 @@ export class Router {
   #missed = 0;
   /** The members at the last word about them. */
   #toldMembers: ReadonlyMap<NodeId, Member> | null = null;
+  /** The view numbers of the members, as store and directory know them. */
+  readonly #toldViews = new Map<NodeId, number>();
   #isTicking = false;
   readonly #counts = {
     relayed: 0,
@@ -103,10 +120,12 @@ export class Router {
     this.#addresses = args.addresses;
     const { node, incarnation, name } = args.identity;
     this.#topology = new Topology(
-      { node, incarnation, name, roles: ['home', 'store'] },
+      { node, incarnation, name, roles: rolesOf(args.settings) },
       { ...TOPOLOGY_LIMITS, missedMs: args.settings.missedMs },
     );
     this.#clock = new HybridClock(node);
+    // Its first turn tells the others of the view: a node alone is its own home (RULES V4).
+    self.ref.tell({ type: 'tick' }, self.ref);
   }
 
   // Links
@@ -163,6 +182,7 @@ export class Router {
           this.#announce();
         } else if (this.#topology.members !== this.#toldMembers) this.#onChange();
         // Otherwise it changed no path, and the finder is not to ask again what is under way.
+        else this.#tellRenumbered(state);
         break;
       case 'ghost':
         // Somebody remembers an earlier start of this node as the present one.
@@ -219,7 +239,7 @@ export class Router {
   }
 
   /** The local store's word on a search that came from a neighbour. */
-  onProbed({ asker, number, isPresent, clock }: Probed): void {
+  onProbed({ asker, number, isPresent, isPending, clock }: Probed): void {
     this.#clock.observe(clock);
     const search = this.#searches.get(asker, number);
     const probing = search === undefined ? undefined : this.#probing.get(search);
@@ -233,7 +253,9 @@ export class Router {
       this.#searches.expect(asker, number, asked);
       this.#ask(search, asked, { ...probing, visited: [...probing.visited].map((other) => this.#refOf(other)) });
     }
-    this.#endIfDone(this.#searches.echo(asker, number, node, isPresent ? node : null, [this.#ownRef()]));
+    // A node that is about to create the key does not count among those that have not got it.
+    const answered = isPending ? [] : [this.#ownRef()];
+    this.#endIfDone(this.#searches.echo(asker, number, node, isPresent ? node : null, answered));
   }
 
   onEcho(message: MessageOf<'echo'>, link: Ref): void {
@@ -274,7 +296,7 @@ export class Router {
     }
     this.#topology.forgetUnreachable(nowMs);
     const missed = this.#topology.missedCount(nowMs);
-    if (missed !== this.#missed) this.#tellView();
+    if (missed !== this.#missed || this.#toldMembers === null) this.#tellView();
     this.#checkRivals(nowMs);
     this.#tickLater();
   }
@@ -308,7 +330,31 @@ export class Router {
     this.#toldMembers = this.#topology.members;
     const view: View = { type: 'view', members: [...this.#toldMembers.keys()], missed: this.#missed };
     this.#addresses.finder.tell(view, this.#self.ref);
-    this.#addresses.node.tell(view, this.#self.ref);
+    this.#tellMembers();
+  }
+
+  /** What homes and owners need to know of the view (RULES V1). */
+  #tellMembers(): void {
+    this.#toldViews.clear();
+    const members: Members['members'][number][] = [];
+    for (const { state } of this.#topology.members.values()) {
+      const { node, incarnation, view, roles } = state;
+      this.#toldViews.set(node, view);
+      members.push({ node, incarnation, view, isHome: roles.includes('home') && !roles.includes('leaving') });
+    }
+    const { incarnation } = this.#topology.own;
+    const message: Members = { type: 'members', view: this.#topology.viewNumber, incarnation, members };
+    this.#addresses.store.tell(message, this.#self.ref);
+    this.#addresses.directory.tell(message, this.#self.ref);
+  }
+
+  #tellRenumbered({ node, view }: LinkState): void {
+    const told = this.#toldViews.get(node);
+    if (told === undefined || told >= view) return;
+    this.#toldViews.set(node, view);
+    const message: Renumbered = { type: 'renumbered', node, view };
+    this.#addresses.store.tell(message, this.#self.ref);
+    this.#addresses.directory.tell(message, this.#self.ref);
   }
 
   /** Of two nodes with one name the younger start gives way, once the other is no mere memory. */
@@ -342,7 +388,7 @@ export class Router {
       return;
     }
     this.#counts.unrouted += 1;
-    if (from === this.#addresses.finder) {
+    if (message.type === 'forward' && from === this.#addresses.finder) {
       from.tell({ type: 'unrouted', number: message.number } satisfies Unrouted, this.#self.ref);
     }
   }
@@ -474,6 +520,13 @@ export class Router {
     return { self: this.#identity.node, view: this.#topology.viewNumber, missed: this.#missed, members, links };
   }
 }
+
+/** What a node is to the others (RULES V1). */
+const rolesOf = ({ directoryBytesMax, storeBytesMax, keysMax }: Settings): string[] => {
+  const isHome = directoryBytesMax > 0;
+  const isStore = storeBytesMax > 0 && keysMax > 0;
+  return [...(isHome ? ['home'] : []), ...(isStore ? ['store'] : [])];
+};
 
 const linksOf = (state: LinkState): MessageOf<'links'> => ({
   type: 'links',

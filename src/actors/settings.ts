@@ -20,6 +20,8 @@ export interface Identity {
   readonly swarm: string;
   /** The package's version. */
   readonly version: string;
+  /** 16 bytes that all nodes of the swarm share and clients don't know: the key of key hashes (RULES V2). */
+  readonly hashSecret: Uint8Array;
 }
 
 /** The options of a node. Each bound has a counter and a named outcome when it is hit. */
@@ -32,6 +34,12 @@ export interface Settings {
   /** Key bytes plus encoded value bytes that this node stores at most. */
   readonly storeBytesMax: number;
   readonly keysMax: number;
+  /** Memory for the directory, which knows who owns this node's share of the keys. With 0 the node is no home. */
+  readonly directoryBytesMax: number;
+  /** For how long a delete is remembered (RULES T1). */
+  readonly tombstoneMs: number;
+  /** How many deletes are remembered; the oldest are forgotten first. */
+  readonly tombstonesMax: number;
   /** What a client must present in `hello`, or null. */
   readonly token: string | null;
   readonly linkSecret: string | null;
@@ -71,6 +79,8 @@ export const SKEW_MS_MAX = 24 * 60 * 60 * 1000;
 export const LEARNED_OWNERS_MAX = 200_000;
 /** Requests that a finder waits for at once; beyond, BUSY. */
 export const OPEN_REQUESTS_MAX = 262_144;
+/** Requests for frozen keys and for keys with a claim under way that a store keeps at once; beyond, BUSY. */
+export const HELD_REQUESTS_MAX = 65_536;
 /** Floods that a router takes part in at once. */
 export const SEARCHES_MAX = 262_144;
 
@@ -82,6 +92,9 @@ export const DEFAULT_SETTINGS: Settings = {
   swarm: 'swarm',
   storeBytesMax: 256 * 1024 * 1024,
   keysMax: 1_000_000,
+  directoryBytesMax: 64 * 1024 * 1024,
+  tombstoneMs: 600_000,
+  tombstonesMax: 100_000,
   token: null,
   linkSecret: null,
   origins: [],

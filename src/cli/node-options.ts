@@ -68,6 +68,9 @@ interface Address {
 
 /** The items of a Map, of which each entry of a node needs one, end at 2^24. */
 const KEYS_MAX = 16_000_000;
+/** What a key takes in a directory at most; a small node may be home to many keys of large ones. */
+const DIRECTORY_BYTES_PER_KEY = 64;
+const DIRECTORY_BYTES_MIN = 64 * 1024 * 1024;
 const DAY_MS = 24 * 3600e3;
 const ADDRESS_FORM = 'HOST:PORT, such as 127.0.0.1:7101, 0.0.0.0:7101 or [::1]:7101';
 const LINK_FORM = 'ws://HOST:PORT or wss://HOST:PORT';
@@ -139,6 +142,12 @@ const schema = z.strictObject({
   swarm: label().register(about, plain('NAME', 'name of the swarm; nodes of others are refused', 'swarm')),
   store: size(0).register(about, plain('SIZE', 'room for keys and values; 0 stores nothing', '256MiB')),
   keys: count(1, KEYS_MAX).register(about, plain('N', 'most keys to store', '1000000')),
+  directory: size(0)
+    .optional()
+    .register(
+      about,
+      plain('SIZE', 'memory to know who owns what; 0: know nothing (default: 64 bytes for each of --keys)'),
+    ),
   open: yesOrNo().register(about, plain(null, 'serve clients beyond loopback without a token', 'false')),
   'token-file': path().optional().register(about, plain('FILE', 'file with the token that clients must present')),
   'link-secret-file': path()
@@ -170,6 +179,8 @@ const schema = z.strictObject({
   'heartbeat-timeout-ms': duration(1).register(about, bound('TIME', 'silence after which a link is dead', '5s')),
   'alone-after-ms': duration(0).register(about, bound('TIME', 'wait for links before serving alone', '10s')),
   'missed-ms': duration(0).register(about, bound('TIME', 'how long a node that vanished is missed', '30s')),
+  'tombstone-ms': duration(0).register(about, bound('TIME', 'how long a delete is remembered', '10m')),
+  'tombstones-max': count(0, KEYS_MAX).register(about, bound('N', 'deletes remembered', '100000')),
   'hello-timeout-ms': duration(1).register(about, bound('TIME', 'time for a client to present its token', '5s')),
   'drain-ms': duration(0).register(about, bound('TIME', 'time to leave in order', '10s')),
 });
@@ -215,6 +226,9 @@ export function parseNodeOptions(flags: Readonly<Record<string, unknown>>, env: 
     swarm: values.swarm,
     storeBytesMax: values.store,
     keysMax: values.keys,
+    directoryBytesMax: values.directory ?? Math.max(DIRECTORY_BYTES_MIN, values.keys * DIRECTORY_BYTES_PER_KEY),
+    tombstoneMs: values['tombstone-ms'],
+    tombstonesMax: values['tombstones-max'],
     open: values.open,
     token: token?.text ?? null,
     linkSecret: linkSecret?.text ?? null,

@@ -17,6 +17,13 @@ export interface Entry {
   readonly origin: NodeId;
   /** Monotonic ms of the owner; 0 = never. From this moment on the entry is absent. */
   readonly expiresAtMs: number;
+  /** There is no value: the key was deleted, and that is remembered until the expiry. */
+  readonly isTombstone: boolean;
+}
+
+export interface KeyspaceLimits {
+  readonly storeBytesMax: number;
+  readonly keysMax: number;
 }
 
 /**
@@ -28,6 +35,7 @@ class Item implements Entry {
   valuePlace: Place;
   valueBytes: number;
   isUsed: boolean;
+  isTombstone: boolean;
   readonly keyBytes: number;
   readonly key: string;
   time: number;
@@ -44,11 +52,13 @@ class Item implements Entry {
     time: number,
     origin: NodeId,
     expiresAtMs: number,
+    isTombstone: boolean,
   ) {
     this.expiresAtMs = expiresAtMs;
     this.valuePlace = valuePlace;
     this.valueBytes = valueBytes;
     this.isUsed = false;
+    this.isTombstone = isTombstone;
     this.keyBytes = keyBytes;
     this.key = key;
     this.time = time;
@@ -59,9 +69,12 @@ class Item implements Entry {
   }
 }
 
+const NO_VALUE = new Uint8Array(0);
+
 export class Keyspace {
   readonly #storeBytesMax: number;
   readonly #keysMax: number;
+  readonly #onRemoved: (key: string) => void;
   readonly #items = new Map<string, Item>();
   readonly #recency = new RecencyList<Item>();
   readonly #values = new Arena();
@@ -70,8 +83,9 @@ export class Keyspace {
   #evicted = 0;
   #expired = 0;
 
-  /** With either limit at 0 it stores nothing. */
-  constructor(limits: { readonly storeBytesMax: number; readonly keysMax: number }) {
+  /** With either limit at 0 it stores nothing. `onRemoved`: an entry made room or had expired, and is gone. */
+  constructor(limits: KeyspaceLimits, onRemoved: (key: string) => void = () => {}) {
+    this.#onRemoved = onRemoved;
     this.#storeBytesMax = limits.storeBytesMax;
     this.#keysMax = limits.keysMax;
   }
@@ -106,15 +120,22 @@ export class Keyspace {
     return this.#values.bytesHeld;
   }
 
-  /** The entry, which counts as used. It is valid until the next change of the keyspace. */
+  /** The entry, which counts as used. It is valid until the next change of the keyspace. A tombstone is absent. */
   get(key: string, nowMs: number): Entry | undefined {
     const item = present(this.#items.get(key), nowMs);
-    if (item !== undefined) item.isUsed = true;
+    if (item === undefined || item.isTombstone) return undefined;
+    item.isUsed = true;
     return item;
   }
 
-  /** The entry, without counting as a use. */
+  /** The entry, without counting as a use. A tombstone is absent. */
   peek(key: string, nowMs: number): Entry | undefined {
+    const item = present(this.#items.get(key), nowMs);
+    return item?.isTombstone === true ? undefined : item;
+  }
+
+  /** The entry or tombstone, without counting as a use. */
+  peekAny(key: string, nowMs: number): Entry | undefined {
     return present(this.#items.get(key), nowMs);
   }
 
@@ -127,18 +148,36 @@ export class Keyspace {
    * Stores the entry in place of any former one, and makes room for it. `value` is copied. False, and nothing has changed, if the entry alone is larger than the limits.
    */
   set(key: string, value: Uint8Array, time: number, origin: NodeId, expiresAtMs: number, nowMs: number): boolean {
+    return this.#put(key, value, false, time, origin, expiresAtMs, nowMs);
+  }
+
+  /** The same for a tombstone, which takes the room of its key. */
+  setTombstone(key: string, time: number, origin: NodeId, expiresAtMs: number, nowMs: number): boolean {
+    return this.#put(key, NO_VALUE, true, time, origin, expiresAtMs, nowMs);
+  }
+
+  #put(
+    key: string,
+    value: Uint8Array,
+    isTombstone: boolean,
+    time: number,
+    origin: NodeId,
+    expiresAtMs: number,
+    nowMs: number,
+  ): boolean {
     const former = this.#items.get(key);
     const keyBytes = former?.keyBytes ?? utf8Length(key);
     const size = keyBytes + value.length;
     if (size > this.#storeBytesMax || this.#storeBytesMax <= 0 || this.#keysMax < 1) return false;
     if (former !== undefined && present(former, nowMs) !== undefined) {
+      former.isTombstone = isTombstone;
       this.#replace(former, value, time, origin, expiresAtMs, nowMs);
       return true;
     }
     if (former !== undefined) this.#removeExpired(former);
     while (this.#items.size >= this.#keysMax || this.#bytes > this.#storeBytesMax - size) this.#makeRoom(nowMs);
     const place = this.#values.put(value);
-    const item = new Item(key, keyBytes, value.length, place, time, origin, expiresAtMs);
+    const item = new Item(key, keyBytes, value.length, place, time, origin, expiresAtMs, isTombstone);
     this.#items.set(key, item);
     this.#recency.add(item);
     this.#bytes += size;
@@ -146,7 +185,7 @@ export class Keyspace {
     return true;
   }
 
-  /** Whether it was there (an expired entry was not). */
+  /** Removes the entry or tombstone, of which `onRemoved` does not hear. Whether there was one that had not expired. */
   delete(key: string, nowMs: number): boolean {
     const item = this.#items.get(key);
     if (item === undefined) return false;
@@ -193,11 +232,13 @@ export class Keyspace {
     if (oldest === undefined) throw new Error('the keyspace counts bytes of entries that it does not have');
     this.#remove(oldest);
     this.#evicted += 1;
+    this.#onRemoved(oldest.key);
   }
 
   #removeExpired(item: Item): void {
     this.#remove(item);
-    this.#expired += 1;
+    if (!item.isTombstone) this.#expired += 1;
+    this.#onRemoved(item.key);
   }
 
   #remove(item: Item): void {

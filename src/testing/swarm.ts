@@ -83,7 +83,7 @@ export interface Swarm {
   leave(index: number): Promise<void>;
   /** Starts a node that crashed or left again, empty, under its name. */
   restart(index: number): Promise<void>;
-  /** Resolves when every node sees all nodes that it can reach, and no others; rejects after `timeoutMs` (20,000). */
+  /** Resolves when every node sees all nodes that it can reach, and no others, and knows who owns what; rejects after `timeoutMs` (20,000). */
   settle(timeoutMs?: number): Promise<void>;
   /** Opens a client's connection to that node without the client: for what it would never send. Memory only. */
   connect(index: number, events: ClientEvents): ClientEnd;
@@ -438,15 +438,22 @@ class EmbeddedSwarm implements Swarm {
     });
   }
 
-  /** Live nodes by number, with the ids that each sees. */
+  /** Live nodes by number, with the ids that each sees. Nobody is seen by a node that is not ready. */
   async #views(): Promise<Map<number, Set<string>>> {
     const views = new Map<number, Set<string>>();
     for (const { index, life } of this.#slots) {
       if (life?.isAlive !== true) continue;
       const { members } = (await this.#inspect(life, 'topology')) as { members: { id: string }[] };
-      views.set(index, new Set(members.map(({ id }) => id)));
+      views.set(index, new Set((await this.#isReady(life)) ? members.map(({ id }) => id) : []));
     }
     return views;
+  }
+
+  /** It serves clients, and all members of its view are registered with it (RULES O1, V3). */
+  async #isReady(life: Life): Promise<boolean> {
+    if ((await this.#inspect(life, 'node'))['status'] === 'joining') return false;
+    const { directory } = (await this.#inspect(life, 'counters')) as { directory: { unregistered: number } | null };
+    return directory?.unregistered === 0;
   }
 
   /** What is missing until all is settled; null if nothing. */

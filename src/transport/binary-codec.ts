@@ -158,6 +158,9 @@ function writeField(writer: FrameWriter, field: FieldPlan, value: unknown): void
     case 'nodes':
       writeNodes(writer, value as readonly NodeRef[]);
       return;
+    case 'bytes':
+      writer.bin(value as Uint8Array);
+      return;
     case 'value':
       writer.raw(value as Bytes);
       return;
@@ -386,6 +389,8 @@ class Decoder {
         return this.#node() ?? this.#faultField(field, 'a uint64 of 60 bits is expected');
       case 'nodes':
         return this.#nodes(field);
+      case 'bytes':
+        return this.#bytes(field);
       case 'value':
         return this.#value(plan, field);
       case 'message':
@@ -418,6 +423,15 @@ class Decoder {
       nodes.push({ node, incarnation });
     }
     return count < 0 ? this.#faultField(field, 'an array is expected') : nodes;
+  }
+
+  #bytes(field: FieldPlan): Uint8Array | null {
+    const reader = this.#reader;
+    const length = reader.readBinLength();
+    if (length < 0) return this.#faultField(field, 'a bin is expected');
+    const start = reader.position;
+    reader.seek(start + length);
+    return reader.copyShared(start, start + length);
   }
 
   #options(field: FieldPlan): Info | null {

@@ -37,6 +37,8 @@ export interface FieldTypes {
   node: NodeId;
   /** An array of [node, incarnation]. */
   nodes: readonly NodeRef[];
+  /** A bin; what it holds is checked by whoever reads it. */
+  bytes: Uint8Array;
   /** Any MessagePack value, always the last field. */
   value: Bytes;
   /** A message of this table, in a bin, so that a relay steps over it without reading it. */
@@ -109,6 +111,17 @@ const idlessReply = row('reply', true);
 const notice = row('notice', false);
 const routed = row('routed', false);
 
+/**
+ * Under which views home and member speak with each other (RULES O1): the home's incarnation and view number, then the
+ * member's.
+ */
+const PAIR = [
+  field('homeIncarnation', 'integer'),
+  field('homeView', 'integer'),
+  field('incarnation', 'integer'),
+  field('view', 'integer'),
+] as const;
+
 export const MESSAGES = {
   // Requests of clients.
   hello: request(1, options({ protocol: 'integer', token: 'text', client: 'text', clock: 'text' })),
@@ -166,10 +179,16 @@ export const MESSAGES = {
   ),
 
   // Between any two nodes, through relays.
-  /** A client's request on its way to the owner of its key; `number` is the asking finder's. */
+  /**
+   * A client's request on its way to the owner of its key; `number` is the asking finder's, `floor` its lowest one
+   * without an answer. `claim`: the number under which the key's home named the owner, 0 if it didn't.
+   */
   forward: routed(
     160,
     field('number', 'integer'),
+    field('floor', 'integer'),
+    field('incarnation', 'integer'),
+    field('claim', 'integer'),
     field('budgetMs', 'integer'),
     field('clock', 'integer'),
     field('message', 'message'),
@@ -178,6 +197,60 @@ export const MESSAGES = {
   answer: routed(161, field('number', 'integer'), field('clock', 'integer'), field('message', 'message')),
   /** The node does not store the key: proof that the request was not executed, and of nothing else. */
   notMine: routed(162, field('number', 'integer'), field('clock', 'integer')),
+
+  // Between the owners of keys and the keys' homes (RULES O1 to O7). The first four fields of most are the pair.
+  /** To a home: who owns the key of this hash? With a `claim` above 0: and if nobody does, the asker will. */
+  lookup: routed(
+    180,
+    ...PAIR,
+    field('clock', 'integer'),
+    field('number', 'integer'),
+    field('claim', 'integer'),
+    field('hash', 'bytes'),
+    field('isSearched', 'boolean'),
+  ),
+  /** The home's answer: owned (`owner` under `claim`), granted, absent, unsettled, stale, full. */
+  place: routed(
+    181,
+    field('clock', 'integer'),
+    field('number', 'integer'),
+    field('hash', 'bytes'),
+    field('outcome', 'text'),
+    maybe('owner', 'node'),
+    field('claim', 'integer'),
+  ),
+  /** To a home: how many keys the sender owns for it, and their digest. */
+  register: routed(182, ...PAIR, field('clock', 'integer'), field('count', 'integer'), field('digest', 'integer')),
+  /** The home's table says otherwise: state count and digest of each bucket. */
+  compare: routed(183, ...PAIR, field('clock', 'integer')),
+  buckets: routed(184, ...PAIR, field('clock', 'integer'), field('summary', 'bytes')),
+  /** State all keys of these buckets. */
+  wanted: routed(185, ...PAIR, field('clock', 'integer'), field('summary', 'bytes')),
+  entries: routed(186, ...PAIR, field('clock', 'integer'), field('keys', 'bytes')),
+  /** From now on the sender of `register` may claim keys at the home, under this pair. */
+  registered: routed(187, ...PAIR, field('clock', 'integer')),
+  /** To a home: these keys are owned no longer, under these numbers. Repeated until `released`. */
+  release: routed(188, field('clock', 'integer'), field('number', 'integer'), field('keys', 'bytes')),
+  released: routed(189, field('clock', 'integer'), field('number', 'integer')),
+  /** From a home to each of two owners of one key: leave the entry as it is, and state its stamp. */
+  freeze: routed(190, field('clock', 'integer'), field('contest', 'integer'), field('hash', 'bytes')),
+  frozen: routed(
+    191,
+    field('clock', 'integer'),
+    field('contest', 'integer'),
+    field('hash', 'bytes'),
+    field('time', 'integer'),
+    maybe('origin', 'node'),
+    field('claim', 'integer'),
+  ),
+  /** From the home: the entry is the one that stays, or it is to be dropped. */
+  thaw: routed(
+    192,
+    field('clock', 'integer'),
+    field('contest', 'integer'),
+    field('hash', 'bytes'),
+    field('isKept', 'boolean'),
+  ),
 } as const satisfies Record<string, Row>;
 
 export type MessageName = keyof typeof MESSAGES;

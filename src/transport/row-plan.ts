@@ -100,25 +100,31 @@ const SHAPES: Readonly<Record<string, Shape>> = {
       s[b + 3] = message['value'];
     },
   },
-  'to from hops number budgetMs clock message': {
+  'to from hops number floor incarnation claim budgetMs clock message': {
     build: (type, s, b) => ({
       type,
       to: s[b],
       from: s[b + 1],
       hops: s[b + 2],
       number: s[b + 3],
-      budgetMs: s[b + 4],
-      clock: s[b + 5],
-      message: s[b + 6],
+      floor: s[b + 4],
+      incarnation: s[b + 5],
+      claim: s[b + 6],
+      budgetMs: s[b + 7],
+      clock: s[b + 8],
+      message: s[b + 9],
     }),
     take(message, s, b) {
       s[b] = message['to'];
       s[b + 1] = message['from'];
       s[b + 2] = message['hops'];
       s[b + 3] = message['number'];
-      s[b + 4] = message['budgetMs'];
-      s[b + 5] = message['clock'];
-      s[b + 6] = message['message'];
+      s[b + 4] = message['floor'];
+      s[b + 5] = message['incarnation'];
+      s[b + 6] = message['claim'];
+      s[b + 7] = message['budgetMs'];
+      s[b + 8] = message['clock'];
+      s[b + 9] = message['message'];
     },
   },
   'to from hops number clock message': {

@@ -156,6 +156,7 @@ function jsonToField(json: unknown, field: FieldPlan, limits: DecodeLimits): unk
     case 'info':
     case 'node':
     case 'nodes':
+    case 'bytes':
     case 'message':
       return new Fault('not in a text frame');
   }

@@ -226,7 +226,7 @@ describe('a hostile neighbour', () => {
     const node = await idOf(swarm);
     const client = new RawClient(swarm, 0);
     client.sendAll([get(7, 'k')]);
-    swarm.advance(20);
+    swarm.advance(300);
     const search = last(stranger, 'search');
     stranger.send({
       type: 'echo',
@@ -310,7 +310,7 @@ describe('a hostile neighbour', () => {
     const incarnation = members.find(({ id }) => id === self)?.incarnation ?? 0;
     const client = new RawClient(swarm, 0);
     client.sendAll([get(7, 'k')]);
-    swarm.advance(20);
+    swarm.advance(300);
     const { asker, number } = last(stranger, 'search');
     stranger.send({ type: 'echo', asker, number, owner: stranger.id, clock: 0, answered: [] });
     swarm.advance(20);

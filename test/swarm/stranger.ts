@@ -10,6 +10,8 @@ export class Stranger {
   readonly id: NodeId;
   readonly received: (Message | Relay)[] = [];
   closed: { code: number; reason: string } | null = null;
+  /** For what it answers by itself. */
+  onMessage: (message: Message | Relay) => void = () => {};
   #link: Link | null = null;
 
   constructor(id: string) {
@@ -26,7 +28,10 @@ export class Stranger {
         return {
           onFrame: (bytes) => {
             const limits = { keyBytesMax: 4096, valueBytesMax: 1 << 20 };
-            decodeFrame(bytes, limits, 'node', this.id, (message) => this.received.push(message as Message));
+            decodeFrame(bytes, limits, 'node', this.id, (message) => {
+              this.received.push(message as Message);
+              this.onMessage(message as Message);
+            });
           },
           onWritable: () => {},
           onClosed: (code, reason) => {

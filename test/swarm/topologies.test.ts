@@ -1,9 +1,11 @@
 /** Line, tree, ring and mesh, under virtual time: every node reads every key, and what that costs in messages. */
 import { describe, expect, it } from '@jest/globals';
+import type { NodeId } from '../../src/store/node-id.js';
 import type { Hop } from '../../src/actors/runtime/runtime.js';
 import { startSwarm } from '../../src/testing/index.js';
 import type { Shape, Swarm } from '../../src/testing/index.js';
 import { edgesOf } from '../../src/testing/shape.js';
+import { Stranger } from './stranger.js';
 
 /** Messages that a router gave to a link: what crosses the network. */
 interface Crossing {
@@ -67,21 +69,61 @@ describe.each(SHAPES)('a %s of %i', (_name, nodes, topology) => {
     expect(keys).toEqual(Array.from({ length: nodes }, (_, i) => (i === 0 ? 2 : 1)));
   });
 
-  it('[RT5] [V8] a search of an absent key visits each node once and costs at most two messages per link', async () => {
+  it('[O1] an absent key costs a question to its home and the answer, and no search', async () => {
     const recorder = new Recorder();
     await using swarm = await start(nodes, topology, recorder);
     const client = await swarm.client(0);
+    const { members } = (await client.inspect('topology')) as { members: { hops: number }[] };
+    const farthest = Math.max(...members.map(({ hops }) => hops));
+    const costs = new Set<number>();
+    for (let i = 0; i < 8 * nodes; i += 1) {
+      recorder.clear();
+      expect(await client.get(`absent-${i}`)).toBeUndefined();
+      expect(recorder.count('search', 'echo', 'forward', 'answer')).toBe(0);
+      expect(recorder.count('lookup')).toBe(recorder.count('place'));
+      costs.add(recorder.count('lookup', 'place', 'relay'));
+    }
+    // Twice the distance of the home, which is this node itself for some keys.
+    expect(Math.min(...costs)).toBe(0);
+    expect(Math.max(...costs)).toBe(2 * farthest);
+    for (const cost of costs) expect(cost % 2).toBe(0);
+  });
+
+  it('[RT5] [V8] [O3] where homes can not tell: a search visits each node once, by at most two messages per link', async () => {
+    const recorder = new Recorder();
+    await using swarm = await start(nodes, topology, recorder);
+    // One that is a member and never states what it owns: no home can tell absence without a search.
+    const stranger = new Stranger('Xstranger1');
+    stranger.dial(swarm, nodes - 1);
+    stranger.greet(swarm);
+    const { id, incarnation } = await swarm.node(nodes - 1).inspect('node');
+    stranger.announce(swarm, { node: id as NodeId, incarnation: incarnation as number });
+    stranger.onMessage = (message) => {
+      if (message.type !== 'search') return;
+      const { asker, number, clock } = message;
+      const answered = [{ node: stranger.id, incarnation: 1 }];
+      stranger.send({ type: 'echo', asker, number, owner: null, clock, answered });
+    };
+    const client = await swarm.client(0);
+    await swarm.sleep(1000);
     recorder.clear();
     expect(await client.get('absent')).toBeUndefined();
-    const links = edgesOf(topology, nodes).length;
+    const links = edgesOf(topology, nodes).length + 1;
     expect(recorder.probes.toSorted((a, b) => a - b)).toEqual(Array.from({ length: nodes - 1 }, (_, i) => i + 1));
-    expect(recorder.count('search', 'echo')).toBeLessThanOrEqual(2 * links);
+    // The stranger's own echo is not recorded.
+    expect(recorder.count('search', 'echo')).toBeLessThanOrEqual(2 * links - 1);
     const perLink = new Map<string, number>();
-    for (const { node, link } of recorder.crossings) {
+    for (const { node, link, type } of recorder.crossings) {
+      if (type !== 'search' && type !== 'echo') continue;
       perLink.set(`${node}${link}`, (perLink.get(`${node}${link}`) ?? 0) + 1);
     }
     // No end of a link sends more than one message for the search.
     expect(Math.max(...perLink.values())).toBe(1);
+    // What the search did not find may be claimed, though the home is not settled.
+    const clients = await Promise.all(Array.from({ length: nodes }, (_, i) => swarm.client(i)));
+    await Promise.all(clients.map((other, i) => other.set('created', i)));
+    const values = await Promise.all(clients.map((other) => other.get('created')));
+    expect(new Set(values).size).toBe(1);
   });
 
   it('[RT3] no message outlives its hop limit; a known owner is reached on a shortest path', async () => {

@@ -56,6 +56,8 @@ function fieldArbitrary(field: AnyField): fc.Arbitrary<unknown> {
       return info;
     case 'node':
       return nodeId;
+    case 'bytes':
+      return fc.uint8Array({ maxLength: 300 });
     case 'nodes':
       return fc.array(fc.record({ node: nodeId, incarnation: integer }, { noNullPrototype: true }), { maxLength: 4 });
     case 'value':
@@ -166,6 +168,8 @@ function isRightField(field: AnyField, value: unknown): boolean {
             isNatural(pair['incarnation']),
         )
       );
+    case 'bytes':
+      return value instanceof Uint8Array;
     case 'value':
       return value instanceof Uint8Array && value.length > 0 && value.length <= VALUE_BYTES_MAX;
     case 'message': {

@@ -19,6 +19,7 @@ const KIND_TEXT: Readonly<Record<FieldKind, string>> = {
   info: 'map',
   node: 'node',
   nodes: 'array of [node, integer]',
+  bytes: 'bin',
   value: 'value',
   message: 'message in a bin',
 };

@@ -1,0 +1,79 @@
+/**
+ * What was executed for other nodes, so that nothing is executed twice whatever they resend (RULES D1). Each asking
+ * node numbers its requests and says which is its lowest one without an answer, its floor: results from the floor up
+ * are kept, so that the records are bounded by what an asking node has in flight.
+ */
+import type { NodeId } from './node-id.js';
+
+interface Origin<Result> {
+  incarnation: number;
+  floor: number;
+  /** About in the order of the numbers. */
+  readonly results: Map<number, Recorded<Result>>;
+}
+
+export interface Recorded<Result> {
+  readonly key: string;
+  readonly result: Result;
+}
+
+/** `new`: to be executed. `known`: was executed. `late`: below the floor, or of an earlier life; not to be executed. */
+export type Judged<Result> =
+  { readonly kind: 'new' } | { readonly kind: 'known'; readonly result: Result } | { readonly kind: 'late' };
+
+const NEW = { kind: 'new' } as const;
+const LATE = { kind: 'late' } as const;
+
+export class ExecutionRecord<Result> {
+  readonly #origins = new Map<NodeId, Origin<Result>>();
+
+  /** Results kept. */
+  get count(): number {
+    let count = 0;
+    for (const { results } of this.#origins.values()) count += results.size;
+    return count;
+  }
+
+  /** What is to become of a request. Results below its floor are forgotten. */
+  judge(from: NodeId, incarnation: number, floor: number, number: number): Judged<Result> {
+    const origin = this.#origins.get(from);
+    if (origin === undefined) {
+      if (number < floor) return LATE;
+      this.#origins.set(from, { incarnation, floor, results: new Map() });
+      return NEW;
+    }
+    if (incarnation < origin.incarnation) return LATE;
+    if (incarnation > origin.incarnation) {
+      origin.incarnation = incarnation;
+      origin.floor = 0;
+      origin.results.clear();
+    }
+    this.#raise(origin, floor);
+    if (number < origin.floor) return LATE;
+    const recorded = origin.results.get(number);
+    return recorded === undefined ? NEW : { kind: 'known', result: recorded.result };
+  }
+
+  /** After a request that was judged `new` has been executed. */
+  record(from: NodeId, number: number, key: string, result: Result): void {
+    this.#origins.get(from)?.results.set(number, { key, result });
+  }
+
+  /** The node is gone: none of its requests is accepted any more without being judged anew. */
+  forget(from: NodeId): void {
+    this.#origins.delete(from);
+  }
+
+  origins(): NodeId[] {
+    return [...this.#origins.keys()];
+  }
+
+  #raise(origin: Origin<Result>, floor: number): void {
+    if (floor <= origin.floor) return;
+    origin.floor = floor;
+    for (const number of origin.results.keys()) {
+      if (number >= floor) break;
+      origin.results.delete(number);
+    }
+  }
+}

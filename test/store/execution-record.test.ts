@@ -1,0 +1,43 @@
+import { describe, expect, it } from '@jest/globals';
+import { ExecutionRecord } from '../../src/store/execution-record.js';
+import type { NodeId } from '../../src/store/node-id.js';
+
+const A = 'A' as NodeId;
+
+describe('what was executed for other nodes', () => {
+  it('[D1] is answered again, not executed again', () => {
+    const record = new ExecutionRecord<string>();
+    expect(record.judge(A, 1, 5, 7)).toEqual({ kind: 'new' });
+    record.record(A, 7, 'k', 'first');
+    expect(record.judge(A, 1, 5, 7)).toEqual({ kind: 'known', result: 'first' });
+    expect(record.judge(A, 1, 5, 6)).toEqual({ kind: 'new' });
+  });
+
+  it('[D1] is forgotten below the floor, and refused there', () => {
+    const record = new ExecutionRecord<string>();
+    for (let number = 1; number <= 100; number += 1) {
+      expect(record.judge(A, 1, Math.max(1, number - 9), number).kind).toBe('new');
+      record.record(A, number, 'k', `result ${number}`);
+    }
+    expect(record.count).toBe(10);
+    expect(record.judge(A, 1, 91, 91)).toEqual({ kind: 'known', result: 'result 91' });
+    expect(record.judge(A, 1, 91, 90)).toEqual({ kind: 'late' });
+    // A floor that comes late does not lower it.
+    expect(record.judge(A, 1, 3, 90)).toEqual({ kind: 'late' });
+  });
+
+  it('[D1] begins anew with each life of the asking node, and refuses former lives', () => {
+    const record = new ExecutionRecord<string>();
+    record.judge(A, 10, 50, 50);
+    record.record(A, 50, 'k', 'old');
+    expect(record.judge(A, 11, 1, 50)).toEqual({ kind: 'new' });
+    expect(record.judge(A, 10, 50, 51)).toEqual({ kind: 'late' });
+    expect(record.count).toBe(0);
+    record.forget(A);
+    expect(record.origins()).toEqual([]);
+  });
+
+  it('[D1] a request below its own floor is not executed', () => {
+    expect(new ExecutionRecord<string>().judge(A, 1, 5, 4)).toEqual({ kind: 'late' });
+  });
+});
