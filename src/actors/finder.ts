@@ -283,7 +283,7 @@ export class Finder {
     this.#missed = message.missed;
     for (const owner of this.#answered.keys()) if (!this.#members.has(owner)) this.#answered.delete(owner);
     const overtaken = this.#overtaken();
-    for (const open of [...this.#open.values()]) {
+    for (const open of this.#open.values()) {
       const { owner, request } = open;
       if (owner === null) continue;
       if (!this.#members.has(owner)) {

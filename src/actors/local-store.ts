@@ -285,7 +285,7 @@ export class LocalStore {
       if (!message.members.some((member) => member.node === node)) this.#record.forget(node);
     }
     // Nobody waits any more for the word of a home of the former view: the entries are stated anew.
-    if (this.#registration.onMembers(message)) for (const key of [...this.#frozen.keys()]) this.#unfreeze(key);
+    if (this.#registration.onMembers(message)) for (const key of this.#frozen.keys()) this.#unfreeze(key);
     this.#discardAsks();
     // Where no member is a home there is nobody to confirm anything.
     if (this.#registration.isJoined) this.#tellJoined();
