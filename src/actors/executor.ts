@@ -7,10 +7,11 @@ import { HybridClock } from '../store/clock.js';
 import { Keyspace } from '../store/keyspace.js';
 import type { Entry, KeyspaceLimits } from '../store/keyspace.js';
 import type { NodeId } from '../store/node-id.js';
-import { formatStamp } from '../store/stamp.js';
+import { decodeInteger, encodeInteger } from '../store/integer-value.js';
+import { compareStamps, formatStamp, parseStamp } from '../store/stamp.js';
 import type { Stamp } from '../store/stamp.js';
 import { refused } from '../transport/message.js';
-import type { CacheRequest, ClientReply, MessageOf } from '../transport/message.js';
+import type { CacheRequest, ClientReply, MessageOf, RequestId } from '../transport/message.js';
 import type { Self } from './runtime/kind.js';
 
 interface Limits extends KeyspaceLimits {
@@ -19,11 +20,13 @@ interface Limits extends KeyspaceLimits {
   readonly tombstonesMax: number;
 }
 
+const OTHER_STAMP = 'the key has another stamp';
+
 export class Executor {
   readonly keyspace: Keyspace;
   /** Stamps are issued from it: whoever hears a time, tells it. */
   readonly clock: HybridClock;
-  readonly counts = { gets: 0, hits: 0, sets: 0, deletes: 0, overCapacity: 0 };
+  readonly counts = { gets: 0, hits: 0, sets: 0, deletes: 0, touches: 0, incrs: 0, conflicts: 0, overCapacity: 0 };
   readonly #node: NodeId;
   readonly #limits: Limits;
   readonly #onRemoved: (key: string) => void;
@@ -52,8 +55,20 @@ export class Executor {
   /** Null, and nothing has been done: the key is not here, and `isFinal` does not ask for an answer all the same. */
   execute(request: CacheRequest, isFinal: boolean): ClientReply | null {
     if (request.type === 'get') return this.#get(request, isFinal);
-    if (!isFinal && !this.knows(request.key)) return null;
-    return request.type === 'set' ? this.#set(request) : this.#delete(request);
+    const nowMs = this.#time.now();
+    const known = this.keyspace.peekAny(request.key, nowMs);
+    if (known === undefined && !isFinal) return null;
+    const entry = known?.isTombstone === true ? undefined : known;
+    switch (request.type) {
+      case 'set':
+        return this.#set(request, entry, nowMs);
+      case 'delete':
+        return this.#delete(request, entry, nowMs);
+      case 'touch':
+        return this.#touch(request, nowMs);
+      case 'incr':
+        return this.#incr(request, entry, nowMs);
+    }
   }
 
   /** Whether this node can say what became of the key: there is an entry, or the memory of a delete. */
@@ -86,29 +101,27 @@ export class Executor {
     return { type: 'value', id: request.id, meta, value: this.keyspace.read(entry) };
   }
 
-  #set(request: MessageOf<'set'>): ClientReply {
+  #set(request: MessageOf<'set'>, entry: Entry | undefined, nowMs: number): ClientReply {
     this.counts.sets += 1;
-    const { ttlMs } = request.options;
-    const nowMs = this.#time.now();
-    const time = this.clock.tick(this.#time.wallMs());
-    const expiresAtMs = ttlMs === undefined ? 0 : nowMs + ttlMs;
-    if (this.#tombstones.size > 0) this.#tombstones.delete(request.key);
-    if (!this.keyspace.set(request.key, request.value, time, this.#node, expiresAtMs, nowMs)) {
-      this.counts.overCapacity += 1;
-      return refused(request.id, 'OVER_CAPACITY', 'the entry is larger than what this node may store', null);
-    }
-    const meta = request.options.meta === true ? { stamp: formatStamp({ time, origin: this.#node }) } : null;
-    return { type: 'stored', id: request.id, meta };
+    const { id, key, value, options } = request;
+    const { ttlMs, if: condition, ifStamp } = options;
+    if (condition === 'absent' && entry !== undefined) return this.#conflict(id, entry, 'the key has a value');
+    if (condition === 'present' && entry === undefined) return this.#conflict(id, entry, 'the key has no value');
+    if (ifStamp !== undefined && !isStampOf(ifStamp, entry)) return this.#conflict(id, entry, OTHER_STAMP);
+    const time = this.#store(key, value, ttlMs === undefined ? 0 : nowMs + ttlMs, nowMs);
+    if (time === null) return this.#overCapacity(id);
+    return { type: 'stored', id, meta: options.meta === true ? { stamp: this.#stampOf(time) } : null };
   }
 
-  #delete(request: MessageOf<'delete'>): ClientReply {
+  #delete(request: MessageOf<'delete'>, entry: Entry | undefined, nowMs: number): ClientReply {
     this.counts.deletes += 1;
-    const nowMs = this.#time.now();
-    const existed = this.keyspace.peek(request.key, nowMs) !== undefined;
+    const { id, key, options } = request;
+    const { ifStamp } = options;
+    if (ifStamp !== undefined && !isStampOf(ifStamp, entry)) return this.#conflict(id, entry, OTHER_STAMP);
+    const existed = entry !== undefined;
     // Also where there was nothing: a copy that comes back from a partition or a disk is older (RULES T1).
-    const time = this.clock.tick(this.#time.wallMs());
-    this.#bury(request.key, time, nowMs);
-    return { type: 'deleted', id: request.id, existed };
+    this.#bury(key, this.clock.tick(this.#time.wallMs()), nowMs);
+    return { type: 'deleted', id, existed };
   }
 
   #bury(key: string, time: number, nowMs: number): void {
@@ -124,9 +137,61 @@ export class Executor {
     }
   }
 
+  /** The stamp stays: it is the id of the change that stored the value. */
+  #touch({ id, key, ttlMs }: MessageOf<'touch'>, nowMs: number): ClientReply {
+    this.counts.touches += 1;
+    const isPresent = this.keyspace.touch(key, ttlMs === 0 ? 0 : nowMs + ttlMs, nowMs);
+    return isPresent ? { type: 'stored', id, meta: null } : { type: 'missing', id };
+  }
+
+  /** An absent key counts as 0. What is there keeps its expiry. */
+  #incr(request: MessageOf<'incr'>, entry: Entry | undefined, nowMs: number): ClientReply {
+    this.counts.incrs += 1;
+    const { id, key, by, options } = request;
+    const { ttlMs } = options;
+    const former = entry === undefined ? 0 : decodeInteger(this.keyspace.read(entry));
+    if (former === null) return refused(id, 'TYPE', 'the value is no integer within 2^53', null);
+    const sum = former + by;
+    if (!Number.isSafeInteger(sum)) return refused(id, 'TYPE', 'the sum is no integer within 2^53', null);
+    const value = encodeInteger(sum);
+    const expiresAtMs = entry?.expiresAtMs ?? (ttlMs === undefined ? 0 : nowMs + ttlMs);
+    if (this.#store(key, value, expiresAtMs, nowMs) === null) return this.#overCapacity(id);
+    return { type: 'value', id, meta: null, value };
+  }
+
+  /** The time of the change, or null: there is no room for the entry, whatever else would go. */
+  #store(key: string, value: Uint8Array, expiresAtMs: number, nowMs: number): number | null {
+    const time = this.clock.tick(this.#time.wallMs());
+    if (!this.keyspace.set(key, value, time, this.#node, expiresAtMs, nowMs)) return null;
+    if (this.#tombstones.size > 0) this.#tombstones.delete(key);
+    return time;
+  }
+
+  #conflict(id: RequestId, entry: Entry | undefined, text: string): ClientReply {
+    this.counts.conflicts += 1;
+    return refused(id, 'CONFLICT', text, { stamp: entry === undefined ? null : formatStamp(stampOf(entry)) });
+  }
+
+  #overCapacity(id: RequestId): ClientReply {
+    this.counts.overCapacity += 1;
+    return refused(id, 'OVER_CAPACITY', 'the entry is larger than what this node may store', null);
+  }
+
+  #stampOf(time: number): string {
+    return formatStamp({ time, origin: this.#node });
+  }
+
   #metaOf(entry: Entry): { stamp: string; ttlMs: number | null } {
-    const stamp = formatStamp({ time: entry.time, origin: entry.origin });
+    const stamp = formatStamp(stampOf(entry));
     const ttlMs = entry.expiresAtMs === 0 ? null : Math.ceil(entry.expiresAtMs - this.#time.now());
     return { stamp, ttlMs };
   }
+}
+
+const stampOf = ({ time, origin }: Entry): Stamp => ({ time, origin });
+
+/** A stamp that can't be read is nobody's. */
+function isStampOf(text: string, entry: Entry | undefined): boolean {
+  const stamp = parseStamp(text);
+  return stamp !== null && entry !== undefined && compareStamps(stamp, stampOf(entry)) === 0;
 }

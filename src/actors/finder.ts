@@ -11,9 +11,10 @@
 import { HybridClock } from '../store/clock.js';
 import type { NodeId } from '../store/node-id.js';
 import { OwnerTable } from '../store/owner-table.js';
-import { refused } from '../transport/message.js';
+import { forCacheRequests, refused } from '../transport/message.js';
 import type { CacheRequest, Key, MessageOf } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
+import { isClaiming, isPlainSet } from './cache-request.js';
 import { finderMachine } from './finder-machine.js';
 import type { FinderEvent } from './finder-machine.js';
 import { refuseLeaving } from './leaving.js';
@@ -78,6 +79,8 @@ const REPLIES_OF: { readonly [T in CacheRequest['type']]: readonly string[] } = 
   get: ['value', 'missing'],
   set: ['stored'],
   delete: ['deleted'],
+  touch: ['stored', 'missing'],
+  incr: ['value'],
 };
 
 /** Pause before a home is asked again that could not tell: time for the view to settle. */
@@ -213,7 +216,7 @@ export class Finder {
       this.#forwardAll(lookup, owner, 0);
     } else if (owner === null && isComplete) {
       // Only a home can tell who of several may create the key (RULES O3).
-      if (lookup.waiting.some((open) => open.isCovered && !open.isSettled && isCreating(open.request))) {
+      if (lookup.waiting.some((open) => open.isCovered && !open.isSettled && isClaiming(open.request))) {
         this.#locate(lookup, true);
       } else this.#conclude(lookup, false);
     } else {
@@ -503,7 +506,7 @@ export class Finder {
       if (open.isSettled) continue;
       // After a search only those that it covered: the home grants to them what it could not grant without it.
       if (!isSearched) open.isCovered = true;
-      isClaim ||= open.isCovered && isCreating(open.request);
+      isClaim ||= open.isCovered && isClaiming(open.request);
     }
     lookup.againAtMs = this.#self.now() + LOCATE_AGAIN_MS;
     this.#tickBy(lookup.againAtMs);
@@ -534,7 +537,7 @@ export class Finder {
       const open = lookup.waiting[at] as Open;
       if (open.isSettled) continue;
       if (!open.isCovered) break;
-      if (this.#missed > 0 && open.request.type !== 'set') {
+      if (this.#missed > 0 && !isPlainSet(open.request)) {
         // It may be at a member that vanished; a plain set is stored, and merged when that member returns (C4, C6).
         this.#refuseUnknown(open, 'not found, but a member of the swarm is missing and may have it');
         continue;
@@ -561,7 +564,7 @@ export class Finder {
   /** There is no home, or none with room, that could keep two nodes from creating the key. */
   #refuseCreation(lookup: Lookup): void {
     for (const open of lookup.waiting) {
-      if (!open.isCovered || !isCreating(open.request) || !this.#take(open)) continue;
+      if (!open.isCovered || !isClaiming(open.request) || !this.#take(open)) continue;
       this.#counts.directoryFull += 1;
       const text = 'the directory has no room for the key';
       open.asker.tell(refused(open.request.id, 'OVER_CAPACITY', text, { where: 'directory' }), this.#self.ref);
@@ -580,11 +583,6 @@ export class Finder {
     this.#tickAtMs = atMs;
     this.#timer = this.#self.after(Math.max(1, atMs - this.#self.now()), { type: 'tick' });
   }
-}
-
-/** What may leave an entry, or the memory of a delete, where there was nothing. */
-function isCreating(request: CacheRequest): boolean {
-  return request.type !== 'get';
 }
 
 const on = Finder.prototype;
@@ -609,25 +607,19 @@ export const finderKind = defineKind({
   tables: {
     joining: {
       ...common,
-      get: on.onRequestTooEarly,
-      set: on.onRequestTooEarly,
-      delete: on.onRequestTooEarly,
+      ...forCacheRequests(on.onRequestTooEarly),
       serve: on.onServe,
       drain: on.onDrain,
     },
-    serving: { ...common, get: on.onRequest, set: on.onRequest, delete: on.onRequest, serve: drop, drain: on.onDrain },
+    serving: { ...common, ...forCacheRequests(on.onRequest), serve: drop, drain: on.onDrain },
     draining: {
       ...common,
-      get: on.onRequestDraining,
-      set: on.onRequestDraining,
-      delete: on.onRequestDraining,
+      ...forCacheRequests(on.onRequestDraining),
       serve: drop,
       drain: drop,
     },
     closed: {
-      get: refuse,
-      set: refuse,
-      delete: refuse,
+      ...forCacheRequests(refuse),
       absent: drop,
       located: drop,
       concluded: drop,

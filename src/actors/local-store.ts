@@ -12,9 +12,10 @@ import { KeyHasher, sameHash } from '../store/key-hash.js';
 import type { KeyHash } from '../store/key-hash.js';
 import type { NodeId } from '../store/node-id.js';
 import { OwnedKeys } from '../store/owned-keys.js';
-import { refused } from '../transport/message.js';
+import { forCacheRequests, refused } from '../transport/message.js';
 import type { CacheRequest, ClientReply, Key, MessageOf } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
+import { isClaiming, isCreating } from './cache-request.js';
 import { Executor } from './executor.js';
 import { refuseLeaving } from './leaving.js';
 import { localStoreMachine } from './local-store-machine.js';
@@ -251,7 +252,7 @@ export class LocalStore {
     if (isClaimed) this.#forgetAsk(key);
     let executed = 0;
     for (const { request, asker } of requests) {
-      if (!this.#executor.knows(key) && claim === null && isWrite(request)) break;
+      if (claim === null && isClaiming(request) && !this.#executor.knows(key)) break;
       asker.tell(this.#executor.execute(request, true) as ClientReply, this.#self.ref);
       // At once: the next one may make room by removing the entry again.
       if (claim !== null && this.#owned.claimOf(key) === null && this.#executor.knows(key)) {
@@ -271,7 +272,7 @@ export class LocalStore {
   /** While draining nothing new is created: it would be lost. */
   onConcludeDraining(message: Conclude): void {
     const requests = message.requests.filter(({ request, asker }) => {
-      if (request.type !== 'set') return true;
+      if (!isCreating(request)) return true;
       asker.tell(refuseLeaving(request.id), this.#self.ref);
       return false;
     });
@@ -637,9 +638,7 @@ function samePair(a: Pair, b: Pair): boolean {
 
 const on = LocalStore.prototype;
 const serving = {
-  get: on.onRequest,
-  set: on.onRequest,
-  delete: on.onRequest,
+  ...forCacheRequests(on.onRequest),
   forward: on.onForward,
   locate: on.onLocate,
   place: on.onPlace,
@@ -666,9 +665,7 @@ export const localStoreKind = defineKind({
   create: (self: Self<LocalStoreMessage, LocalStoreEvent>, args: Args) => new LocalStore(self, args),
   tables: {
     recovering: {
-      get: stash,
-      set: stash,
-      delete: stash,
+      ...forCacheRequests(stash),
       forward: stash,
       locate: stash,
       place: stash,
@@ -691,9 +688,7 @@ export const localStoreKind = defineKind({
     ready: serving,
     draining: { ...serving, conclude: on.onConcludeDraining, drain: drop },
     closed: {
-      get: refuse,
-      set: refuse,
-      delete: refuse,
+      ...forCacheRequests(refuse),
       forward: drop,
       locate: drop,
       place: drop,

@@ -4,11 +4,12 @@
  * not read costs at most its backlog and is then closed with a reason; what one client sends disturbs no other.
  */
 import { parseTime, timeOfMs } from '../store/stamp.js';
-import { CLOSE, PROTOCOL_MAX, PROTOCOL_MIN, refused } from '../transport/message.js';
+import { CLOSE, forCacheRequests, forRequests, PROTOCOL_MAX, PROTOCOL_MIN, refused } from '../transport/message.js';
 import type { CacheRequest, ClientReply, ClientRequest, Malformed, MessageOf } from '../transport/message.js';
 import type { Link, LinkHandler } from '../transport/link.js';
 import type { ClientWire, Wires } from '../transport/wire.js';
 import type { Addresses } from './addresses.js';
+import { faultOf } from './cache-request.js';
 import { LEAVING_RETRY_MS, refuseLeaving } from './leaving.js';
 import type { BadFrame, Observe, SessionMessage } from './message.js';
 import { defineKind, drop, stash } from './runtime/kind.js';
@@ -135,9 +136,8 @@ export class Session {
 
   onCacheRequest(request: CacheRequest): void {
     if (this.#inFlight >= this.#args.settings.inFlightMax) return this.#refuseTooMany(request);
-    if (request.type === 'set' && request.options.ttlMs !== undefined && request.options.ttlMs <= 0) {
-      return this.#send(refused(request.id, 'BAD_REQUEST', 'ttlMs must be above 0', null));
-    }
+    const fault = faultOf(request);
+    if (fault !== null) return this.#send(refused(request.id, 'BAD_REQUEST', fault, null));
     this.#inFlight += 1;
     this.#args.counts.requests += 1;
     this.#args.addresses.finder.tell(request, this.#self.ref);
@@ -290,62 +290,37 @@ export const sessionKind = defineKind({
   tables: {
     starting: {
       ...always,
-      hello: stash,
-      get: stash,
-      set: stash,
-      delete: stash,
-      ping: stash,
-      inspect: stash,
+      ...forRequests(stash),
       malformed: stash,
     },
     greeting: {
       ...always,
+      ...forRequests(on.onUnauthenticated),
       hello: on.onHello,
-      get: on.onUnauthenticated,
-      set: on.onUnauthenticated,
-      delete: on.onUnauthenticated,
-      ping: on.onUnauthenticated,
-      inspect: on.onUnauthenticated,
       malformed: on.onUnauthenticated,
     },
     open: {
       ...always,
       hello: on.onHello,
-      get: on.onCacheRequest,
-      set: on.onCacheRequest,
-      delete: on.onCacheRequest,
+      ...forCacheRequests(on.onCacheRequest),
       ping: on.onPing,
       inspect: on.onInspect,
       malformed: on.onMalformed,
     },
     slow: {
       ...always,
-      hello: stash,
-      get: stash,
-      set: stash,
-      delete: stash,
-      ping: stash,
-      inspect: stash,
+      ...forRequests(stash),
       malformed: stash,
     },
     draining: {
       ...always,
-      hello: on.onDrainingRequest,
-      get: on.onDrainingRequest,
-      set: on.onDrainingRequest,
-      delete: on.onDrainingRequest,
+      ...forRequests(on.onDrainingRequest),
       ping: on.onPing,
-      inspect: on.onDrainingRequest,
       malformed: on.onMalformed,
       drain: drop,
     },
     closed: {
-      hello: drop,
-      get: drop,
-      set: drop,
-      delete: drop,
-      ping: drop,
-      inspect: drop,
+      ...forRequests(drop),
       malformed: drop,
       welcome: drop,
       value: drop,

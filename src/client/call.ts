@@ -3,7 +3,7 @@
  * nothing of connections.
  */
 import { packValue, unpackValue } from '../transport/msgpack.js';
-import type { Bytes, ClientReply, Info, Key, MessageOf } from '../transport/message.js';
+import type { Bytes, CacheRequest, ClientReply, Info, Key, MessageOf } from '../transport/message.js';
 import { SwarmError, refusalCode } from './errors.js';
 
 export interface Entry<T = unknown> {
@@ -14,7 +14,9 @@ export interface Entry<T = unknown> {
   readonly ttlMs: number | null;
 }
 
-export type Request = MessageOf<'get' | 'set' | 'delete' | 'ping' | 'inspect'>;
+export type Request = CacheRequest | MessageOf<'ping' | 'inspect'>;
+
+const WRITES: ReadonlySet<Request['type']> = new Set(['set', 'delete', 'touch', 'incr']);
 
 /** A request and whoever waits for it. */
 export interface Call {
@@ -72,6 +74,19 @@ export function readDeleted(reply: ClientReply, resolve: (existed: boolean) => v
   return reply.type === 'deleted';
 }
 
+export function readTouched(reply: ClientReply, resolve: (isPresent: boolean) => void): boolean {
+  if (reply.type !== 'stored' && reply.type !== 'missing') return false;
+  resolve(reply.type === 'stored');
+  return true;
+}
+
+export function readCount(reply: ClientReply, resolve: (sum: number) => void): boolean {
+  const sum = reply.type === 'value' ? unpacked(reply.value) : null;
+  if (typeof sum !== 'number') return false;
+  resolve(sum);
+  return true;
+}
+
 export function readReport(reply: ClientReply, resolve: (info: Info) => void): boolean {
   if (reply.type === 'report') resolve(reply.info);
   return reply.type === 'report';
@@ -110,8 +125,13 @@ export function checkedTtl(ttlMs: number): number {
   throw new SwarmError('BAD_REQUEST', 'ttlMs is a whole number of milliseconds above 0');
 }
 
+export function checkedInteger(by: number): number {
+  if (Number.isSafeInteger(by)) return by;
+  throw new SwarmError('BAD_REQUEST', 'an integer within 2^53 can be added, nothing else');
+}
+
 export function isWrite({ request }: Call): boolean {
-  return request.type === 'set' || request.type === 'delete';
+  return WRITES.has(request.type);
 }
 
 /** A write that was sent: nobody here knows whether it took effect. */

@@ -8,22 +8,27 @@ import { CLOSE, PROTOCOL_MAX } from '../transport/message.js';
 import type { ClientReply, Info, Key, MessageOf } from '../transport/message.js';
 import {
   aborted,
+  checkedInteger,
   checkedKey,
   checkedTtl,
   closedUnknown,
   isApplicable,
   isWrite,
   packed,
+  readCount,
   readDeleted,
   readEntry,
   readReport,
   readStored,
+  readTouched,
   readValue,
   refusalOf,
   unknown,
 } from './call.js';
 import type { Call, Entry, Read, Request } from './call.js';
 import { Connection } from './connection.js';
+import { outcomesOf } from './outcome.js';
+import type { Outcome } from './outcome.js';
 import { SwarmError } from './errors.js';
 import type { OpenSocket, SocketConstructor } from './socket.js';
 import { systemTimers } from './timers.js';
@@ -81,8 +86,21 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface SetOptions extends CallOptions {
+/** Conditions: where one doesn't hold, nothing is done, and the request fails with CONFLICT, `info.stamp` being the key's. */
+export interface DeleteOptions extends CallOptions {
+  /** Only if the key has the value of this stamp: what `getEntry` or `set` told. Makes a retry of one's own safe. */
+  readonly ifStamp?: string;
+}
+
+export interface SetOptions extends DeleteOptions {
   /** The value expires after this long. Without it, it doesn't. */
+  readonly ttlMs?: number;
+  /** Only if the key has no value, or only if it has one. */
+  readonly if?: 'absent' | 'present';
+}
+
+export interface IncrOptions extends CallOptions {
+  /** Where the key is created, it expires after this long. One that exists keeps its expiry. */
   readonly ttlMs?: number;
 }
 
@@ -217,13 +235,18 @@ export class Client {
    * functions and symbols are refused with BAD_REQUEST. Resolves with the stamp of the change.
    */
   set(key: Key, value: unknown, options: SetOptions = {}): Promise<{ readonly stamp: string }> {
-    const { ttlMs } = options;
+    const { ttlMs, if: condition, ifStamp } = options;
     return this.#ask(
       (id) => ({
         type: 'set',
         id,
         key: checkedKey(key),
-        options: ttlMs === undefined ? { meta: true } : { meta: true, ttlMs: checkedTtl(ttlMs) },
+        options: {
+          meta: true,
+          ...(ttlMs === undefined ? {} : { ttlMs: checkedTtl(ttlMs) }),
+          ...(condition === undefined ? {} : { if: condition }),
+          ...(ifStamp === undefined ? {} : { ifStamp }),
+        },
         value: packed(value),
       }),
       readStored,
@@ -232,8 +255,60 @@ export class Client {
   }
 
   /** Resolves with whether the key had a value. */
-  delete(key: Key, options: CallOptions = {}): Promise<boolean> {
-    return this.#ask((id) => ({ type: 'delete', id, key: checkedKey(key), options: {} }), readDeleted, options);
+  delete(key: Key, options: DeleteOptions = {}): Promise<boolean> {
+    const { ifStamp } = options;
+    const given = ifStamp === undefined ? {} : { ifStamp };
+    return this.#ask((id) => ({ type: 'delete', id, key: checkedKey(key), options: given }), readDeleted, options);
+  }
+
+  /** Lets the value expire after `ttlMs`, or never: 0. Resolves with whether there is one; value and stamp stay. */
+  touch(key: Key, ttlMs: number, options: CallOptions = {}): Promise<boolean> {
+    return this.#ask(
+      (id) => ({ type: 'touch', id, key: checkedKey(key), ttlMs: ttlMs === 0 ? 0 : checkedTtl(ttlMs) }),
+      readTouched,
+      options,
+    );
+  }
+
+  /**
+   * Adds `by` to an integer within 2^53 and resolves with the sum. A key without value counts as 0. Fails with TYPE
+   * where the value is no such integer, or the sum would be none.
+   */
+  incr(key: Key, by = 1, options: IncrOptions = {}): Promise<number> {
+    const { ttlMs } = options;
+    return this.#ask(
+      (id) => ({
+        type: 'incr',
+        id,
+        key: checkedKey(key),
+        by: checkedInteger(by),
+        options: ttlMs === undefined ? {} : { ttlMs: checkedTtl(ttlMs) },
+      }),
+      readCount,
+      options,
+    );
+  }
+
+  /** As `get`, for many keys in one frame (of more than the node takes at once, in several). One outcome for each. */
+  getMany<T = unknown>(keys: Iterable<Key>, options: CallOptions = {}): Promise<Outcome<T | undefined>[]> {
+    return outcomesOf(keys, (key) => this.get<T>(key, options));
+  }
+
+  /** As `set`, for many keys. The options are for all of them; of two entries with one key the later one stays. */
+  setMany(
+    entries: Iterable<readonly [Key, unknown]>,
+    options: Omit<SetOptions, 'ifStamp'> = {},
+  ): Promise<Outcome<{ readonly stamp: string }>[]> {
+    const list = [...entries];
+    return outcomesOf(
+      list.map(([key]) => key),
+      (key, i) => this.set(key, list[i]?.[1], options),
+    );
+  }
+
+  /** As `delete`, for many keys. */
+  deleteMany(keys: Iterable<Key>, options: CallOptions = {}): Promise<Outcome<boolean>[]> {
+    return outcomesOf(keys, (key) => this.delete(key, options));
   }
 
   /** Resolves with the time from here to the node and back, in milliseconds. */
@@ -412,6 +487,7 @@ export class Client {
   /** False if the reply is none to the request. */
   #settle(call: Call, reply: ClientReply): boolean {
     if (reply.type === 'refused') {
+      this.#observe(reply.info?.['stamp']);
       this.#reject(call, refusalOf(call, reply));
       return true;
     }

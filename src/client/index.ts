@@ -14,7 +14,17 @@ export function connect(urls: string | readonly string[], options: ConnectOption
   return connectBy(openNodeSocket, urls, options);
 }
 
-export type { CallOptions, Client, ClientStatus, ConnectOptions, SetOptions, StatusChange } from './client.js';
+export type {
+  CallOptions,
+  Client,
+  ClientStatus,
+  ConnectOptions,
+  DeleteOptions,
+  IncrOptions,
+  SetOptions,
+  StatusChange,
+} from './client.js';
+export type { Outcome } from './outcome.js';
 export type { Entry } from './call.js';
 export { SwarmError } from './errors.js';
 export type { ErrorCode } from './errors.js';

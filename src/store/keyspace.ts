@@ -185,6 +185,17 @@ export class Keyspace {
     return true;
   }
 
+  /** Changes when the entry expires; it counts as used. Whether it was there. */
+  touch(key: string, expiresAtMs: number, nowMs: number): boolean {
+    const item = present(this.#items.get(key), nowMs);
+    if (item === undefined || item.isTombstone) return false;
+    this.#expiries.remove(item);
+    item.isUsed = true;
+    item.expiresAtMs = expiresAtMs;
+    if (expiresAtMs !== 0) this.#expiries.add(item);
+    return true;
+  }
+
   /** Removes the entry or tombstone, of which `onRemoved` does not hear. Whether there was one that had not expired. */
   delete(key: string, nowMs: number): boolean {
     const item = this.#items.get(key);

@@ -7,7 +7,7 @@
 import type { NodeId, NodeRef } from '../store/node-id.js';
 import { FrameReader } from './frame-reader.js';
 import type { FrameWriter } from './frame-writer.js';
-import { VALUE_DEPTH_MAX } from './message.js';
+import { CACHE_REQUESTS, VALUE_DEPTH_MAX } from './message.js';
 import type {
   Bytes,
   ClientReply,
@@ -51,7 +51,7 @@ const PLANS: Readonly<Record<Direction, PlansByTag>> = {
 };
 /** What travels within a message: what the owner of a key is asked, and any reply. */
 const INNER_PLANS = plansByTag(
-  (plan) => plan.form === 'reply' || (plan.form === 'request' && plan.fields.some((field) => field.kind === 'key')),
+  (plan) => plan.form === 'reply' || (CACHE_REQUESTS as readonly string[]).includes(plan.name),
 );
 /** From here on a tag is routed, whether this version knows it or not. */
 const ROUTED_TAG_MIN = Math.min(...ROW_PLANS.filter((plan) => plan.form === 'routed').map((plan) => plan.tag));
@@ -144,6 +144,7 @@ function writeField(writer: FrameWriter, field: FieldPlan, value: unknown): void
       writer.text(value as string);
       return;
     case 'integer':
+    case 'signed':
       writer.integer(value as number);
       return;
     case 'boolean':
@@ -378,6 +379,10 @@ class Decoder {
       case 'integer': {
         const value = reader.readInteger();
         return value >= 0 ? value : this.#faultField(field, 'an integer from 0 to 2^53 - 1 is expected');
+      }
+      case 'signed': {
+        const value = reader.readInteger();
+        return Number.isNaN(value) ? this.#faultField(field, 'an integer within 2^53 is expected') : value;
       }
       case 'boolean':
         return reader.readBoolean() ?? this.#faultField(field, 'a boolean is expected');

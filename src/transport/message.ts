@@ -31,6 +31,8 @@ export interface FieldTypes {
   text: string;
   /** 0 to 2^53 - 1; an integral float is accepted. */
   integer: number;
+  /** The same with those below 0. */
+  signed: number;
   boolean: boolean;
   info: Info;
   /** uint64 on the wire. */
@@ -126,8 +128,15 @@ export const MESSAGES = {
   // Requests of clients.
   hello: request(1, options({ protocol: 'integer', token: 'text', client: 'text', clock: 'text' })),
   get: request(2, field('key', 'key'), options({ meta: 'boolean' })),
-  set: request(3, field('key', 'key'), options({ ttlMs: 'integer', meta: 'boolean' }, false), field('value', 'value')),
-  delete: request(4, field('key', 'key'), options({})),
+  set: request(
+    3,
+    field('key', 'key'),
+    options({ ttlMs: 'integer', if: 'text', ifStamp: 'text', meta: 'boolean' }, false),
+    field('value', 'value'),
+  ),
+  delete: request(4, field('key', 'key'), options({ ifStamp: 'text' })),
+  touch: request(5, field('key', 'key'), field('ttlMs', 'integer')),
+  incr: request(6, field('key', 'key'), field('by', 'signed'), options({ ttlMs: 'integer' })),
   ping: request(12),
   inspect: request(13, field('what', 'text')),
 
@@ -288,14 +297,30 @@ export type Message = MessageOf<MessageName>;
 
 export type RoutedName = NamesOf<'routed'>;
 
-/** One decision for every routed message: for those who treat them alike. */
-export const forRouted = <const Decision>(decision: Decision): { readonly [N in RoutedName]: Decision } => {
-  const names = (Object.keys(MESSAGES) as MessageName[]).filter((name) => MESSAGES[name].form === 'routed');
-  return Object.fromEntries(names.map((name) => [name, decision])) as { [N in RoutedName]: Decision };
-};
+export type RequestName = NamesOf<'request'>;
 
 /** Requests that are answered by the owner of a key. */
-export type CacheRequest = MessageOf<'get' | 'set' | 'delete'>;
+export const CACHE_REQUESTS = ['get', 'set', 'delete', 'touch', 'incr'] as const;
+export type CacheRequestName = (typeof CACHE_REQUESTS)[number];
+export type CacheRequest = MessageOf<CacheRequestName>;
+
+// One decision for many messages: for those who treat them alike.
+
+export const forRouted = <const Decision>(decision: Decision): { readonly [N in RoutedName]: Decision } =>
+  forNames(namesOf('routed'), decision);
+export const forRequests = <const Decision>(decision: Decision): { readonly [N in RequestName]: Decision } =>
+  forNames(namesOf('request'), decision);
+export const forCacheRequests = <const Decision>(decision: Decision): { readonly [N in CacheRequestName]: Decision } =>
+  forNames(CACHE_REQUESTS, decision);
+
+const namesOf = <F extends Form>(form: F): NamesOf<F>[] =>
+  (Object.keys(MESSAGES) as MessageName[]).filter((name): name is NamesOf<F> => MESSAGES[name].form === form);
+
+const forNames = <N extends string, Decision>(
+  names: readonly N[],
+  decision: Decision,
+): { readonly [K in N]: Decision } =>
+  Object.fromEntries(names.map((name) => [name, decision])) as { readonly [K in N]: Decision };
 
 /** A routed message that is not for this node: passed on as it came, but for its hop count. */
 export interface Relay {

@@ -147,6 +147,8 @@ function jsonToField(json: unknown, field: FieldPlan, limits: DecodeLimits): unk
       return typeof json === 'string' ? json : new Fault('text is expected');
     case 'integer':
       return isId(json) ? json + 0 : new Fault('an integer from 0 to 2^53 - 1 is expected');
+    case 'signed':
+      return Number.isSafeInteger(json) ? (json as number) + 0 : new Fault('an integer within 2^53 is expected');
     case 'boolean':
       return typeof json === 'boolean' ? json : new Fault('a boolean is expected');
     case 'options':

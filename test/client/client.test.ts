@@ -74,6 +74,59 @@ describe('commands', () => {
     }
   });
 
+  it('asks for many keys in one frame, and one refusal does not hide the others', async () => {
+    const client = await open();
+    expect(await client.setMany(Object.entries({ a: 1, b: 2 }), { ttlMs: 5000 })).toMatchObject([
+      { key: 'a', value: { stamp: expect.any(String) }, error: null },
+      { key: 'b', value: { stamp: expect.any(String) }, error: null },
+    ]);
+    expect(await client.getMany(['b', '', 'c', 'a', 'b'])).toEqual([
+      { key: 'b', value: 2, error: null },
+      { key: '', value: undefined, error: expect.objectContaining({ code: 'BAD_REQUEST' }) },
+      { key: 'c', value: undefined, error: null },
+      { key: 'a', value: 1, error: null },
+      { key: 'b', value: 2, error: null },
+    ]);
+    expect(await client.deleteMany(new Set(['a', 'c']))).toEqual([
+      { key: 'a', value: true, error: null },
+      { key: 'c', value: false, error: null },
+    ]);
+    expect(await client.getMany([])).toEqual([]);
+    expect(node.frames.map(keysOf)).toEqual([
+      ['a', 'b'],
+      ['b', 'c', 'a', 'b'],
+      ['a', 'c'],
+    ]);
+  });
+
+  it('splits many keys by the limits of the node', async () => {
+    node.limits = { ...LIMITS, inFlightMax: 10 };
+    const client = await open();
+    const keys = Array.from({ length: 25 }, (_, i) => `k${i}`);
+    const outcomes = await client.getMany(keys);
+    expect(outcomes.map(({ key }) => key)).toEqual(keys);
+    expect(node.frames.map((frame) => frame.length)).toEqual([10, 10, 5]);
+  });
+
+  it('refuses what can not be counted or awaited, without a word to the node', async () => {
+    const client = await open();
+    for (const by of [1.5, NaN, 2 ** 53]) expect(await codeOf(client.incr('k', by))).toBe('BAD_REQUEST');
+    for (const ttlMs of [-1, 0.5]) expect(await codeOf(client.touch('k', ttlMs))).toBe('BAD_REQUEST');
+    expect(node.requests).toEqual([]);
+  });
+
+  it('takes a count or a touch whose answer was lost for what may have been done', async () => {
+    node.answer = silent;
+    const client = await open();
+    const lost = Promise.all([failure(client.incr('n')), failure(client.touch('n', 5))]);
+    await until(() => node.requests.length === 2);
+    node.session.socket.terminate();
+    expect(await lost).toMatchObject([
+      { code: 'UNKNOWN', maybeApplied: true },
+      { code: 'UNKNOWN', maybeApplied: true },
+    ]);
+  });
+
   it('tells a stored nil from a missing key, and stores undefined as nil', async () => {
     const client = await open();
     expect(await client.get('k')).toBeUndefined();

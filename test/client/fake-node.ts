@@ -132,7 +132,7 @@ export function storeAnswer(): Answer {
         return { type: 'pong', id };
       case 'inspect':
         return { type: 'report', id, info: { what: request.what } };
-      case 'hello':
+      default:
         return null;
     }
   };

@@ -50,6 +50,8 @@ function fieldArbitrary(field: AnyField): fc.Arbitrary<unknown> {
       return text;
     case 'integer':
       return integer;
+    case 'signed':
+      return fc.maxSafeInteger().map((n) => n + 0);
     case 'boolean':
       return fc.boolean();
     case 'info':
@@ -72,9 +74,9 @@ function fieldArbitrary(field: AnyField): fc.Arbitrary<unknown> {
   }
 }
 
-const isInner = (row: Row): boolean =>
-  row.form === 'reply' || (row.form === 'request' && row.fields.some((field) => field.kind === 'key'));
-const innerNames = rows.filter(([, row]) => isInner(row)).map(([name]) => name);
+const isInner = (name: MessageName): boolean =>
+  MESSAGES[name].form === 'reply' || ['get', 'set', 'delete', 'touch', 'incr'].includes(name);
+const innerNames = rows.map(([name]) => name).filter(isInner);
 
 export function messageArbitrary(name: MessageName): fc.Arbitrary<Message> {
   const row: Row = MESSAGES[name];
@@ -151,6 +153,8 @@ function isRightField(field: AnyField, value: unknown): boolean {
       return typeof value === 'string';
     case 'integer':
       return isNatural(value);
+    case 'signed':
+      return isInteger(value);
     case 'boolean':
       return typeof value === 'boolean';
     case 'info':
@@ -173,8 +177,7 @@ function isRightField(field: AnyField, value: unknown): boolean {
     case 'value':
       return value instanceof Uint8Array && value.length > 0 && value.length <= VALUE_BYTES_MAX;
     case 'message': {
-      const inner: Row | undefined = isObject(value) ? MESSAGES[value['type'] as MessageName] : undefined;
-      return inner !== undefined && isInner(inner) && wrongWith(value) === null;
+      return isObject(value) && wrongWith(value) === null && isInner(value['type'] as MessageName);
     }
   }
 }

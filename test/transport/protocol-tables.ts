@@ -15,6 +15,7 @@ const KIND_TEXT: Readonly<Record<FieldKind, string>> = {
   key: 'key',
   text: 'text',
   integer: 'integer',
+  signed: 'integer of either sign',
   boolean: 'boolean',
   info: 'map',
   node: 'node',
