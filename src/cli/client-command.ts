@@ -116,6 +116,12 @@ export function countOption(name: string, min: number, max: number): (text: stri
   };
 }
 
+/** The stamp that a condition met, for the next attempt. */
+function stampOf(error: unknown): string {
+  const stamp = (error as { info?: { stamp?: unknown } | null }).info?.stamp;
+  return typeof stamp === 'string' ? `: its stamp is ${stamp}` : '';
+}
+
 /** The same failure with what to do about it. */
 function advised(error: unknown): unknown {
   const code = codeOf(error);
@@ -123,6 +129,8 @@ function advised(error: unknown): unknown {
   switch (code) {
     case 'UNAUTHENTICATED':
       return failure(EXIT.failed, `UNAUTHENTICATED: ${message}: give the token by --token-file or SWARMBUS_TOKEN`);
+    case 'CONFLICT':
+      return failure(EXIT.failed, `CONFLICT: ${message}${stampOf(error)}`);
     case 'BUSY':
     case 'DRAINING':
     case 'TIMEOUT':

@@ -9,7 +9,10 @@ import type { Client, ConnectOptions } from '../client/index.js';
 import type { NodeOptions, RunningNode } from '../node.js';
 
 /** What commands ask of a client. */
-export type SwarmClient = Pick<Client, 'get' | 'getEntry' | 'set' | 'delete' | 'ping' | 'inspect' | 'close'>;
+export type SwarmClient = Pick<
+  Client,
+  'get' | 'getEntry' | 'getMany' | 'set' | 'delete' | 'deleteMany' | 'touch' | 'incr' | 'ping' | 'inspect' | 'close'
+>;
 
 /** A stream that a person may be looking at. */
 export interface Output extends NodeJS.WritableStream {

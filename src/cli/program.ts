@@ -16,9 +16,11 @@ interface CommandRow {
 
 const COMMANDS: readonly CommandRow[] = [
   { name: 'node', summary: 'run a node', load: async () => (await import('./node.js')).nodeCommand },
-  { name: 'get', summary: 'print the value of a key', load: async () => (await import('./entry.js')).getCommand },
+  { name: 'get', summary: 'print the values of keys', load: async () => (await import('./entry.js')).getCommand },
   { name: 'set', summary: 'store a value under a key', load: async () => (await import('./entry.js')).setCommand },
-  { name: 'delete', summary: 'delete a key', load: async () => (await import('./entry.js')).deleteCommand },
+  { name: 'delete', summary: 'delete keys', load: async () => (await import('./entry.js')).deleteCommand },
+  { name: 'touch', summary: 'change when a key expires', load: async () => (await import('./entry.js')).touchCommand },
+  { name: 'incr', summary: 'add to an integer', load: async () => (await import('./entry.js')).incrCommand },
   {
     name: 'ping',
     summary: 'measure the way to a node and back',

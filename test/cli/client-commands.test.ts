@@ -98,6 +98,89 @@ describe('delete', () => {
   });
 });
 
+describe('several keys', () => {
+  it('get a line each; what has none is named, and the exit code is the worst of them', async () => {
+    const outside = fakeOutside();
+    outside.store.set('a', { value: [1], ttlMs: null }).set('b', { value: 'x', ttlMs: null });
+    expect(await run(['get', 'a', 'b'], outside)).toBe(0);
+    expect(await run(['get', 'b', 'c', 'a'], outside)).toBe(4);
+    expect(await run(['delete', 'a', 'c'], outside)).toBe(4);
+    expect(outside.out().split('\n')).toEqual([
+      '{"key":"a","value":[1]}',
+      '{"key":"b","value":"x"}',
+      '{"key":"b","value":"x"}',
+      '{"key":"a","value":[1]}',
+      'deleted: a',
+      '',
+    ]);
+    expect(outside.err()).toBe('swarmbus: missing: c\nswarmbus: missing: c\n');
+    expect(outside.store.size).toBe(1);
+  });
+
+  it('do not hide each other when one is refused', async () => {
+    const getMany = (async () => [
+      { key: 'a', value: undefined, error: swarmError('TIMEOUT', 'no answer in time') },
+      { key: 'b', value: 1, error: null },
+      { key: 'c', value: undefined, error: null },
+    ]) as unknown as SwarmClient['getMany'];
+    expect(await runCommand(['get', 'a', 'b', 'c'], { client: { getMany } })).toEqual({
+      code: 1,
+      out: '{"key":"b","value":1}\n',
+      err: 'swarmbus: a: TIMEOUT: no answer in time\nswarmbus: missing: c\n',
+    });
+  });
+
+  it.each([
+    ['get', 'a', 'b', '--raw'],
+    ['get', 'a', ''],
+    ['delete', 'a', 'b', '--if-stamp', 's'],
+  ])('refuses %j', async (...args) => {
+    expect(await runCommand(args)).toMatchObject({ code: 2, out: '' });
+  });
+});
+
+describe('conditions', () => {
+  it('are passed on', async () => {
+    const asked: unknown[] = [];
+    const set = (async (...args: unknown[]) => asked.push(args)) as unknown as SwarmClient['set'];
+    const remove = (async (...args: unknown[]) => asked.push(args)) as unknown as SwarmClient['delete'];
+    await runCommand(['set', 'k', '1', '--if', 'absent', '--ttl', '5s'], { client: { set } });
+    await runCommand(['set', 'k', '1', '--if-stamp', '3A-b'], { client: { set } });
+    await runCommand(['delete', 'k', '--if-stamp', '3A-b'], { client: { delete: remove } });
+    expect(asked).toEqual([
+      ['k', 1, { if: 'absent', ttlMs: 5000 }],
+      ['k', 1, { ifStamp: '3A-b' }],
+      ['k', { ifStamp: '3A-b' }],
+    ]);
+    expect(await runCommand(['set', 'k', '1', '--if', 'maybe'])).toMatchObject({ code: 2 });
+  });
+
+  it('that do not hold name the present stamp: exit code 1', async () => {
+    const conflict = Object.assign(swarmError('CONFLICT', 'the key has a value'), { info: { stamp: '3A-b' } });
+    const set = (() => Promise.reject(conflict)) as SwarmClient['set'];
+    expect(await runCommand(['set', 'k', '1', '--if', 'absent'], { client: { set } })).toEqual({
+      code: 1,
+      out: '',
+      err: 'swarmbus: CONFLICT: the key has a value: its stamp is 3A-b\n',
+    });
+  });
+});
+
+describe('touch and incr', () => {
+  it('print what follows', async () => {
+    const touch = async (key: string): Promise<boolean> => key === 'k';
+    const incr = async (_key: string, by = 1, { ttlMs = 0 } = {}): Promise<number> => 10 + by + ttlMs;
+    const client = { touch, incr };
+    expect((await runCommand(['touch', 'k', '2s'], { client })).out).toBe('expires in 2000 ms\n');
+    expect((await runCommand(['touch', 'k', '0'], { client })).out).toBe('does not expire\n');
+    expect(await runCommand(['touch', 'other', '2s'], { client })).toMatchObject({ code: 4 });
+    expect(await runCommand(['touch', 'k', 'soon'], { client })).toMatchObject({ code: 2 });
+    expect((await runCommand(['incr', 'k'], { client })).out).toBe('11\n');
+    expect((await runCommand(['incr', 'k', '--ttl', '1s', '--', '-5'], { client })).out).toBe('1005\n');
+    expect(await runCommand(['incr', 'k', '1.5'], { client })).toMatchObject({ code: 2 });
+  });
+});
+
 describe('ping', () => {
   it('prints the time', async () => {
     expect(await runCommand(['ping'])).toEqual({ code: 0, out: 'pong in 0.25 ms\n', err: '' });

@@ -96,6 +96,9 @@ function mapClient(fake: FakeOutside): Partial<SwarmClient> {
       return { stamp: 'stamp' };
     },
     delete: async (key) => fake.store.delete(key),
+    getMany: (async (keys) =>
+      [...keys].map((key) => ({ key, value: fake.store.get(key)?.value, error: null }))) as SwarmClient['getMany'],
+    deleteMany: async (keys) => [...keys].map((key) => ({ key, value: fake.store.delete(key), error: null })),
     ping: async () => 0.25,
     close: async () => {
       fake.closed = true;

@@ -37,7 +37,10 @@ describe('the command line', () => {
     [['gett', 'k'], "unknown command 'gett' (Did you mean get?); see `swarmbus --help`"],
     [['--foo'], "unknown option '--foo'; see `swarmbus --help`"],
     [['get'], "missing required argument 'key'; see `swarmbus get --help`"],
-    [['get', 'a', 'b'], "too many arguments for 'get'. Expected 1 argument but got 2; see `swarmbus get --help`"],
+    [
+      ['touch', 'a', '1', 'b'],
+      "too many arguments for 'touch'. Expected 2 arguments but got 3; see `swarmbus touch --help`",
+    ],
     [['get', 'a', '--rwa'], "unknown option '--rwa' (Did you mean --raw?); see `swarmbus get --help`"],
     [['get', ''], 'a key has at least one character'],
     [['get', 'k', '--raw', '--meta'], '--raw and --meta exclude each other: keep one of them'],
