@@ -3,27 +3,23 @@
  * time. In virtual time a run is a pure function of its seed, and hours pass in seconds.
  */
 import type { NodeEnd } from '../actors/node.js';
-import { bootNode } from '../node.js';
 import { nodeEnv } from '../actors/runtime/env-node.js';
 import { seededRandom, VirtualTime } from '../actors/runtime/virtual-time.js';
 import type { Log } from '../actors/runtime/env.js';
-import type { AnyMessage, Ref } from '../actors/runtime/kind.js';
-import type { NodeMessage } from '../actors/message.js';
 import type { Hop, Runtime } from '../actors/runtime/runtime.js';
 import { DEFAULT_SETTINGS } from '../actors/settings.js';
-import type { Identity, NodeEnv, Settings } from '../actors/settings.js';
+import type { Settings } from '../actors/settings.js';
 import { connectBy } from '../client/client.js';
 import type { Client, ConnectOptions } from '../client/client.js';
 import { openNodeSocket } from '../client/socket-node.js';
 import type { SocketLike } from '../client/socket.js';
 import { dial } from '../transport/dial.js';
-import type { Bus, Link, Listener } from '../transport/link.js';
+import type { Bus, Link } from '../transport/link.js';
 import { createListen } from '../transport/listen.js';
 import { createMemoryNetwork } from '../transport/memory-bus.js';
 import type { ClientEnd, ClientEvents, MemoryNetwork } from '../transport/memory-bus.js';
-import type { MessageOf } from '../transport/message.js';
-import { wires } from '../transport/wire.js';
 import { encodeHop } from './encode-hop.js';
+import { NodeLife } from './node-life.js';
 import { edgesOf, reachOf } from './shape.js';
 import type { Shape } from './shape.js';
 import { TraceHash } from './trace-hash.js';
@@ -79,6 +75,10 @@ export interface Swarm {
   heal(a?: number, b?: number): void;
   /** The node is gone without a word, with all that it stored. */
   crash(index: number): void;
+  /** The node stands still, as a process that was sent SIGSTOP: no turn, nothing is read. Memory only. */
+  pause(index: number): void;
+  /** Ends `pause`. */
+  resume(index: number): void;
   /** The node leaves in order, as on SIGTERM. */
   leave(index: number): Promise<void>;
   /** Starts a node that crashed or left again, empty, under its name. */
@@ -130,15 +130,10 @@ interface Slot {
 }
 
 interface Life {
-  readonly identity: Identity;
-  readonly runtime: Runtime;
-  readonly node: Ref<NodeMessage>;
-  readonly stop: (onDone: () => void) => void;
-  readonly dial: (url: string) => void;
-  /** Cuts what it holds open. */
-  readonly cut: () => void;
+  readonly node: NodeLife;
+  /** What it dialled over real sockets. */
+  readonly links: ReadonlySet<Link>;
   readonly ended: Promise<NodeEnd>;
-  isAlive: boolean;
 }
 
 export const startSwarm = async (options: SwarmOptions = {}): Promise<Swarm> => {
@@ -193,7 +188,7 @@ class EmbeddedSwarm implements Swarm {
   async start(): Promise<void> {
     for (const slot of this.#slots) await this.#boot(slot);
     // Real ports are known only now.
-    if (this.#network === null) for (const [from, to] of this.#edges) this.#life(from).dial(this.#slot(to).url);
+    if (this.#network === null) for (const [from, to] of this.#edges) this.#life(from).node.dial(this.#slot(to).url);
     await this.settle();
   }
 
@@ -202,11 +197,11 @@ class EmbeddedSwarm implements Swarm {
     const life = this.#life(index);
     const track = <T>(promise: Promise<T>): Promise<T> => this.#track(promise);
     return {
-      id: life.identity.node,
+      id: life.node.identity.node,
       name: slot.name,
       url: slot.url,
-      isAlive: life.isAlive,
-      runtime: life.runtime,
+      isAlive: life.node.isAlive,
+      runtime: life.node.runtime,
       get ended() {
         return track(life.ended);
       },
@@ -234,7 +229,7 @@ class EmbeddedSwarm implements Swarm {
 
   link(a: number, b: number): void {
     this.#edges.push([a, b]);
-    this.#life(a).dial(this.#slot(b).url);
+    this.#life(a).node.dial(this.#slot(b).url);
   }
 
   cut(a: number, b: number): void {
@@ -255,21 +250,28 @@ class EmbeddedSwarm implements Swarm {
   }
 
   crash(index: number): void {
-    const life = this.#life(index);
-    life.isAlive = false;
     this.#network?.crash(this.#slot(index).name);
-    life.cut();
+    endLife(this.#life(index));
+  }
+
+  pause(index: number): void {
+    this.#memory('pause').pause(this.#slot(index).name);
+    this.#life(index).node.pause();
+  }
+
+  resume(index: number): void {
+    this.#life(index).node.resume();
+    this.#memory('resume').resume(this.#slot(index).name);
   }
 
   async leave(index: number): Promise<void> {
     const life = this.#life(index);
-    await this.#track(new Promise<void>((resolve) => life.stop(resolve)));
-    life.isAlive = false;
-    life.cut();
+    await this.#track(new Promise<void>((resolve) => life.node.stop(resolve)));
+    endLife(life);
   }
 
   async restart(index: number): Promise<void> {
-    if (this.#life(index).isAlive) throw new Error(`node ${index} runs; crash it first`);
+    if (this.#life(index).node.isAlive) throw new Error(`node ${index} runs; crash it first`);
     await this.#boot(this.#slot(index));
   }
 
@@ -312,12 +314,9 @@ class EmbeddedSwarm implements Swarm {
     if (this.#isStopped) return;
     this.#isStopped = true;
     for (const client of this.#clients) await this.#track(Promise.resolve(client.close()));
-    const lives = this.#slots.flatMap(({ life }) => (life?.isAlive === true ? [life] : []));
-    await this.#track(Promise.all(lives.map((life) => new Promise<void>((resolve) => life.stop(resolve)))));
-    for (const life of lives) {
-      life.isAlive = false;
-      life.cut();
-    }
+    const lives = this.#slots.flatMap(({ life }) => (life?.node.isAlive === true ? [life] : []));
+    await this.#track(Promise.all(lives.map(({ node }) => new Promise<void>((resolve) => node.stop(resolve)))));
+    for (const life of lives) endLife(life);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -351,17 +350,16 @@ class EmbeddedSwarm implements Swarm {
 
   #boot(slot: Slot): Promise<void> {
     const links = new Set<Link>();
-    const flags = { isAlive: true };
-    const env = this.#env(slot, flags, links);
-    let listeners: readonly Listener[] = [];
+    const log: Log = this.#options.log ?? (() => {});
     let resolveEnded!: (end: NodeEnd) => void;
     const ended = new Promise<NodeEnd>((resolve) => {
       resolveEnded = resolve;
     });
     return this.#track(
       new Promise<void>((resolve, reject) => {
-        const booted = bootNode({
-          env,
+        const node = new NodeLife({
+          env: this.time?.env(log) ?? nodeEnv({ log }),
+          bus: this.#network?.bus(slot.name) ?? trackedBus(this.#options.transport === 'ws' ? 'ws' : 'uws', links),
           settings: {
             ...TEST_SETTINGS,
             ...this.#options.settings,
@@ -369,55 +367,22 @@ class EmbeddedSwarm implements Swarm {
             links: this.#network === null && slot.life === null ? [] : this.#urlsOf(slot),
             name: slot.name,
           },
-          clientScript: null,
           runtimeOptions: {
             trace: (hop) => this.#trace(hop, slot.index),
             ...(this.#options.encodeEveryHop === true ? { onHop: encodeHop } : {}),
           },
-          onListening: (present) => {
-            listeners = present;
-            slot.url = `ws://127.0.0.1:${present[0]?.port}`;
+          onListening: (listeners) => {
+            slot.url = `ws://127.0.0.1:${listeners[0]?.port}`;
             resolve();
           },
-          onRunning: () => {},
           onEnd: (end) => {
             resolveEnded(end);
             reject(new Error(end.reason));
           },
         });
-        slot.life = Object.assign(flags, {
-          identity: booted.identity,
-          runtime: booted.runtime,
-          node: booted.node,
-          stop: booted.stop,
-          dial: booted.dial,
-          ended,
-          cut: () => {
-            for (const listener of listeners) listener.terminate();
-            for (const link of links) link.terminate();
-          },
-        });
+        slot.life = { node, links, ended };
       }),
     );
-  }
-
-  /** The door of one life of a node. A dead one is deaf: what still comes is not delivered. */
-  #env(slot: Slot, flags: { readonly isAlive: boolean }, links: Set<Link>): NodeEnv {
-    const log: Log = this.#options.log ?? (() => {});
-    const bus = this.#network?.bus(slot.name) ?? trackedBus(this.#options.transport === 'ws' ? 'ws' : 'uws', links);
-    const alive =
-      (run: () => void): (() => void) =>
-      () => {
-        if (flags.isAlive) run();
-      };
-    const env = this.time?.env(log) ?? nodeEnv({ log });
-    return {
-      ...env,
-      defer: (run) => env.defer(alive(run)),
-      setAlarm: (atMs, run) => env.setAlarm(atMs, alive(run)),
-      bus,
-      wires,
-    };
   }
 
   #trace(hop: Hop, node: number): void {
@@ -426,23 +391,14 @@ class EmbeddedSwarm implements Swarm {
   }
 
   #inspect(life: Life, what: string): Promise<Record<string, unknown>> {
-    return new Promise((resolve) => {
-      const collector: Ref = {
-        path: '/test',
-        tell(reply: AnyMessage) {
-          resolve((reply as MessageOf<'report'>).info as Record<string, unknown>);
-          return 'ok';
-        },
-      };
-      life.node.tell({ type: 'inspect', id: 1, what }, collector);
-    });
+    return new Promise((resolve) => life.node.inspect(what, resolve));
   }
 
   /** Live nodes by number, with the ids that each sees. Nobody is seen by a node that is not ready. */
   async #views(): Promise<Map<number, Set<string>>> {
     const views = new Map<number, Set<string>>();
     for (const { index, life } of this.#slots) {
-      if (life?.isAlive !== true) continue;
+      if (life?.node.isAlive !== true) continue;
       const { members } = (await this.#inspect(life, 'topology')) as { members: { id: string }[] };
       views.set(index, new Set((await this.#isReady(life)) ? members.map(({ id }) => id) : []));
     }
@@ -461,7 +417,7 @@ class EmbeddedSwarm implements Swarm {
     const edges = this.#edges.filter(([a, b]) => !this.#cuts.has(edgeKey(a, b)));
     for (const [index, reach] of reachOf([...views.keys()], edges)) {
       const seen = views.get(index) as ReadonlySet<string>;
-      const due = [...reach].map((other) => this.#life(other).identity.node);
+      const due = [...reach].map((other) => this.#life(other).node.identity.node);
       if (seen.size !== due.length || due.some((id) => !seen.has(id))) {
         return `n${index} sees ${seen.size} nodes, ${due.length} are in its reach`;
       }
@@ -509,6 +465,11 @@ class EmbeddedSwarm implements Swarm {
     });
   }
 }
+
+const endLife = ({ node, links }: Life): void => {
+  node.end();
+  for (const link of links) link.terminate();
+};
 
 const edgeKey = (a: number, b: number): string => (a < b ? `${a} ${b}` : `${b} ${a}`);
 

@@ -39,6 +39,10 @@ export interface MemoryNetwork {
   heal(one: string, other: string): void;
   /** What is on its way in either direction, or sent meanwhile, arrives only after that time. Nothing is lost. */
   clog(one: string, other: string, durationMs: number): void;
+  /** The process stands still: what comes for it waits, nothing is lost, and its neighbours are not told. */
+  pause(name: string): void;
+  /** Ends `pause`: what has waited is delivered at once, in order. */
+  resume(name: string): void;
   /** The process is gone without a word: its handlers are never called again, its neighbours see 1006. */
   crash(name: string): void;
 }
@@ -117,10 +121,24 @@ export function createMemoryNetwork(options: MemoryNetworkOptions): MemoryNetwor
   const cuts = new Set<string>();
   const blackholes = new Set<string>();
   const lives = new Map<string, { isAlive: boolean }>();
+  /** Calls that wait for a process that stands still, by its name. */
+  const paused = new Map<string, (() => void)[]>();
   let freePort = FIRST_FREE_PORT;
   let clientCount = 0;
 
-  const wire: Wire = { defer, latencyMs, onFrame: onFrame ?? (() => {}), forget: (link) => links.delete(link) };
+  const whenAwake = (name: string, run: () => void): void => {
+    const waiting = paused.size === 0 ? undefined : paused.get(name);
+    if (waiting === undefined) run();
+    else waiting.push(run);
+  };
+  const wire: Wire = {
+    defer,
+    latencyMs,
+    onFrame: onFrame ?? (() => {}),
+    forget: (link) => links.delete(link),
+    isPaused: (name) => paused.size > 0 && paused.has(name),
+    whenAwake,
+  };
 
   const between = (one: string, other: string): MemoryLink[] =>
     [...links].filter(({ local, remote }) => pairKey(local, remote) === pairKey(one, other));
@@ -132,12 +150,14 @@ export function createMemoryNetwork(options: MemoryNetworkOptions): MemoryNetwor
     const fail = (reason: string): void => {
       if (isSettled) return;
       isSettled = true;
-      failed(reason);
+      whenAwake(from, () => failed(reason));
     };
     const failLater = (delayMs: number, reason: string): void => defer(delayMs, () => fail(reason));
+    const failSilent = (): void =>
+      failLater(opening.timeoutMs, `${url.host} did not answer within ${opening.timeoutMs} ms`);
     const isLost = (source: string, target: string): boolean => {
       if (!blackholes.has(wayKey(source, target))) return false;
-      failLater(opening.timeoutMs, `${url.host} did not answer within ${opening.timeoutMs} ms`);
+      failSilent();
       return true;
     };
 
@@ -171,15 +191,20 @@ export function createMemoryNetwork(options: MemoryNetworkOptions): MemoryNetwor
       dialling.whenGone(() => fail(`${url.host} closed the connection during the handshake`));
       if (isLost(owner, from)) dialling.lose();
       else {
-        defer(latencyMs(owner, from), () => {
+        const answered = (): void => {
           if (isSettled) return dialling.terminate();
           isSettled = true;
           dialling.open(opened);
-        });
+        };
+        defer(latencyMs(owner, from), () => whenAwake(from, answered));
       }
       answering.open((link) => listener.accept(link, verdict));
     };
-    defer(latencyMs(from, listeners.get(address)?.owner ?? address), arrive);
+    const target = (): string => listeners.get(address)?.owner ?? address;
+    defer(latencyMs(from, target()), () => {
+      if (paused.has(target())) failSilent();
+      whenAwake(target(), arrive);
+    });
     return {
       cancel(): void {
         isSettled = true;
@@ -278,7 +303,18 @@ export function createMemoryNetwork(options: MemoryNetworkOptions): MemoryNetwor
     clog(one, other, durationMs) {
       for (const link of between(one, other)) link.clog(durationMs);
     },
+    pause(name) {
+      if (!paused.has(name)) paused.set(name, []);
+    },
+    resume(name) {
+      const waiting = paused.get(name);
+      if (waiting === undefined) return;
+      paused.delete(name);
+      for (const run of waiting) run();
+      for (const link of [...links]) if (link.local === name) link.deliver();
+    },
     crash(name) {
+      paused.delete(name);
       const life = lives.get(name);
       if (life !== undefined) life.isAlive = false;
       lives.delete(name);
@@ -368,6 +404,9 @@ interface Wire {
   readonly latencyMs: (from: string, to: string) => number;
   readonly onFrame: (from: string, to: string, bytes: Uint8Array, isText: boolean) => void;
   readonly forget: (link: MemoryLink) => void;
+  readonly isPaused: (name: string) => boolean;
+  /** Calls `run` now, or when the process of that name goes on. */
+  readonly whenAwake: (name: string, run: () => void) => void;
 }
 
 /** One end of a connection, with what is on its way to it. */
@@ -431,7 +470,7 @@ class MemoryLink implements Link {
   resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.#wire.defer(0, () => this.#deliver());
+    this.#wire.defer(0, () => this.deliver());
   }
 
   close(code: number, reason: string): void {
@@ -455,7 +494,7 @@ class MemoryLink implements Link {
     } catch (error) {
       this.#fail(error);
     }
-    if (this.#dueCount > 0) this.#wire.defer(0, () => this.#deliver());
+    if (this.#dueCount > 0) this.#wire.defer(0, () => this.deliver());
   }
 
   enqueue(item: Item): void {
@@ -463,7 +502,7 @@ class MemoryLink implements Link {
     this.#inbox.push(item);
     this.#wire.defer(this.#wire.latencyMs(this.remote, this.local), () => {
       this.#dueCount++;
-      this.#deliver();
+      this.deliver();
     });
   }
 
@@ -484,7 +523,7 @@ class MemoryLink implements Link {
     this.#clogCount++;
     this.#wire.defer(durationMs, () => {
       this.#clogCount--;
-      this.#deliver();
+      this.deliver();
     });
   }
 
@@ -501,14 +540,18 @@ class MemoryLink implements Link {
     this.#undeliveredBytes -= byteCount;
     if (!this.#isChoked || this.#status !== 'open' || this.bufferedBytes > 0) return;
     this.#isChoked = false;
-    try {
-      this.#handler?.onWritable();
-    } catch (error) {
-      this.#fail(error);
-    }
+    this.#wire.whenAwake(this.local, () => {
+      try {
+        if (this.#status === 'open') this.#handler?.onWritable();
+      } catch (error) {
+        this.#fail(error);
+      }
+    });
   }
 
-  #deliver(): void {
+  /** Hands over what is due, unless something holds it back. */
+  deliver(): void {
+    if (this.#wire.isPaused(this.local)) return;
     while (this.#dueCount > 0 && this.#clogCount === 0 && !this.#isPaused && this.#isUsed()) {
       const item = this.#inbox.shift();
       this.#dueCount--;
@@ -540,7 +583,7 @@ class MemoryLink implements Link {
   /** The handler is told in a call of its own, as by a real socket. */
   #finishLater(code: number, reason: string): void {
     this.#status = 'closing';
-    this.#wire.defer(0, () => this.#finish(code, reason));
+    this.#wire.defer(0, () => this.#wire.whenAwake(this.local, () => this.#finish(code, reason)));
   }
 
   #finish(code: number, reason: string): void {

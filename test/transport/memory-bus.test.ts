@@ -254,6 +254,38 @@ describe('the network in memory', () => {
     expect([far.texts.at(-1), far.closes.length]).toEqual(['4', 1]);
   });
 
+  it('pauses a process: what comes for it waits, and comes at once and in order when it goes on', () => {
+    listen('b');
+    const [near, far] = pair('a', 'b');
+    network.pause('b');
+    say(near, '1');
+    clock.pass(50);
+    say(near, '2');
+    expect(dial('c', 'b')).toBe('b:7101 did not answer within 500 ms');
+    expect([far.texts, accepted.length]).toEqual([[], 1]);
+    network.resume('b');
+    expect(far.texts).toEqual(['1', '2']);
+    near.link.close(1000, 'done');
+    network.pause('b');
+    clock.pass(50);
+    expect(far.closes).toEqual([]);
+    network.resume('b');
+    expect(far.closes).toEqual([{ code: 1000, reason: 'done' }]);
+  });
+
+  it('does not wake a process that crashes while it is paused', () => {
+    listen('b');
+    const [near, far] = pair('a', 'b');
+    network.pause('b');
+    say(near, '1');
+    clock.pass(20);
+    network.crash('b');
+    network.resume('b');
+    clock.pass(20);
+    expect([far.texts, far.closes]).toEqual([[], []]);
+    expect(near.closes).toEqual([{ code: 1006, reason: 'connection lost' }]);
+  });
+
   it('keeps the order under a latency that varies', () => {
     let seed = 7;
     const varying = createMemoryNetwork({
