@@ -9,7 +9,7 @@ BIN := node_modules/.bin
 INSTALLED := node_modules/.stamp
 BUILT := dist/cjs/package.json
 # Debian packages without which some tests are skipped, or fail where CI=true.
-HELPERS := python3-websockets python3-msgpack chromium
+HELPERS := python3-websockets python3-msgpack chromium tinyproxy
 # Tests end themselves in time; should one hang all the same, the whole run ends after this.
 TEST_SECONDS := 900
 TEST_LIMIT := $(if $(shell command -v timeout),timeout --foreground --kill-after=10 $(TEST_SECONDS))

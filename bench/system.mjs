@@ -57,7 +57,7 @@ export const SYSTEMS = {
     missing: missingBuild,
     async start(children, folder, profiles) {
       const asked = await startNode(children, folder, profiles, 'swarmbus-hop asked', []);
-      const link = ['--link', `ws://127.0.0.1:${asked.port}`];
+      const link = ['--link', `ws://127.0.0.1:${asked.port}`, '--proxy', 'none'];
       const store = await startNode(children, folder, profiles, 'swarmbus-hop store', link);
       return { port: asked.port, storePort: store.port, processes: { ...asked.processes, ...store.processes } };
     },

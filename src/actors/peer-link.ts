@@ -135,6 +135,7 @@ export class PeerLink {
       {
         linkSecret: settings.linkSecret,
         tlsCaFile: settings.tlsCaFile,
+        proxy: settings.proxy,
         timeoutMs: DIAL_TIMEOUT_MS,
         frameBytesMax: settings.linkFrameBytesMax,
         backlogBytesMax: settings.backlogBytesMax,

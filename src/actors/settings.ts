@@ -1,6 +1,7 @@
 /** What the actors of a node need to know before they start: who the node is, its bounds, its way to the network. */
 import type { NodeId } from '../store/node-id.js';
 import type { Bus, TlsOptions } from '../transport/link.js';
+import type { Proxies } from '../transport/proxy.js';
 import type { Wires } from '../transport/wire.js';
 import type { Env } from './runtime/env.js';
 
@@ -47,6 +48,8 @@ export interface Settings {
   readonly hosts: readonly string[];
   readonly tls: TlsOptions | null;
   readonly tlsCaFile: string | null;
+  /** HTTP proxies through which other nodes are dialled, or null. */
+  readonly proxy: Proxies | null;
   /** Largest frame of a client, in bytes. */
   readonly frameBytesMax: number;
   /** Largest frame between nodes, in bytes. */
@@ -101,6 +104,7 @@ export const DEFAULT_SETTINGS: Settings = {
   hosts: [],
   tls: null,
   tlsCaFile: null,
+  proxy: null,
   frameBytesMax: 1024 * 1024,
   linkFrameBytesMax: 16 * 1024 * 1024,
   keyBytesMax: 4096,

@@ -10,6 +10,7 @@ import { z } from 'zod';
 import type { NodeOptions as StartOptions } from '../node.js';
 import { isLoopback } from '../transport/admission.js';
 import { linkUrl } from '../transport/link-url.js';
+import { credentialsOf, PROXY_FORM, proxyFor, proxyUrl } from '../transport/proxy.js';
 import { EXIT, failure, messageOf, type Failure } from './exit.js';
 import { DURATION_FORM, formatSize, parseDuration, parseSize, SIZE_FORM } from './quantity.js';
 import { readTextFile, secretFromEnv, secretFromFile, type Secret } from './secret.js';
@@ -29,6 +30,8 @@ export interface ParsedOptions {
   readonly options: NodeOptions;
   /** What is allowed yet unwise, each in one line. */
   readonly warnings: readonly string[];
+  /** What was taken from elsewhere than options, each in one line. */
+  readonly notes: readonly string[];
 }
 
 /** One option as a command line shows it. */
@@ -75,6 +78,13 @@ const DAY_MS = 24 * 3600e3;
 const ADDRESS_FORM = 'HOST:PORT, such as 127.0.0.1:7101, 0.0.0.0:7101 or [::1]:7101';
 const LINK_FORM = 'ws://HOST:PORT or wss://HOST:PORT';
 const ORIGIN_FORM = 'an origin such as https://app.example.com, or *';
+
+/** Names that other programs use too, in small letters first as most of them do. */
+const PROXY_VARIABLES = {
+  ws: ['http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'],
+  wss: ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'],
+} as const;
+const NO_PROXY = ['no_proxy', 'NO_PROXY'] as const;
 
 /** A text that `read` understands; it returns undefined for any other. */
 const textOf = <T>(form: string, read: (text: string) => T | undefined) =>
@@ -162,6 +172,10 @@ const schema = z.strictObject({
   'tls-cert': path().optional().register(about, plain('FILE', 'certificate (PEM): serve wss:// and https://')),
   'tls-key': path().optional().register(about, plain('FILE', 'its private key (PEM)')),
   'tls-ca': path().optional().register(about, plain('FILE', 'authorities (PEM) that links to other nodes trust')),
+  proxy: textOf(`${PROXY_FORM}, or none`, readProxy)
+    .optional()
+    .register(about, plain('URL', `HTTP proxy to link through: ${PROXY_FORM}, or none`)),
+  'proxy-auth-file': path().optional().register(about, plain('FILE', 'file with USER:PASSWORD for the proxy')),
   listener: oneOf(['uws', 'ws'])
     .optional()
     .register(about, plain('uws|ws', 'WebSocket server (default: uws where it can be loaded)')),
@@ -219,6 +233,9 @@ export function parseNodeOptions(flags: Readonly<Record<string, unknown>>, env: 
   if (linkSecret !== null && !/^[\x21-\x7e]+$/.test(linkSecret.text))
     throw usage('the link secret may hold printable ASCII without blanks only, since it travels in an HTTP header');
 
+  const proxyAuth = readSecret('proxy-auth', fromFlags['proxy-auth-file'], values['proxy-auth-file'], env);
+  const { proxies, notes } = chooseProxies(values, env, proxyAuth?.text ?? null);
+
   const options: NodeOptions = {
     listen: values.listen,
     links: values.link ?? [],
@@ -236,6 +253,7 @@ export function parseNodeOptions(flags: Readonly<Record<string, unknown>>, env: 
     hosts: values.host ?? [],
     tls: readTls(values['tls-cert'], values['tls-key']),
     tlsCaFile: readableFile('tls-ca', values['tls-ca']),
+    proxy: proxies,
     listener: values.listener ?? null,
     logLevel: values['log-level'],
     frameBytesMax: values['frame-bytes-max'],
@@ -254,8 +272,9 @@ export function parseNodeOptions(flags: Readonly<Record<string, unknown>>, env: 
     drainMs: values['drain-ms'],
   };
   checkTogether(options);
-  const unwise = [token?.warning, linkSecret?.warning].filter((warning) => typeof warning === 'string');
-  return { options, warnings: [...slipsIn(env), ...unwise, ...checkOpenness(options)] };
+  const unwise = [token?.warning, linkSecret?.warning, proxyAuth?.warning, argumentWarning(fromFlags.proxy)];
+  const warnings = unwise.filter((warning) => typeof warning === 'string');
+  return { options, warnings: [...slipsIn(env), ...warnings, ...checkOpenness(options)], notes };
 }
 
 function usage(message: string): Failure {
@@ -283,7 +302,7 @@ function readSource(source: Source): Partial<Values> {
 function messageFor(issue: z.core.$ZodIssue, source: Source): string {
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0]!;
-    const isSecret = key === 'token' || key === 'link-secret';
+    const isSecret = key === 'token' || key === 'link-secret' || key === 'proxy-auth';
     const advice = isSecret ? `; secrets are kept in files of their own, use ${key}-file` : didYouMean(key, names);
     return `${source.where([key])}: there is no such option${advice}`;
   }
@@ -300,8 +319,9 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   return value;
 }
 
+/** Never with what stands before an @: in a URL that is a password. */
 function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
+  const text = (JSON.stringify(value) ?? 'nothing').replace(/"(\w+:\/\/)?[^"]*@/g, '"$1***@');
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
@@ -352,7 +372,7 @@ function envSource(env: Env): Source {
 
 /** Variables that look like options with a slip in them. Others may well be somebody else's, such as Kubernetes'. */
 function slipsIn(env: Env): string[] {
-  const known = ['config', 'token', 'link-secret', 'url', ...names].map(variableOf);
+  const known = ['config', 'token', 'link-secret', 'proxy-auth', 'url', ...names].map(variableOf);
   return Object.keys(env).flatMap((variable) => {
     if (!variable.startsWith('SWARMBUS_') || known.includes(variable)) return [];
     if (/^SWARMBUS_(SERVICE|PORT)(_|$)/.test(variable)) return [];
@@ -365,7 +385,7 @@ function slipsIn(env: Env): string[] {
 function withPathsFrom(configFile: string | undefined, values: Partial<Values>): Partial<Values> {
   if (configFile === undefined) return values;
   const resolved: Partial<Values> = { ...values };
-  for (const name of ['token-file', 'link-secret-file', 'tls-cert', 'tls-key', 'tls-ca'] as const) {
+  for (const name of ['token-file', 'link-secret-file', 'proxy-auth-file', 'tls-cert', 'tls-key', 'tls-ca'] as const) {
     const file = values[name];
     if (file !== undefined) resolved[name] = resolve(dirname(configFile), file);
   }
@@ -374,7 +394,7 @@ function withPathsFrom(configFile: string | undefined, values: Partial<Values>):
 
 /** A flag wins over the variable, the variable over the file that the environment or the YAML file names. */
 function readSecret(
-  name: 'token' | 'link-secret',
+  name: 'token' | 'link-secret' | 'proxy-auth',
   flag: string | undefined,
   file: string | undefined,
   env: Env,
@@ -386,6 +406,57 @@ function readSecret(
   if (fromEnv !== null && env[`${variable}_FILE`])
     throw usage(`${variable} and ${variable}_FILE are both set: keep one of them`);
   return fromEnv ?? (file === undefined ? null : secretFromFile(option, file));
+}
+
+/**
+ * The proxy of the options, else those of the environment that other programs use as well, by the scheme of the link;
+ * NO_PROXY makes exceptions from either. A variable that no link needs may hold what it likes.
+ */
+function chooseProxies(
+  { proxy, link = [] }: Partial<Values>,
+  env: Env,
+  auth: string | null,
+): { proxies: NodeOptions['proxy']; notes: string[] } {
+  const noProxy = valueIn(env, NO_PROXY)?.text ?? '';
+  const notes: string[] = [];
+  const proxies: { ws: string | null; wss: string | null; noProxy: string } = { ws: null, wss: null, noProxy };
+  if (auth !== null && !auth.includes(':')) throw usage('--proxy-auth-file must hold USER:PASSWORD');
+  for (const scheme of ['ws', 'wss'] as const) {
+    const given = proxy === undefined ? valueIn(env, PROXY_VARIABLES[scheme]) : { text: proxy, where: '--proxy' };
+    const targets = link
+      .map((text) => linkUrl(text))
+      .filter((url) => url instanceof URL && url.protocol === `${scheme}:`);
+    if (given === undefined || given.text === 'none') continue;
+    const all = { ...proxies, [scheme]: given.text };
+    const isUsed = targets.some((url) => url instanceof URL && proxyFor(url, all) !== null);
+    if (!isUsed) continue;
+    const url = proxyUrl(given.text);
+    if (url === null)
+      throw usage(
+        `${given.where}: must be ${PROXY_FORM}, not ${shown(given.text)}; --proxy none links without a proxy`,
+      );
+    if (auth !== null) {
+      if (credentialsOf(url) !== null)
+        throw usage(`${given.where} and --proxy-auth-file both hold a password: keep one`);
+      const [user = '', ...rest] = auth.split(':');
+      url.username = encodeURIComponent(user);
+      url.password = encodeURIComponent(rest.join(':'));
+    }
+    proxies[scheme] = url.href;
+    notes.push(`links to ${scheme}:// go through the proxy ${url.host} (${given.where})`);
+  }
+  return { proxies: proxies.ws === null && proxies.wss === null ? null : proxies, notes };
+}
+
+function valueIn(env: Env, variables: readonly string[]): { text: string; where: string } | undefined {
+  const where = variables.find((name) => env[name] !== undefined && env[name] !== '');
+  return where === undefined ? undefined : { text: env[where]!, where };
+}
+
+function argumentWarning(proxy: string | undefined): string | null {
+  const url = proxy === undefined || proxy === 'none' ? null : proxyUrl(proxy);
+  if (url === null || credentialsOf(url) === null) return null;
+  return 'every user of this machine can read the password in --proxy: put it into --proxy-auth-file';
 }
 
 function readableFile(name: string, file: string | undefined): string | null {
@@ -459,6 +530,10 @@ function readAddress(text: string): Address | undefined {
 
 function readLink(text: string): string | undefined {
   return linkUrl(text) instanceof URL ? text : undefined;
+}
+
+function readProxy(text: string): string | undefined {
+  return text === 'none' || proxyUrl(text) !== null ? text : undefined;
 }
 
 function readOrigin(text: string): string | undefined {

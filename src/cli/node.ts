@@ -25,7 +25,8 @@ export const nodeCommand: CommandDefinition = {
         '',
         'Every option may also stand in the YAML file (`token-file: secret`) or in the environment',
         '(SWARMBUS_TOKEN_FILE=secret); flags win over the environment, the environment over the file.',
-        'Secrets: SWARMBUS_TOKEN and SWARMBUS_LINK_SECRET, or the files named above; never arguments.',
+        'Secrets: SWARMBUS_TOKEN, SWARMBUS_LINK_SECRET and SWARMBUS_PROXY_AUTH, or the files named above.',
+        'Without --proxy, HTTPS_PROXY (for wss://), HTTP_PROXY (for ws://) and ALL_PROXY are used; NO_PROXY excepts hosts.',
         examples(
           'swarmbus node',
           'swarmbus node --listen 127.0.0.1:7102 --link ws://127.0.0.1:7101',
@@ -42,9 +43,10 @@ export const nodeCommand: CommandDefinition = {
         return value === undefined ? [] : [[name, value]];
       }),
     );
-    const { options, warnings } = parseNodeOptions(given, outside.env, hostname());
+    const { options, warnings, notes } = parseNodeOptions(given, outside.env, hostname());
     const log = createLog(options.logLevel, options.name, outside);
     for (const warning of warnings) log('warn', warning);
+    for (const note of notes) log('info', note);
 
     const asked = stopAsked(outside, command.getOptionValue('untilStdinEnds') === true);
     try {

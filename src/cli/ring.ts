@@ -69,7 +69,9 @@ export async function startRing(ports: readonly number[], program: string, outsi
 /** A node of a ring takes nothing from our environment that is meant for other nodes. */
 function spawnNode(name: string, port: number, next: number, outside: Outside): ChildProcess {
   const env = Object.fromEntries(Object.entries(outside.env).filter(([key]) => !key.startsWith('SWARMBUS_')));
-  const args = ['--name', name, '--listen', `${HOST}:${port}`, '--link', `ws://${HOST}:${next}`];
+  const place = ['--name', name, '--listen', `${HOST}:${port}`, '--link', `ws://${HOST}:${next}`];
+  // A proxy of the environment leads elsewhere.
+  const args = [...place, '--proxy', 'none'];
   const child = spawn(
     process.execPath,
     [outside.script, 'node', ...args, '--swarm', 'demo', '--drain-ms', '2s', '--until-stdin-ends'],

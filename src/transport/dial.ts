@@ -5,11 +5,15 @@
  */
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
+import { isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { WebSocket, type ClientOptions } from 'ws';
 import { LINGER_MS } from './closing.js';
 import { messageOf } from './fault.js';
 import type { Dial, DialOptions } from './link.js';
 import { linkUrl } from './link-url.js';
+import { PROXY_FORM, proxyFor } from './proxy.js';
+import { openTunnel } from './proxy-tunnel.js';
 import { WsLink } from './ws-link.js';
 
 /** Many tiny fragments cost more than they carry; nodes send whole frames. */
@@ -32,25 +36,60 @@ export const dial: Dial = (address, options, opened, failed) => {
     failed(reason);
   };
 
-  const prepared = prepare(address, options);
+  const route = routeTo(address, options);
   // What is wrong from the start is told later all the same, as everything else is.
-  if (typeof prepared === 'string') process.nextTick(fail, prepared);
+  if (typeof route === 'string') process.nextTick(fail, route);
   else {
-    const { url, socket } = prepared;
-    const timeout = `${url.host} did not answer within ${options.timeoutMs} ms`;
-    const timer = setTimeout(() => fail(timeout), options.timeoutMs);
-    giveUp = () => {
-      clearTimeout(timer);
-      socket.terminate();
+    const { url, proxy } = route;
+    const through = proxy === null ? '' : ` (through the proxy ${proxy.host})`;
+    let unanswered = `${url.host} did not answer`;
+    const timer = setTimeout(() => fail(`${unanswered} within ${options.timeoutMs} ms`), options.timeoutMs);
+    const upgrade = (tunnel: Socket | null): void => {
+      if (isSettled) return;
+      giveUp = () => {
+        clearTimeout(timer);
+        tunnel?.destroy();
+      };
+      let socket: WebSocket;
+      try {
+        socket = new WebSocket(url, tunnel === null ? route.settings : throughTunnel(tunnel, route));
+      } catch (error) {
+        // A secret, for instance, that no header can carry.
+        return fail(`${url.host} can't be dialled: ${messageOf(error)}`);
+      }
+      giveUp = () => {
+        clearTimeout(timer);
+        socket.terminate();
+        tunnel?.destroy();
+      };
+      socket.on('error', (error) => fail(dialFault(url, error) + through));
+      socket.on('unexpected-response', (_request, response) => {
+        readLine(response, (line) => fail(refusalText(url, response.statusCode ?? 0, line) + through));
+      });
+      socket.on('open', () => {
+        clearTimeout(timer);
+        if (settle()) new WsLink(socket, url.host, options.backlogBytesMax).open(opened);
+      });
     };
-    socket.on('error', (error) => fail(dialFault(url, error)));
-    socket.on('unexpected-response', (_request, response) => {
-      readLine(response, (line) => fail(refusalText(url, response.statusCode ?? 0, line)));
-    });
-    socket.on('open', () => {
-      clearTimeout(timer);
-      if (settle()) new WsLink(socket, url.host, options.backlogBytesMax).open(opened);
-    });
+    if (proxy === null) {
+      giveUp = () => clearTimeout(timer);
+      process.nextTick(upgrade, null);
+    } else {
+      unanswered = `the proxy ${proxy.host} did not open the way to ${url.host}`;
+      const tunnel = openTunnel(
+        proxy,
+        url,
+        (socket) => {
+          unanswered = `${url.host} did not answer through the proxy ${proxy.host}`;
+          upgrade(socket);
+        },
+        fail,
+      );
+      giveUp = () => {
+        clearTimeout(timer);
+        tunnel.cancel();
+      };
+    }
   }
   return {
     cancel() {
@@ -59,18 +98,28 @@ export const dial: Dial = (address, options, opened, failed) => {
   };
 };
 
-/** A socket that is about to connect, or why there can be none. */
-function prepare(address: string, options: DialOptions): { url: URL; socket: WebSocket } | string {
+interface Route {
+  readonly url: URL;
+  readonly proxy: URL | null;
+  readonly settings: ClientOptions;
+}
+
+/** Where to dial and how, or why that can't be. */
+function routeTo(address: string, options: DialOptions): Route | string {
   const url = linkUrl(address);
   if (typeof url === 'string') return url;
   const settings = clientOptions(options);
   if (typeof settings === 'string') return settings;
-  try {
-    return { url, socket: new WebSocket(url, settings) };
-  } catch (error) {
-    // A secret, for instance, that no header can carry.
-    return `${url.host} can't be dialled: ${messageOf(error)}`;
-  }
+  const proxy = proxyFor(url, options.proxy);
+  if (proxy === undefined) return `${url.host} can't be dialled: its proxy is not of the form ${PROXY_FORM}`;
+  return { url, proxy, settings };
+}
+
+/** The certificate is the node's own, and checked against its name: the proxy only carries bytes. */
+function throughTunnel(socket: Socket, { url, settings }: Route): ClientOptions {
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const tls = { socket, host, servername: isIP(host) === 0 ? host : '', ca: settings.ca };
+  return { ...settings, createConnection: () => (url.protocol === 'wss:' ? connectTls(tls) : socket) };
 }
 
 function clientOptions(options: DialOptions): (ClientOptions & { closeTimeout: number }) | string {

@@ -3,6 +3,7 @@
  * All calls are synchronous and none throws: what goes wrong comes back through the handler. Implementations:
  * listen-uws.ts, listen-ws.ts, dial.ts and, for tests, memory-bus.ts; one contract suite runs on all of them.
  */
+import type { Proxies } from './proxy.js';
 
 /** Which service a connection asked for, by its path: clients open `/`, nodes open `/link`. */
 export type LinkKind = 'client' | 'link';
@@ -104,6 +105,8 @@ export interface DialOptions {
   readonly linkSecret: string | null;
   /** PEM file with the certificate authorities to trust instead of the system's, or null. */
   readonly tlsCaFile: string | null;
+  /** HTTP proxies to dial through, or null. A bus in memory has none. */
+  readonly proxy: Proxies | null;
   readonly timeoutMs: number;
   readonly frameBytesMax: number;
   /** As in `ListenOptions`. */

@@ -26,6 +26,7 @@ describe('the options of a node', () => {
   it('have defaults', () => {
     expect(parse()).toEqual({
       warnings: [],
+      notes: [],
       options: {
         listen: [{ host: '127.0.0.1', port: 7101 }],
         links: [],
@@ -43,6 +44,7 @@ describe('the options of a node', () => {
         hosts: [],
         tls: null,
         tlsCaFile: null,
+        proxy: null,
         listener: null,
         logLevel: 'info',
         frameBytesMax: 2 ** 20,
@@ -353,5 +355,65 @@ describe('a node beyond loopback', () => {
       tls: { certFile: pem, keyFile: pem },
       tlsCaFile: pem,
     });
+  });
+});
+
+describe('proxies', () => {
+  const link = ['ws://a:1', 'wss://b:2'];
+
+  it('of the option are for all links, those of the environment go by scheme', () => {
+    expect(options({ link, proxy: 'p:3128' }, { HTTPS_PROXY: 'x:1' }).proxy).toEqual({
+      ws: 'http://p:3128/',
+      wss: 'http://p:3128/',
+      noProxy: '',
+    });
+    const env = { HTTP_PROXY: 'http://h:1', https_proxy: 's:2', HTTPS_PROXY: 'not:3', ALL_PROXY: 'z:4', NO_PROXY: 'c' };
+    expect(parse({ link }, env)).toMatchObject({
+      options: { proxy: { ws: 'http://h:1/', wss: 'http://s:2/', noProxy: 'c' } },
+      notes: [
+        'links to ws:// go through the proxy h:1 (HTTP_PROXY)',
+        'links to wss:// go through the proxy s:2 (https_proxy)',
+      ],
+    });
+    expect(options({ link }, { all_proxy: 'z:4', HTTP_PROXY: '' }).proxy).toMatchObject({ ws: 'http://z:4/' });
+    expect(parse({ link, proxy: 'none' }, env)).toMatchObject({ options: { proxy: null }, notes: [] });
+    expect(parse({}, env)).toMatchObject({ options: { proxy: null }, notes: [] });
+    expect(options({ link }, { ...env, NO_PROXY: 'a,b' }).proxy).toBeNull();
+  });
+
+  it('are refused by name where a link needs them, and only there', () => {
+    expect(() => parse({ proxy: 'socks5://u:hush@p:1' })).toThrow(
+      expect.objectContaining({
+        message: '--proxy: must be http://[USER:PASSWORD@]HOST:PORT, or none, not "socks5://***@p:1"',
+      }),
+    );
+    expect(() => parse({ link }, { ALL_PROXY: 'socks5://u:hush@p:1' })).toThrow(
+      expect.objectContaining({
+        message:
+          'ALL_PROXY: must be http://[USER:PASSWORD@]HOST:PORT, not "socks5://***@p:1"; --proxy none links without a proxy',
+      }),
+    );
+    expect(options({}, { ALL_PROXY: 'socks5://p:1' }).proxy).toBeNull();
+    expect(options({ link: ['ws://a:1'] }, { HTTPS_PROXY: 'socks5://p:1' }).proxy).toBeNull();
+    expect(() => parse({ link: ['ws://u:hush@a'] })).toThrow(/not "ws:\/\/\*\*\*@a"$/);
+    expect(() => parse({ proxy: 'u:hu/sh@p:1' })).toThrow(/not "\*\*\*@p:1"$/);
+  });
+
+  it('get their password from a file or a variable; an argument is warned of', () => {
+    const path = file('proxy-auth', 'ada:l@v:e\n');
+    const proxy = { ws: 'http://ada:l%40v%3Ae@p:1/', wss: null, noProxy: '' };
+    const given = { link: ['ws://a:1'], proxy: 'http://p:1' };
+    expect(parse({ ...given, 'proxy-auth-file': path })).toMatchObject({ options: { proxy }, warnings: [] });
+    expect(parse(given, { SWARMBUS_PROXY_AUTH: 'ada:l@v:e' })).toMatchObject({ options: { proxy }, warnings: [] });
+    expect(options({ ...given, 'proxy-auth-file': path }).proxy).toEqual(proxy);
+    const open = { ...given, proxy: 'http://ada:hush@p:1' };
+    expect(parse(open).warnings).toEqual([
+      'every user of this machine can read the password in --proxy: put it into --proxy-auth-file',
+    ]);
+    expect(parse(open).notes).toEqual(['links to ws:// go through the proxy p:1 (--proxy)']);
+    expect(parse({ link: ['ws://a:1'] }, { SWARMBUS_PROXY: 'http://ada:hush@p:1' }).warnings).toEqual([]);
+    expect(() => parse({ ...open, 'proxy-auth-file': path })).toThrow('both hold a password: keep one');
+    expect(() => parse(given, { SWARMBUS_PROXY_AUTH: 'ada' })).toThrow('must hold USER:PASSWORD');
+    expect(() => parse({ config: file('p.yaml', 'proxy-auth: a:b\n') })).toThrow(/use proxy-auth-file$/);
   });
 });

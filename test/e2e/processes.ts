@@ -342,9 +342,9 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** Our environment without what is meant for other nodes, or would colour the output. */
+/** Our environment without what is meant for other nodes, leads links elsewhere, or would colour the output. */
 function ownEnv(): NodeJS.ProcessEnv {
-  const isOthers = (name: string): boolean => name.startsWith('SWARMBUS_') || name === 'FORCE_COLOR';
+  const isOthers = (name: string): boolean => /^(SWARMBUS_|FORCE_COLOR$|(https?|all|no)_proxy$)/i.test(name);
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isOthers(name)));
 }
 

@@ -22,7 +22,14 @@ export class Stranger {
   dial(swarm: Swarm, node: number, name = `stranger-${this.id}`): void {
     swarm.bus(name).dial(
       swarm.node(node).url,
-      { linkSecret: null, tlsCaFile: null, timeoutMs: 1000, frameBytesMax: 1 << 24, backlogBytesMax: 1 << 24 },
+      {
+        linkSecret: null,
+        tlsCaFile: null,
+        proxy: null,
+        timeoutMs: 1000,
+        frameBytesMax: 1 << 24,
+        backlogBytesMax: 1 << 24,
+      },
       (link) => {
         this.#link = link;
         return {

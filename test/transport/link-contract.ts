@@ -349,7 +349,7 @@ export function linkContract(name: string, create: () => Implementation): void {
       const begin = (url: string) =>
         dial(
           url,
-          { linkSecret: null, tlsCaFile: null, timeoutMs: 100, frameBytesMax: 1, backlogBytesMax: 1 },
+          { linkSecret: null, tlsCaFile: null, proxy: null, timeoutMs: 100, frameBytesMax: 1, backlogBytesMax: 1 },
           (link) => {
             told.push('opened');
             return new Probe(link, null);

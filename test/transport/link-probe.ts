@@ -28,6 +28,7 @@ export const LISTEN: ListenOptions = {
 export const DIAL: DialOptions = {
   linkSecret: null,
   tlsCaFile: null,
+  proxy: null,
   timeoutMs: 5_000,
   frameBytesMax: 2_097_152,
   backlogBytesMax: 4_194_304,
