@@ -88,7 +88,9 @@ async function startNode(number: number): Promise<number> {
 }
 
 function environment(): NodeJS.ProcessEnv {
-  const own = Object.entries(process.env).filter(([name]) => !/^(SWARMBUS_|NODE_OPTIONS$|(https?|all|no)_proxy$)/i.test(name));
+  const own = Object.entries(process.env).filter(
+    ([name]) => !/^(SWARMBUS_|NODE_OPTIONS$|(https?|all|no)_proxy$)/i.test(name),
+  );
   return {
     ...Object.fromEntries(own),
     PATH: `${join(folder, 'bin')}:${process.env['PATH']}`,
