@@ -16,7 +16,7 @@ TEST_LIMIT := $(if $(shell command -v timeout),timeout --foreground --kill-after
 # Folders are listed too: their times change when a file in them is deleted.
 SOURCES := $(shell find src) package.json tsconfig.json tsconfig.esm.json tsconfig.cjs.json
 
-.PHONY: run build check test sim bench bench-quick bench-deps clean help helpers node-version
+.PHONY: run build check test sim soak bench bench-quick bench-deps clean help helpers node-version
 
 run: build ## start a ring of three nodes, load data, check it through every node
 	@node bin/swarmbus demo
@@ -36,6 +36,9 @@ test: check build helpers ## all tests, after check and build (CI=true: nothing 
 
 sim: build ## simulated swarms: make sim SEED=7 RUNS=100
 	@node dist/esm/testing/sim-main.js
+
+soak: build ## real processes under kill -9, SIGSTOP and broken links: make soak SECONDS=120 SEED=1
+	@SOAK_SECONDS=$(or $(SECONDS),120) SOAK_SEED=$(or $(SEED),1) $(BIN)/jest test/e2e/real-faults.test.ts
 
 bench: build ## measure against redis-server and a bare listener: make bench FLAGS='--ops get'
 	@node bench/main.mjs $(FLAGS)
