@@ -1,0 +1,110 @@
+/** The disk that is one: the contract, and files that are none of ours. */
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { open as openLmdb } from 'lmdb';
+import { FORMAT } from '../../src/disk/entry-disk.js';
+import { lmdbDisk } from '../../src/disk/lmdb-disk.js';
+import type { NodeId } from '../../src/store/node-id.js';
+import { closed, entryDiskContract, entryOf, loaded, opened, written } from './entry-disk-contract.js';
+
+const createFolder = (): string => mkdtempSync(join(tmpdir(), 'swarmbus-disk-'));
+
+entryDiskContract('LMDB', () => {
+  const folder = createFolder();
+  return { open: lmdbDisk(join(folder, 'made', 'for it')), dispose: () => rmSync(folder, { recursive: true }) };
+});
+
+describe('a data directory', () => {
+  let folder: string;
+  let file: string;
+  beforeEach(() => {
+    folder = createFolder();
+    file = join(folder, 'cache.mdb');
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const refused = async (where = folder): Promise<string> => {
+    const reason = await opened(lmdbDisk(where)).then(
+      () => 'not refused',
+      (error: Error) => error.message,
+    );
+    const start = `the data directory ${where} can't be used: `;
+    expect(reason.slice(0, start.length)).toBe(start);
+    expect(reason).not.toContain('\n');
+    return reason.slice(start.length);
+  };
+
+  const write = async (count: number): Promise<void> => {
+    const disk = await opened(lmdbDisk(folder));
+    const record = { node: 'abc' as NodeId, swarm: 'test', incarnation: 1, clock: 1, isEmptied: false };
+    const puts = Array.from({ length: count }, (_, i) => entryOf(`key${i}`, { value: new Uint8Array(100) }));
+    expect(await written(disk, { puts, record })).toBeNull();
+    expect(await closed(disk)).toBeNull();
+  };
+
+  it('of a newer version is refused, and left as it is', async () => {
+    await write(1);
+    const root = openLmdb<Buffer, Buffer>(file, { encoding: 'binary', keyEncoding: 'binary', overlappingSync: false });
+    const about = root.openDB<Buffer, Buffer>({ name: 'about', encoding: 'binary', keyEncoding: 'binary' });
+    const newer = Buffer.from(JSON.stringify({ format: FORMAT + 1, swarm: 'test', nodes: ['unheard of'] }));
+    await about.put(Buffer.from('node'), newer);
+    await root.close();
+    const before = readFileSync(file);
+    expect(await refused()).toBe(
+      'it holds format 2 and this version knows 1: use a newer version, or another directory',
+    );
+    expect(readFileSync(file)).toEqual(before);
+  });
+
+  it.each([
+    ['a text', 'hello'],
+    ['a long text', 'hello '.repeat(20_000)],
+    ['zeros', Buffer.alloc(100_000)],
+  ])('with a file that is %s is refused', async (_what, content) => {
+    writeFileSync(file, content);
+    expect(await refused()).toBe('cache.mdb is damaged, or not of swarmbus: move it away, or restore it');
+    expect(readFileSync(file)).toEqual(Buffer.from(content));
+  });
+
+  it('with a file that is cut short is refused, or read as far as it goes', async () => {
+    await write(20_000);
+    const { length } = readFileSync(file);
+    truncateSync(file, length - 200_000);
+    const disk = await opened(lmdbDisk(folder)).catch((error: Error) => error.message);
+    if (typeof disk === 'string') expect(disk).toMatch(/can't be used: MDB_CORRUPTED/);
+    else {
+      const entries = await loaded(disk).catch((error: Error) => error.message);
+      if (typeof entries === 'string') expect(entries).toMatch(/can't be read: MDB_CORRUPTED/);
+      else expect(entries.flat().length).toBeLessThan(disk.count);
+      await closed(disk);
+    }
+    truncateSync(file, 9000);
+    expect(await refused()).toMatch(/^MDB_CORRUPTED/);
+    truncateSync(file, 3000);
+    expect(await refused()).toMatch(/^cache\.mdb is damaged/);
+  });
+
+  it('that is a file, or holds a directory in place of the file, is refused', async () => {
+    const other = join(folder, 'file');
+    writeFileSync(other, '');
+    expect(await refused(other)).toMatch(/^EEXIST|^ENOTDIR/);
+    mkdirSync(file);
+    expect(await refused()).toMatch(/^EISDIR/);
+  });
+
+  it('an entry that nobody understands is counted, and stays', async () => {
+    await write(3);
+    const root = openLmdb<Buffer, Buffer>(file, { encoding: 'binary', keyEncoding: 'binary', overlappingSync: false });
+    const entries = root.openDB<Buffer, Buffer>({ name: 'entries', encoding: 'binary', keyEncoding: 'binary' });
+    await entries.put(Buffer.from([0, 0x6b]), Buffer.from([0xff]));
+    await root.close();
+    for (let time = 0; time < 2; time++) {
+      const disk = await opened(lmdbDisk(folder));
+      const piece = await new Promise<unknown>((resolve, reject) => disk.load(10, 1000, resolve, reject));
+      expect(piece).toMatchObject({ unreadableCount: 1, isLast: true, entries: { length: 3 } });
+      await closed(disk);
+    }
+  });
+});
