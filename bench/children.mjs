@@ -45,10 +45,10 @@ export class Children {
     return { pid: child.pid, port: Number(port) };
   }
 
-  /** Starts a load generator. `run(name, job, timeoutMs)` resolves with the result of the job; one at a time. */
-  startGenerator(protocol) {
+  /** Starts a load generator, which keeps its files in the folder. `run(name, job, timeoutMs)` resolves with the result of the job; one at a time. */
+  startGenerator({ protocol, program, folder }) {
     const file = fileURLToPath(new URL('load.mjs', import.meta.url));
-    const child = fork(file, [protocol], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
+    const child = fork(file, [protocol, program, folder], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
     this.#watch('load generator', child);
     const run = (name, job, timeoutMs) =>
       new Promise((resolve, reject) => {

@@ -1,13 +1,19 @@
 // The load generator: a process of its own that asks one system and measures it from outside. It takes one job at a
-// time from its parent and answers each with a result or an error. On the data path there is one clock reading, one
-// histogram entry and one write per batch; everything sent was encoded before the clock started.
+// time from its parent and answers each with a result or an error. Keys are stored and checked from here; the measured
+// requests are sent by generator.c, which is fast enough to keep any of the systems busy.
 
-import { createHistogram, performance } from 'node:perf_hooks';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openConnection } from './connection.mjs';
+import { encodeJob } from './job.mjs';
 import { cpuSeconds } from './process-stat.mjs';
 import { PROTOCOLS } from './protocol.mjs';
-import { IN_FLIGHT_MAX, createRandom, encodeBatches, valueOf } from './workload.mjs';
+import { IN_FLIGHT_MAX, encodeBatches, valueOf } from './workload.mjs';
 
 /** Requests encoded ahead for each kind of batch; all connections walk through them, each from its own place. */
 const REQUESTS_MAX = 131_072;
@@ -15,14 +21,13 @@ const REQUESTS_MAX = 131_072;
 const REQUESTS_PER_KEY = 8;
 const SEED = 7;
 const PREPARE_CONNECTIONS = 4;
-/** After the measurement all replies must come in within this time; one that does not is lost. */
-const LAST_REPLIES_TIMEOUT_MS = 5_000;
 /** A node that has just started may need a moment until it knows its neighbours. */
 const REACH_TIMEOUT_MS = 15_000;
 const REACH_RETRY_MS = 100;
 
-const protocol = PROTOCOLS[process.argv[2]];
-const batchesByKind = new Map();
+const [protocolName, program, folder] = process.argv.slice(2);
+const protocol = PROTOCOLS[protocolName];
+const jobFiles = new Set();
 
 const jobs = { prepare, measure };
 
@@ -100,89 +105,43 @@ function askChecked(connection, op, numbers) {
 
 /**
  * Closed loop: each connection has one batch of `inFlight` requests under way, and sends the next when all replies to
- * it are in. Latency is that of a batch, from its write to its last reply.
+ * it are in. generator.c does it, with everything that is sent encoded here, ahead.
  */
 async function measure({ port, pids, op, connectionCount, inFlight, keyCount, warmUpMs, measureMs }) {
-  const batches = batchesOf(op, inFlight, keyCount);
-  const histogram = createHistogram({ figures: 3 });
-  let isMeasuring = false;
-  let isEnding = false;
-  let openBatchCount = connectionCount;
-  let batchCount = 0;
-
-  const run = (connection, firstBatch) => {
-    const scanner = protocol.createScanner(op);
-    let next = firstBatch;
-    let openCount = 0;
-    let sentAt = 0;
-    const sendBatch = (now) => {
-      openCount = inFlight;
-      sentAt = now;
-      connection.send(batches[next]);
-      next = next + 1 === batches.length ? 0 : next + 1;
-    };
-    connection.onBytes = (bytes, length) => {
-      openCount -= scanner.scan(bytes, length);
-      if (openCount <= 0) {
-        if (openCount < 0) throw new Error('more replies than requests');
-        const now = performance.now();
-        if (isMeasuring) {
-          histogram.record(Math.max(1, Math.round((now - sentAt) * 1e6)));
-          batchCount++;
-        }
-        if (isEnding) openBatchCount--;
-        else sendBatch(now);
-      }
-      return scanner.at;
-    };
-    sendBatch(performance.now());
+  const args = [jobFileOf(op, inFlight, keyCount), port, connectionCount, inFlight, warmUpMs, measureMs].map(String);
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let fault = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => (fault += text));
+  const ended = once(child, 'close');
+  let cpuBefore = null;
+  let result = null;
+  for await (const line of createInterface(child.stdout)) {
+    if (line === 'measuring') cpuBefore = cpuSeconds(pids);
+    else result = JSON.parse(line);
+  }
+  // The server has had nothing to do since the last reply.
+  const cpuAfter = cpuSeconds(pids);
+  const [code, signal] = await ended;
+  if (result === null) throw new Error(fault.trim() || `the load generator ended with ${code ?? signal}`);
+  const requestCount = result.batchCount * inFlight;
+  return {
+    requestsPerSecond: requestCount / result.seconds,
+    latencyUs: result.latencyUs,
+    serverCpuUs: cpuBefore === null ? null : ((cpuAfter - cpuBefore) * 1e6) / requestCount,
+    generatorCpuUs: (result.cpuSeconds * 1e6) / requestCount,
+    generatorUtilization: result.cpuSeconds / result.seconds,
   };
-
-  return withConnections(port, connectionCount, async (connections, faulted) => {
-    const random = createRandom(SEED);
-    for (const connection of connections) run(connection, random() % batches.length);
-    await Promise.race([sleep(warmUpMs), faulted]);
-
-    const cpuBefore = cpuSeconds(pids);
-    const ownCpuBefore = process.cpuUsage();
-    const loopBefore = performance.eventLoopUtilization();
-    const startedAt = performance.now();
-    isMeasuring = true;
-    await Promise.race([sleep(measureMs), faulted]);
-    isMeasuring = false;
-    const seconds = (performance.now() - startedAt) / 1000;
-    const cpuAfter = cpuSeconds(pids);
-    const ownCpu = process.cpuUsage(ownCpuBefore);
-    const generatorUtilization = performance.eventLoopUtilization(loopBefore).utilization;
-
-    isEnding = true;
-    const deadline = performance.now() + LAST_REPLIES_TIMEOUT_MS;
-    while (openBatchCount > 0) {
-      if (performance.now() > deadline) throw new Error(`${openBatchCount} connections wait for replies in vain`);
-      await Promise.race([sleep(1), faulted]);
-    }
-    if (batchCount === 0) throw new Error(`no reply within ${measureMs} ms`);
-    const requestCount = batchCount * inFlight;
-    const microseconds = (percentile) => histogram.percentile(percentile) / 1000;
-    return {
-      requestsPerSecond: requestCount / seconds,
-      latencyUs: { p50: microseconds(50), p99: microseconds(99), p999: microseconds(99.9), max: histogram.max / 1000 },
-      serverCpuUs: cpuBefore === null ? null : ((cpuAfter - cpuBefore) * 1e6) / requestCount,
-      generatorCpuUs: (ownCpu.user + ownCpu.system) / requestCount,
-      generatorUtilization,
-    };
-  });
 }
 
-function batchesOf(op, inFlight, keyCount) {
-  const kind = `${op} ${inFlight}`;
-  let batches = batchesByKind.get(kind);
-  if (batches === undefined) {
+function jobFileOf(op, inFlight, keyCount) {
+  const file = join(folder, `${protocolName}-${op}-${inFlight}.job`);
+  if (!jobFiles.has(file)) {
     const count = Math.ceil(Math.min(REQUESTS_MAX, REQUESTS_PER_KEY * keyCount) / inFlight);
-    batches = encodeBatches(protocol, op, inFlight, count, keyCount, SEED);
-    batchesByKind.set(kind, batches);
+    const batches = encodeBatches(protocol, op, inFlight, count, keyCount, SEED);
+    writeFileSync(file, encodeJob(protocol, op, batches));
+    jobFiles.add(file);
   }
-  return batches;
+  return file;
 }
 
 /** Opens connections for the time of `use`, which gets them with a promise that rejects when one of them breaks. */

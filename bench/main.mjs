@@ -7,6 +7,7 @@ import { cpus, loadavg, release, tmpdir, totalmem, type } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Children } from './children.mjs';
+import { compileGenerator } from './job.mjs';
 import { HELP, parseOptions } from './options.mjs';
 import { residentBytes } from './process-stat.mjs';
 import { describeProfiles } from './profile.mjs';
@@ -48,6 +49,7 @@ async function run(options, children, folder, profiles) {
   const systems = chosen.filter(({ name }) => missing.every(({ system }) => system !== name));
   if (systems.length === 0) throw new Error(missing.map(({ reason }) => reason).join('; '));
 
+  const program = compileGenerator(folder);
   const plan = planOf(options, systems);
   const progress = createProgress(process.stderr, plan.length);
   const running = new Map();
@@ -55,7 +57,7 @@ async function run(options, children, folder, profiles) {
   for (const { name, start, protocol, ops } of systems) {
     progress.say(`starting ${name}`);
     const { port, storePort, processes } = await start(children, folder, profiles);
-    const generator = children.startGenerator(protocol);
+    const generator = children.startGenerator({ protocol, program, folder });
     if (ops.includes('get')) await generator.run('prepare', { port, storePort, keyCount }, PREPARE_TIMEOUT_MS);
     running.set(name, { port, generator, processes });
     for (const [process, pid] of Object.entries(processes)) {

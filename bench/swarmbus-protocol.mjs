@@ -3,6 +3,7 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { Unpackr } from 'msgpackr';
+import { ID } from './job.mjs';
 import { VALUE_BYTES, keyOf, valueOf } from './workload.mjs';
 
 const GET = 2;
@@ -19,7 +20,6 @@ const BINARY_FRAME = 0x82;
 const MASKED = 0x80;
 const OPCODE_BINARY = 2;
 const OPCODE_CLOSE = 8;
-const OPCODE_PING = 9;
 
 /** [34, id, nil, bin of 64 bytes] */
 const VALUE_REPLY_BYTES = 6 + VALUE_BYTES;
@@ -36,31 +36,31 @@ export const swarmbusProtocol = {
       `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
         `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`,
     );
-    return { bytes, endOfAnswer: (answer) => endOfHandshake(answer, accept) };
+    return { bytes, mark: accept, endOfAnswer: (answer) => endOfHandshake(answer, accept) };
   },
 
   encodeBatch(op, numbers) {
     return encodeFrame(numbers.map((number, id) => encodeMessage(op, id, number)).join(''));
   },
 
-  createScanner(op) {
-    return new FrameScanner(op === 'set' ? countStored : countValues);
+  isFramed: true,
+
+  /** `stored` has a last field that is nil here, and that may therefore be left out. */
+  replyForms(op) {
+    if (op !== 'set') return [{ length: VALUE_REPLY_BYTES, head: [0x94, VALUE, ID, NIL, BIN8, VALUE_BYTES] }];
+    return [[0x92, STORED, ID], [0x93, STORED, ID, NIL]].map((head) => ({ length: head.length, head }));
   },
 
   /** Replies come in any order; their ids tell which is which. */
   decode(bytes, end, onReply) {
-    const scanner = new FrameScanner((frames, at, frameEnd) => {
-      const messages = unpackr.unpackMultiple(frames.subarray(at, frameEnd));
-      for (const [tag, id, ...fields] of messages) {
+    return readFrames(bytes, end, (frame) => {
+      for (const [tag, id, ...fields] of unpackr.unpackMultiple(frame)) {
         if (tag === VALUE && fields[1] instanceof Uint8Array) {
           onReply(id, { op: 'get', value: Buffer.from(fields[1]).toString('latin1') });
         } else if (tag === STORED) onReply(id, { op: 'set' });
         else throw unexpected([tag, id, ...fields]);
       }
-      return messages.length;
     });
-    scanner.scan(bytes, end);
-    return scanner.at;
   },
 };
 
@@ -96,82 +96,29 @@ function encodeFrame(payload) {
 
 const bytesOf = String.fromCharCode;
 
-class FrameScanner {
-  at = 0;
-  #countMessages;
-
-  constructor(countMessages) {
-    this.#countMessages = countMessages;
-  }
-
-  scan(bytes, end) {
-    let at = 0;
-    let count = 0;
-    while (at + 2 <= end) {
-      const opcode = bytes[at] & 0x0f;
-      let length = bytes[at + 1];
-      let start = at + 2;
-      if (length === 126) {
-        start += 2;
-        if (start > end) break;
-        length = bytes.readUInt16BE(at + 2);
-      } else if (length === 127) {
-        start += 8;
-        if (start > end) break;
-        length = Number(bytes.readBigUInt64BE(at + 2));
-      }
-      const frameEnd = start + length;
-      if (frameEnd > end) break;
-      if (opcode === OPCODE_BINARY) count += this.#countMessages(bytes, start, frameEnd);
-      // A node pings connections that have been silent for minutes, and no run is silent for so long.
-      else if (opcode !== OPCODE_PING) throw unexpectedFrame(opcode, bytes, start, frameEnd);
-      at = frameEnd;
+/** Calls back for each complete frame and gives the number of bytes that they took. */
+function readFrames(bytes, end, onFrame) {
+  let at = 0;
+  while (at + 2 <= end) {
+    const opcode = bytes[at] & 0x0f;
+    let length = bytes[at + 1];
+    let start = at + 2;
+    if (length === 126) {
+      start += 2;
+      if (start > end) break;
+      length = bytes.readUInt16BE(at + 2);
+    } else if (length === 127) {
+      start += 8;
+      if (start > end) break;
+      length = Number(bytes.readBigUInt64BE(at + 2));
     }
-    this.at = at;
-    return count;
+    const frameEnd = start + length;
+    if (frameEnd > end) break;
+    if (opcode !== OPCODE_BINARY) throw unexpectedFrame(opcode, bytes, start, frameEnd);
+    onFrame(bytes.subarray(start, frameEnd));
+    at = frameEnd;
   }
-}
-
-function countValues(bytes, start, end) {
-  let at = start;
-  let count = 0;
-  while (at < end) {
-    const isValue =
-      bytes[at] === 0x94 &&
-      bytes[at + 1] === VALUE &&
-      bytes[at + 2] < 0x80 &&
-      bytes[at + 3] === NIL &&
-      bytes[at + 4] === BIN8 &&
-      bytes[at + 5] === VALUE_BYTES;
-    if (!isValue) return count + countByDecoding(bytes, at, end, VALUE);
-    at += VALUE_REPLY_BYTES;
-    count++;
-  }
-  if (at > end) throw new Error('a frame ends within a reply');
-  return count;
-}
-
-/** `stored` has a last field that is nil here, and that may therefore be left out. */
-function countStored(bytes, start, end) {
-  let at = start;
-  let count = 0;
-  while (at < end) {
-    const isStored = (bytes[at] | 1) === 0x93 && bytes[at + 1] === STORED && bytes[at + 2] < 0x80;
-    if (!isStored || (bytes[at] === 0x93 && bytes[at + 3] !== NIL)) {
-      return count + countByDecoding(bytes, at, end, STORED);
-    }
-    at += bytes[at] === 0x93 ? 4 : 3;
-    count++;
-  }
-  if (at > end) throw new Error('a frame ends within a reply');
-  return count;
-}
-
-/** For replies that are right, yet encoded otherwise than expected; and to say what came instead of a right one. */
-function countByDecoding(bytes, start, end, expectedTag) {
-  const messages = unpackr.unpackMultiple(bytes.subarray(start, end));
-  for (const message of messages) if (message[0] !== expectedTag) throw unexpected(message);
-  return messages.length;
+  return at;
 }
 
 function unexpected(message) {
