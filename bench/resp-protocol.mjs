@@ -25,7 +25,8 @@ export const respProtocol = {
   isFramed: false,
 
   replyForms(op) {
-    const form = op === 'set' ? { length: STORED_REPLY_BYTES, head: STORED } : { length: VALUE_REPLY_BYTES, head: VALUE };
+    const form =
+      op === 'set' ? { length: STORED_REPLY_BYTES, head: STORED } : { length: VALUE_REPLY_BYTES, head: VALUE };
     return [{ ...form, head: [...Buffer.from(form.head)] }];
   },
 

@@ -48,7 +48,10 @@ export const swarmbusProtocol = {
   /** `stored` has a last field that is nil here, and that may therefore be left out. */
   replyForms(op) {
     if (op !== 'set') return [{ length: VALUE_REPLY_BYTES, head: [0x94, VALUE, ID, NIL, BIN8, VALUE_BYTES] }];
-    return [[0x92, STORED, ID], [0x93, STORED, ID, NIL]].map((head) => ({ length: head.length, head }));
+    return [
+      [0x92, STORED, ID],
+      [0x93, STORED, ID, NIL],
+    ].map((head) => ({ length: head.length, head }));
   },
 
   /** Replies come in any order; their ids tell which is which. */

@@ -20,7 +20,6 @@ import {
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import type * as Lmdb from 'lmdb';
-import type { NodeId } from '../store/node-id.js';
 import { decodeEntry, encodeEntries, encodeKey } from './entry-bytes.js';
 import { FORMAT, objectionTo } from './entry-disk.js';
 import type { Changes, EntryDisk, KeptEntry, NodeRecord, OpenEntryDisk, Piece } from './entry-disk.js';

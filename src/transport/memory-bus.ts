@@ -311,7 +311,7 @@ export function createMemoryNetwork(options: MemoryNetworkOptions): MemoryNetwor
       if (waiting === undefined) return;
       paused.delete(name);
       for (const run of waiting) run();
-      for (const link of [...links]) if (link.local === name) link.deliver();
+      for (const link of links) if (link.local === name) link.deliver();
     },
     crash(name) {
       paused.delete(name);
