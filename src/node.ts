@@ -6,15 +6,17 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { nodeKind } from './actors/node.js';
 import type { NodeEnd } from './actors/node.js';
 import type { NodeMessage } from './actors/message.js';
-import type { Log } from './actors/runtime/env.js';
 import type { Ref } from './actors/runtime/kind.js';
 import { nodeEnv } from './actors/runtime/env-node.js';
+import type { Env, Log } from './actors/runtime/env.js';
 import { createRuntime } from './actors/runtime/runtime.js';
 import type { Runtime, RuntimeOptions } from './actors/runtime/runtime.js';
 import { DEFAULT_SETTINGS } from './actors/settings.js';
-import type { Identity, NodeEnv, Settings } from './actors/settings.js';
+import type { Identity, NodeDisk, NodeEnv, Settings } from './actors/settings.js';
+import type { NodeRecord, OpenEntryDisk } from './disk/entry-disk.js';
+import { lmdbDisk } from './disk/lmdb-disk.js';
 import { nodePage } from './node-page.js';
-import { drawNodeId } from './store/node-id.js';
+import { drawNodeId, parseNodeId } from './store/node-id.js';
 import { isLoopback } from './transport/admission.js';
 import { dial } from './transport/dial.js';
 import type { Answer, Listener } from './transport/link.js';
@@ -27,6 +29,8 @@ export interface NodeOptions extends Settings {
   readonly open: boolean;
   /** Which WebSocket listener to use; null takes uWebSockets.js and, where that can't be loaded, ws. */
   readonly listener: 'uws' | 'ws' | null;
+  /** Directory in which the node keeps its entries and its id; null keeps nothing. */
+  readonly dataDir: string | null;
 }
 
 export interface RunningNode {
@@ -59,17 +63,41 @@ export interface BootedNode {
   readonly node: Ref<NodeMessage>;
   /** Dials one more neighbour. */
   dial(url: string): void;
-  /** Leaves in order. */
-  stop(onDone: () => void): void;
+  /** Leaves in order. The reason is given if entries have changed that the disk does not have so. */
+  stop(onDone: (notKept: string | null) => void): void;
 }
+
+/**
+ * Opens the disk of a node and keeps on it who the node is from now on: the id that it had, or a new one, and an
+ * incarnation above the last. Nobody hears of the node before that is written.
+ */
+export const openDisk = (
+  open: OpenEntryDisk,
+  env: Env,
+  swarm: string,
+  opened: (disk: NodeDisk) => void,
+  failed: (reason: string) => void,
+): void => {
+  open(
+    swarm,
+    (entries) => {
+      const record = nextRecord(env, swarm, entries.record);
+      entries.write({ puts: [], removes: [], record }, (fault) => {
+        if (fault === null) opened({ entries, record });
+        else entries.close(() => failed(`the disk can't be written (${fault}): make room, or use another directory`));
+      });
+    },
+    failed,
+  );
+};
 
 /** Nothing has happened when it returns: the first turn starts the node. */
 export const bootNode = (boot: Boot): BootedNode => {
   const { env, settings } = boot;
   const { name, swarm } = settings;
-  const incarnation = env.wallMs();
+  const { node: id, incarnation } = env.disk?.record ?? nextRecord(env, swarm, null);
   const hashSecret = hashSecretOf(swarm, settings.linkSecret);
-  const identity: Identity = { node: drawNodeId(env.random), incarnation, name, swarm, version: VERSION, hashSecret };
+  const identity: Identity = { node: id, incarnation, name, swarm, version: VERSION, hashSecret };
   const health = { isRunning: false };
   const runtime = createRuntime(env, { stopTimeoutMs: settings.drainMs + STOP_MARGIN_MS, ...boot.runtimeOptions });
   const node = runtime.spawn(nodeKind, 'node', {
@@ -103,7 +131,11 @@ export const bootNode = (boot: Boot): BootedNode => {
     runtime,
     node,
     dial: (url) => void node.tell({ type: 'dial', url }),
-    stop: (onDone) => runtime.shutdown(onDone),
+    stop: (onDone) =>
+      runtime.shutdown(() => {
+        if (env.disk === null) onDone(null);
+        else env.disk.entries.close(onDone);
+      }),
   };
 };
 
@@ -118,56 +150,82 @@ export const startNode = (
   clientScript: string | null = null,
 ): Promise<RunningNode> =>
   new Promise((resolve, reject) => {
-    const options: NodeOptions = { ...DEFAULT_SETTINGS, open: false, listener: null, ...given };
+    const options: NodeOptions = { ...DEFAULT_SETTINGS, open: false, listener: null, dataDir: null, ...given };
     const exposed = options.listen.find(({ host }) => !isLoopback(host));
     if (exposed !== undefined && options.token === null && !options.open) {
       const reason = `${exposed.host} is beyond loopback, and no client token is set: give a token, or { open: true }`;
       reject(Object.assign(new Error(reason), { code: 'STARTUP' }));
       return;
     }
-    const env: NodeEnv = { ...nodeEnv({ log }), bus: { dial, listen: createListen(options.listener) }, wires };
-    let listeners: readonly Listener[] = [];
-    let end: NodeEnd = { reason: 'stopped', exitCode: 0 };
-    let resolveStopped!: (end: NodeEnd) => void;
-    const stopped = new Promise<NodeEnd>((done) => {
-      resolveStopped = done;
-    });
-    let isClosing = false;
-    const close = (): void => {
-      if (isClosing) return;
-      isClosing = true;
-      stop(() => {
-        for (const listener of listeners) listener.terminate();
-        resolveStopped(end);
-      });
+    const base = nodeEnv({ log });
+    const fail = (reason: string): void => reject(Object.assign(new Error(reason), { code: 'STARTUP' }));
+    const start = (disk: NodeDisk | null): void => {
+      const env: NodeEnv = { ...base, bus: { dial, listen: createListen(options.listener) }, wires, disk };
+      bootHere(env, options, clientScript, resolve, fail);
     };
-    const { identity, stop } = bootNode({
-      env,
-      settings: options,
-      clientScript,
-      onListening(present) {
-        listeners = present;
-        const scheme = options.tls === null ? 'ws' : 'wss';
-        resolve({
-          id: identity.node,
-          name: identity.name,
-          urls: present.map(({ host, port }) => `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`),
-          listenerKind: present[0]?.kind ?? 'none',
-          stop() {
-            close();
-            return stopped;
-          },
-          stopped,
-        });
-      },
-      onRunning: () => log('info', 'serving clients', { id: identity.node }),
-      onEnd(given) {
-        end = given;
-        if (listeners.length === 0) reject(Object.assign(new Error(given.reason), { code: 'STARTUP' }));
-        close();
-      },
-    });
+    if (options.dataDir === null) start(null);
+    else openDisk(lmdbDisk(options.dataDir), base, options.swarm, start, fail);
   });
+
+const bootHere = (
+  env: NodeEnv,
+  options: NodeOptions,
+  clientScript: string | null,
+  started: (node: RunningNode) => void,
+  failed: (reason: string) => void,
+): void => {
+  let listeners: readonly Listener[] = [];
+  let end: NodeEnd = { reason: 'stopped', exitCode: 0 };
+  let resolveStopped!: (end: NodeEnd) => void;
+  const stopped = new Promise<NodeEnd>((done) => {
+    resolveStopped = done;
+  });
+  let isClosing = false;
+  const close = (): void => {
+    if (isClosing) return;
+    isClosing = true;
+    stop((notKept) => {
+      for (const listener of listeners) listener.terminate();
+      if (notKept !== null && end.exitCode === 0) {
+        end = { reason: `the last changes are not on disk: ${notKept}`, exitCode: 1 };
+      }
+      if (listeners.length === 0) failed(end.reason);
+      resolveStopped(end);
+    });
+  };
+  const { identity, stop } = bootNode({
+    env,
+    settings: options,
+    clientScript,
+    onListening(present) {
+      listeners = present;
+      const scheme = options.tls === null ? 'ws' : 'wss';
+      started({
+        id: identity.node,
+        name: identity.name,
+        urls: present.map(({ host, port }) => `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`),
+        listenerKind: present[0]?.kind ?? 'none',
+        stop() {
+          close();
+          return stopped;
+        },
+        stopped,
+      });
+    },
+    onRunning: () => env.log('info', 'serving clients', { id: identity.node }),
+    onEnd(given) {
+      end = given;
+      close();
+    },
+  });
+};
+
+/** The record of a start, given that of the last one. */
+const nextRecord = (env: Env, swarm: string, last: NodeRecord | null): NodeRecord => {
+  const node = (last === null ? null : parseNodeId(last.node)) ?? drawNodeId(env.random);
+  const incarnation = Math.max(env.wallMs(), (last?.incarnation ?? 0) + 1);
+  return { node, swarm, incarnation, clock: last?.clock ?? 0, isEmptied: false };
+};
 
 /** What the runtime allows beyond the node's own drain before it ends actors that do not. */
 const STOP_MARGIN_MS = 2000;

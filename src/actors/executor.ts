@@ -82,6 +82,18 @@ export class Executor {
     return entry === undefined ? null : { time: entry.time, origin: entry.origin };
   }
 
+  /**
+   * Takes in what was stored before, an entry or the memory of a delete (no value), with its own stamp. `expiresAtMs`: 0
+   * = never. False, and nothing is known of the key: there is no room for it.
+   */
+  restore(key: string, value: Uint8Array | null, stamp: Stamp, expiresAtMs: number): boolean {
+    const nowMs = this.#time.now();
+    if (value === null) return this.#bury(key, stamp, expiresAtMs, nowMs);
+    if (!this.keyspace.set(key, value, stamp.time, stamp.origin, expiresAtMs, nowMs)) return false;
+    this.#tombstones.delete(key);
+    return true;
+  }
+
   get tombstoneCount(): number {
     return this.#tombstones.size;
   }
@@ -120,15 +132,21 @@ export class Executor {
     if (ifStamp !== undefined && !isStampOf(ifStamp, entry)) return this.#conflict(id, entry, OTHER_STAMP);
     const existed = entry !== undefined;
     // Also where there was nothing: a copy that comes back from a partition or a disk is older (RULES T1).
-    this.#bury(key, this.clock.tick(this.#time.wallMs()), nowMs);
+    const stamp = { time: this.clock.tick(this.#time.wallMs()), origin: this.#node };
+    this.#bury(key, stamp, nowMs + this.#limits.tombstoneMs, nowMs);
     return { type: 'deleted', id, existed };
   }
 
-  #bury(key: string, time: number, nowMs: number): void {
+  /** Remembers a delete, and forgets the oldest if there are too many. False: there is no room for it. */
+  #bury(key: string, { time, origin }: Stamp, expiresAtMs: number, nowMs: number): boolean {
     this.#tombstones.delete(key);
-    if (!this.keyspace.setTombstone(key, time, this.#node, nowMs + this.#limits.tombstoneMs, nowMs)) return;
+    if (!this.keyspace.setTombstone(key, time, origin, expiresAtMs, nowMs)) return false;
     this.#tombstones.add(key);
-    if (this.#tombstones.size <= this.#limits.tombstonesMax) return;
+    if (this.#tombstones.size > this.#limits.tombstonesMax) this.#forgetOldest(nowMs);
+    return true;
+  }
+
+  #forgetOldest(nowMs: number): void {
     for (const oldest of this.#tombstones) {
       this.#tombstones.delete(oldest);
       this.keyspace.delete(oldest, nowMs);

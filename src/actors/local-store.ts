@@ -7,6 +7,7 @@
  * sent for one key take effect in the order sent; every entry is owned under the number of a claim, and is stated to its
  * home until the entry is gone (RULES O1 to O6); no request of another node is executed twice (D1).
  */
+import type { KeptEntry } from '../disk/entry-disk.js';
 import { ExecutionRecord } from '../store/execution-record.js';
 import { KeyHasher, sameHash } from '../store/key-hash.js';
 import type { KeyHash } from '../store/key-hash.js';
@@ -25,6 +26,10 @@ import type {
   Conclude,
   Concluded,
   Count,
+  Keep,
+  Kept,
+  Loaded,
+  LoadFailed,
   Locate,
   Located,
   LocalStoreMessage,
@@ -32,20 +37,26 @@ import type {
   Observe,
   Probe,
   Probed,
+  Recovered,
   Registered,
   Renumbered,
 } from './message.js';
+import { Recovery } from './recovery.js';
+import type { Fate } from './recovery.js';
 import { Registration } from './registration.js';
 import type { Pair } from './registration.js';
 import { defineKind, drop, refuse, stash } from './runtime/kind.js';
 import type { Ref, Self, TimerId } from './runtime/kind.js';
 import { HELD_REQUESTS_MAX } from './settings.js';
-import type { Identity, Settings } from './settings.js';
+import type { Identity, NodeDisk, Settings } from './settings.js';
+import { WriteBehind } from './write-behind.js';
 
 interface Args {
   readonly identity: Identity;
   readonly settings: Settings;
   readonly addresses: Addresses;
+  /** Where entries are kept; null: nowhere. */
+  readonly disk: NodeDisk | null;
 }
 
 /** A question to a home that is under way, or a claim that was granted and waits for `conclude`. */
@@ -94,6 +105,8 @@ export class LocalStore {
   readonly #hasher: KeyHasher;
   readonly #owned: OwnedKeys;
   readonly #registration: Registration;
+  readonly #recovery: Recovery | null = null;
+  readonly #writeBehind: WriteBehind | null = null;
   readonly #record = new ExecutionRecord<ClientReply>();
   readonly #asks = new Map<Key, Ask>();
   /** The key of each question, by its number. */
@@ -103,7 +116,9 @@ export class LocalStore {
   #heldCount = 0;
   #lastAsk = 0;
   #lastClaim: number;
+  #incarnation: number;
   #isSweeping = false;
+  #isRecovered = false;
   #remindAtMs = Infinity;
   #reminder: TimerId | null = null;
   #frozenToldMs = 0;
@@ -121,7 +136,7 @@ export class LocalStore {
     heldExpired: 0,
   };
 
-  constructor(self: Self<LocalStoreMessage, LocalStoreEvent>, { identity, settings, addresses }: Args) {
+  constructor(self: Self<LocalStoreMessage, LocalStoreEvent>, { identity, settings, addresses, disk }: Args) {
     this.#self = self;
     this.#identity = identity;
     this.#settings = settings;
@@ -129,6 +144,7 @@ export class LocalStore {
     this.#hasher = new KeyHasher(identity.hashSecret);
     this.#owned = new OwnedKeys(this.#hasher);
     this.#executor = new Executor(identity.node, settings, self, (key) => this.#onRemoved(key));
+    this.#incarnation = identity.incarnation;
     this.#lastClaim = identity.incarnation * CLAIMS_PER_MS;
     const { clock } = this.#executor;
     this.#registration = new Registration(
@@ -141,7 +157,81 @@ export class LocalStore {
       },
       this.#owned,
     );
-    self.signal('recovered');
+    if (disk === null) {
+      self.signal('recovered');
+      return;
+    }
+    clock.observe(disk.record.clock);
+    this.#writeBehind = new WriteBehind(disk.entries, disk.record, this, self, settings.lossWindowMs);
+    this.#executor.keyspace.onChanged = (key) => this.#writeBehind?.changed(key);
+    this.#recovery = new Recovery(disk.entries, self, (entry) => this.#recover(entry));
+    this.#recovery.begin();
+  }
+
+  // What the disk is to have
+
+  entryOf(key: Key): KeptEntry | null {
+    const nowMs = this.#self.now();
+    const { keyspace } = this.#executor;
+    const entry = keyspace.peekAny(key, nowMs);
+    if (entry === undefined) return null;
+    const { time, origin, expiresAtMs, isTombstone } = entry;
+    // Expiry counts on the monotonic clock, which means nothing to another start (RULES T4).
+    const expiresAtWallMs = expiresAtMs === 0 ? 0 : this.#self.wallMs() + expiresAtMs - nowMs;
+    return { key, value: isTombstone ? null : keyspace.read(entry), time, origin, expiresAtWallMs };
+  }
+
+  has(key: Key): boolean {
+    return this.#executor.knows(key);
+  }
+
+  get clock(): number {
+    return this.#executor.clock.last;
+  }
+
+  /** Gives the disk all that it does not have yet; that the node is empty (RULES H2) only if its entries were here. */
+  end(): void {
+    this.#writeBehind?.end(this.#isRecovered && this.#executor.keyspace.count === 0);
+  }
+
+  // The disk
+
+  onLoaded(message: Loaded): LocalStoreEvent | void {
+    if (this.#recovery?.onLoaded(message) === false) return;
+    this.#isRecovered = true;
+    this.#sweepLater();
+    this.#addresses.node.tell({ type: 'recovered' } satisfies Recovered, this.#self.ref);
+    return 'recovered';
+  }
+
+  /** A node that would serve without the entries it is to have would deny them. */
+  onLoadFailed({ fault }: LoadFailed): void {
+    throw new Error(fault);
+  }
+
+  onKeep(_message: Keep): void {
+    this.#writeBehind?.onKeep();
+  }
+
+  onKept(message: Kept): void {
+    this.#writeBehind?.onKept(message);
+  }
+
+  /** The one way in for an entry from disk: it is owned under a claim of this start, and stated to its home as such. */
+  #recover({ key, value, time, origin, expiresAtWallMs }: KeptEntry): Fate {
+    // Stamps issued from now on are above all that were (RULES T2), also of what does not come back.
+    this.#executor.clock.observe(time);
+    const leftMs = expiresAtWallMs === 0 ? Infinity : expiresAtWallMs - this.#self.wallMs();
+    const expiresAtMs = expiresAtWallMs === 0 ? 0 : this.#self.now() + leftMs;
+    if (leftMs > 0 && this.#executor.restore(key, value, { time, origin }, expiresAtMs)) {
+      if (this.#executor.knows(key)) {
+        this.#owned.put(key, this.#hasher.hash(key), this.#nextClaim());
+        this.#writeBehind?.unchanged(key);
+      }
+      return 'recovered';
+    }
+    this.#writeBehind?.changed(key);
+    return leftMs > 0 ? 'noRoom' : 'expired';
   }
 
   // Requests
@@ -282,6 +372,11 @@ export class LocalStore {
   // The view, and the homes
 
   onMembers(message: Members): void {
+    if (message.incarnation !== this.#incarnation) {
+      this.#incarnation = message.incarnation;
+      // The next start must be above it.
+      this.#writeBehind?.remember({ incarnation: message.incarnation });
+    }
     for (const node of this.#record.origins()) {
       if (!message.members.some((member) => member.node === node)) this.#record.forget(node);
     }
@@ -376,6 +471,8 @@ export class LocalStore {
       ...this.#executor.counts,
       ...this.#counts,
       ...this.#registration.counts,
+      ...this.#recovery?.counts,
+      ...this.#writeBehind?.counts,
       keys: count,
       bytes,
       valueBytesHeld,
@@ -653,6 +750,10 @@ const serving = {
   thaw: on.onThaw,
   observe: on.onObserve,
   probe: on.onProbe,
+  loaded: drop,
+  loadFailed: drop,
+  keep: on.onKeep,
+  kept: on.onKept,
   drain: on.onDrain,
   count: on.onCount,
   remind: on.onRemind,
@@ -680,6 +781,10 @@ export const localStoreKind = defineKind({
       thaw: stash,
       observe: on.onObserve,
       probe: stash,
+      loaded: on.onLoaded,
+      loadFailed: on.onLoadFailed,
+      keep: on.onKeep,
+      kept: on.onKept,
       drain: stash,
       count: on.onCount,
       remind: drop,
@@ -703,6 +808,10 @@ export const localStoreKind = defineKind({
       thaw: drop,
       observe: drop,
       probe: drop,
+      loaded: drop,
+      loadFailed: drop,
+      keep: drop,
+      kept: drop,
       drain: drop,
       count: drop,
       remind: drop,
@@ -710,6 +819,7 @@ export const localStoreKind = defineKind({
     },
   },
   commands: {},
+  onEnd: on.end,
   mailbox: {
     capacity: 1 << 20,
     overflow: {
@@ -727,6 +837,10 @@ export const localStoreKind = defineKind({
       thaw: 'dropNew',
       observe: 'never',
       probe: 'dropNew',
+      loaded: 'never',
+      loadFailed: 'never',
+      keep: 'never',
+      kept: 'never',
       drain: 'never',
       count: 'never',
       remind: 'never',

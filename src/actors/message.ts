@@ -3,6 +3,7 @@
  * actors. What clients and other nodes send is in transport/message.ts and passes from actor to actor as it was decoded.
  * At the end: the protocol of each actor, which is its interface.
  */
+import type { KeptEntry } from '../disk/entry-disk.js';
 import type { NodeId } from '../store/node-id.js';
 import type {
   CacheRequest,
@@ -84,6 +85,36 @@ export interface Members {
     readonly view: number;
     readonly isHome: boolean;
   }[];
+}
+
+/** Store to node: what the disk had is here. */
+export interface Recovered {
+  readonly type: 'recovered';
+}
+
+/** The disk to the store: a piece of what it has. */
+export interface Loaded {
+  readonly type: 'loaded';
+  readonly entries: readonly KeptEntry[];
+  readonly unreadableCount: number;
+  readonly isLast: boolean;
+}
+
+/** The disk to the store: it can't be read. */
+export interface LoadFailed {
+  readonly type: 'loadFailed';
+  readonly fault: string;
+}
+
+/** The store to itself: time to write what has changed. */
+export interface Keep {
+  readonly type: 'keep';
+}
+
+/** The disk to the store: a write has ended; null if all of it is kept. */
+export interface Kept {
+  readonly type: 'kept';
+  readonly fault: string | null;
 }
 
 /** Router to store and directory: a member has another view number, and nothing else has changed. */
@@ -238,7 +269,7 @@ export interface Gone {
 
 // What each actor understands.
 
-export type NodeMessage = MessageOf<'inspect'> | DialRequest | Registered | NameTaken | Terminated | Tick;
+export type NodeMessage = MessageOf<'inspect'> | DialRequest | Registered | NameTaken | Recovered | Terminated | Tick;
 
 export type SessionMessage = ClientRequest | Malformed | BadFrame | Gone | ClientReply | Drain | Tick;
 
@@ -271,6 +302,10 @@ export type LocalStoreMessage =
   | Renumbered
   | Observe
   | Probe
+  | Loaded
+  | LoadFailed
+  | Keep
+  | Kept
   | Drain
   | Count
   | Remind

@@ -10,7 +10,7 @@ import type { Addresses } from './addresses.js';
 import { directoryKind } from './directory.js';
 import { finderKind } from './finder.js';
 import { localStoreKind } from './local-store.js';
-import type { Count, Counters, DialRequest, Drain, NameTaken, NodeMessage, Serve } from './message.js';
+import type { Count, Counters, DialRequest, Drain, NameTaken, NodeMessage, Recovered, Serve } from './message.js';
 import { nodeMachine } from './node-machine.js';
 import type { NodeEvent } from './node-machine.js';
 import { peerLinkKind } from './peer-link.js';
@@ -78,6 +78,7 @@ export class Node {
     badFrames: 0,
   };
   #sessionsTotal = 0;
+  #isRecovered: boolean;
   #hasSaidFarewell = false;
   #end: NodeEnd = { reason: 'stopped', exitCode: 0 };
 
@@ -85,10 +86,11 @@ export class Node {
     this.#self = self;
     this.#args = args;
     this.#startedMs = self.now();
-    const { identity, settings } = args;
+    const { env, identity, settings } = args;
+    this.#isRecovered = env.disk === null;
     // Filled before any of its holders has its first turn: spawning runs no handler.
     const addresses = { node: self.ref } as Addresses;
-    addresses.store = self.spawn(localStoreKind, 'local-store', { identity, settings, addresses });
+    addresses.store = self.spawn(localStoreKind, 'local-store', { identity, settings, addresses, disk: env.disk });
     addresses.router = self.spawn(routerKind, 'router', { identity, settings, addresses });
     addresses.finder = self.spawn(finderKind, 'finder', { identity, settings, addresses });
     addresses.directory = self.spawn(directoryKind, 'directory', { identity, settings, addresses });
@@ -185,6 +187,12 @@ export class Node {
     this.#spawnLink({ url });
   }
 
+  /** Only a node with its entries joins: it would deny them. */
+  onRecovered(_message: Recovered): NodeEvent | void {
+    this.#isRecovered = true;
+    if (this.#isListening) return 'listening';
+  }
+
   /** That others are there is not enough: what they know of this node's keys must hold (RULES V3). */
   onRegisteredAll(): NodeEvent {
     return 'joined';
@@ -241,9 +249,13 @@ export class Node {
 
   #onListening(listener: Listener): void {
     this.#listeners.push(listener);
-    if (this.#listeners.length < this.#args.settings.listen.length) return;
+    if (!this.#isListening) return;
     this.#args.onListening(this.#listeners);
-    this.#self.signal('listening');
+    if (this.#isRecovered) this.#self.signal('listening');
+  }
+
+  get #isListening(): boolean {
+    return this.#listeners.length >= this.#args.settings.listen.length;
   }
 
   #report(session: Ref, id: RequestId, info: Readonly<Record<string, unknown>>): void {
@@ -293,6 +305,7 @@ const always = {
   dial: on.onDial,
   registeredAll: on.onRegisteredAll,
   nameTaken: on.onNameTaken,
+  recovered: on.onRecovered,
   terminated: on.onTerminated,
   tick: on.onTick,
 } as const;
@@ -302,6 +315,7 @@ const ended = {
   dial: drop,
   registeredAll: drop,
   nameTaken: drop,
+  recovered: drop,
   terminated: drop,
   tick: drop,
 } as const;
@@ -321,7 +335,7 @@ export const nodeKind = defineKind({
   delays: { alone: (node: Node) => node.aloneAfterMs, drainTimeout: (node: Node) => node.drainMs },
   mailbox: {
     capacity: 65_536,
-    overflow: { registeredAll: 'never', nameTaken: 'never', terminated: 'never', tick: 'never' },
+    overflow: { registeredAll: 'never', nameTaken: 'never', recovered: 'never', terminated: 'never', tick: 'never' },
   },
   refusal: (message: NodeMessage) =>
     message.type === 'inspect'

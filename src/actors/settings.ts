@@ -1,4 +1,5 @@
 /** What the actors of a node need to know before they start: who the node is, its bounds, its way to the network. */
+import type { EntryDisk, NodeRecord } from '../disk/entry-disk.js';
 import type { NodeId } from '../store/node-id.js';
 import type { Bus, TlsOptions } from '../transport/link.js';
 import type { Proxies } from '../transport/proxy.js';
@@ -9,12 +10,20 @@ import type { Env } from './runtime/env.js';
 export interface NodeEnv extends Env {
   readonly bus: Bus;
   readonly wires: Wires;
+  /** Null: nothing is kept. */
+  readonly disk: NodeDisk | null;
+}
+
+/** What a node keeps, and the record of this start. */
+export interface NodeDisk {
+  readonly entries: EntryDisk;
+  readonly record: NodeRecord;
 }
 
 /** Who a node is, from one start to its end. */
 export interface Identity {
   readonly node: NodeId;
-  /** Unix time in ms at the start: tells two starts of one id apart. */
+  /** Unix time in ms at the start, or above the highest that this id has used: tells two starts of one id apart. */
   readonly incarnation: number;
   readonly name: string;
   /** Nodes of other swarms are refused. */
@@ -72,6 +81,8 @@ export interface Settings {
   /** For how long a connection may stay without `hello` where a token is required. */
   readonly helloTimeoutMs: number;
   readonly drainMs: number;
+  /** With a disk: a change is on it at most so much later, as long as the disk takes no more than half of it for a write. */
+  readonly lossWindowMs: number;
   /** Unsent bytes of one connection, beyond which it is closed as slow. */
   readonly backlogBytesMax: number;
 }
@@ -118,5 +129,6 @@ export const DEFAULT_SETTINGS: Settings = {
   missedMs: 30_000,
   helloTimeoutMs: 5000,
   drainMs: 10_000,
+  lossWindowMs: 1000,
   backlogBytesMax: 16 * 1024 * 1024,
 };

@@ -138,6 +138,9 @@ const label = () =>
 
 const path = () => z.string({ error: 'must be the path of a file' }).min(1, { error: 'must be the path of a file' });
 
+const FOLDER_FORM = 'must be the path of a directory';
+const folder = () => z.string({ error: FOLDER_FORM }).min(1, { error: FOLDER_FORM });
+
 const schema = z.strictObject({
   listen: listOf(textOf(ADDRESS_FORM, readAddress), 1).register(
     about,
@@ -158,6 +161,9 @@ const schema = z.strictObject({
       about,
       plain('SIZE', 'memory to know who owns what; 0: know nothing (default: 64 bytes for each of --keys)'),
     ),
+  data: folder()
+    .optional()
+    .register(about, plain('DIR', 'directory to keep entries and the id of the node in (default: memory only)')),
   open: yesOrNo().register(about, plain(null, 'serve clients beyond loopback without a token', 'false')),
   'token-file': path().optional().register(about, plain('FILE', 'file with the token that clients must present')),
   'link-secret-file': path()
@@ -197,6 +203,10 @@ const schema = z.strictObject({
   'tombstones-max': count(0, KEYS_MAX).register(about, bound('N', 'deletes remembered', '100000')),
   'hello-timeout-ms': duration(1).register(about, bound('TIME', 'time for a client to present its token', '5s')),
   'drain-ms': duration(0).register(about, bound('TIME', 'time to leave in order', '10s')),
+  'loss-window-ms': duration(2).register(
+    about,
+    bound('TIME', 'with --data: how old a change may be that a crash undoes', '1s'),
+  ),
 });
 
 type Values = z.output<typeof schema>;
@@ -246,6 +256,7 @@ export function parseNodeOptions(flags: Readonly<Record<string, unknown>>, env: 
     directoryBytesMax: values.directory ?? Math.max(DIRECTORY_BYTES_MIN, values.keys * DIRECTORY_BYTES_PER_KEY),
     tombstoneMs: values['tombstone-ms'],
     tombstonesMax: values['tombstones-max'],
+    dataDir: values.data ?? null,
     open: values.open,
     token: token?.text ?? null,
     linkSecret: linkSecret?.text ?? null,
@@ -270,6 +281,7 @@ export function parseNodeOptions(flags: Readonly<Record<string, unknown>>, env: 
     missedMs: values['missed-ms'],
     helloTimeoutMs: values['hello-timeout-ms'],
     drainMs: values['drain-ms'],
+    lossWindowMs: values['loss-window-ms'],
   };
   checkTogether(options);
   const unwise = [token?.warning, linkSecret?.warning, proxyAuth?.warning, argumentWarning(fromFlags.proxy)];
@@ -385,7 +397,15 @@ function slipsIn(env: Env): string[] {
 function withPathsFrom(configFile: string | undefined, values: Partial<Values>): Partial<Values> {
   if (configFile === undefined) return values;
   const resolved: Partial<Values> = { ...values };
-  for (const name of ['token-file', 'link-secret-file', 'proxy-auth-file', 'tls-cert', 'tls-key', 'tls-ca'] as const) {
+  for (const name of [
+    'token-file',
+    'link-secret-file',
+    'proxy-auth-file',
+    'tls-cert',
+    'tls-key',
+    'tls-ca',
+    'data',
+  ] as const) {
     const file = values[name];
     if (file !== undefined) resolved[name] = resolve(dirname(configFile), file);
   }

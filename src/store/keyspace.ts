@@ -72,6 +72,8 @@ class Item implements Entry {
 const NO_VALUE = new Uint8Array(0);
 
 export class Keyspace {
+  /** Told the key of each entry that has come, changed or gone, whatever the reason. */
+  onChanged: ((key: string) => void) | null = null;
   readonly #storeBytesMax: number;
   readonly #keysMax: number;
   readonly #onRemoved: (key: string) => void;
@@ -182,6 +184,7 @@ export class Keyspace {
     this.#recency.add(item);
     this.#bytes += size;
     if (expiresAtMs !== 0) this.#expiries.add(item);
+    this.onChanged?.(key);
     return true;
   }
 
@@ -193,6 +196,7 @@ export class Keyspace {
     item.isUsed = true;
     item.expiresAtMs = expiresAtMs;
     if (expiresAtMs !== 0) this.#expiries.add(item);
+    this.onChanged?.(key);
     return true;
   }
 
@@ -235,6 +239,7 @@ export class Keyspace {
       this.#recency.add(item);
     }
     if (expiresAtMs !== 0) this.#expiries.add(item);
+    this.onChanged?.(item.key);
   }
 
   #makeRoom(nowMs: number): void {
@@ -258,6 +263,7 @@ export class Keyspace {
     this.#expiries.remove(item);
     this.#values.free(item.valuePlace);
     this.#bytes -= item.keyBytes + item.valueBytes;
+    this.onChanged?.(item.key);
   }
 }
 

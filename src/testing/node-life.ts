@@ -7,7 +7,7 @@ import type { NodeMessage } from '../actors/message.js';
 import type { Env } from '../actors/runtime/env.js';
 import type { AnyMessage, Ref } from '../actors/runtime/kind.js';
 import type { Runtime, RuntimeOptions } from '../actors/runtime/runtime.js';
-import type { Identity, Settings } from '../actors/settings.js';
+import type { Identity, NodeDisk, Settings } from '../actors/settings.js';
 import { bootNode } from '../node.js';
 import type { BootedNode } from '../node.js';
 import type { Bus, Listener } from '../transport/link.js';
@@ -17,6 +17,7 @@ import { wires } from '../transport/wire.js';
 export interface LifeOptions {
   readonly env: Env;
   readonly bus: Bus;
+  readonly disk: NodeDisk | null;
   readonly settings: Settings;
   readonly runtimeOptions: RuntimeOptions;
   readonly onListening: (listeners: readonly Listener[]) => void;
@@ -46,6 +47,7 @@ export class NodeLife {
         setAlarm: (atMs, run) => env.setAlarm(atMs, gated(run)),
         bus: options.bus,
         wires,
+        disk: options.disk,
       },
       settings: options.settings,
       clientScript: null,
@@ -84,7 +86,7 @@ export class NodeLife {
 
   /** Leaves in order. */
   stop(onDone: () => void): void {
-    this.#booted.stop(onDone);
+    this.#booted.stop(() => onDone());
   }
 
   /** The process is gone; nothing of it runs any more. */

@@ -8,9 +8,10 @@ import { seededRandom, VirtualTime } from '../actors/runtime/virtual-time.js';
 import type { Log } from '../actors/runtime/env.js';
 import type { Hop, Runtime } from '../actors/runtime/runtime.js';
 import { DEFAULT_SETTINGS } from '../actors/settings.js';
-import type { Settings } from '../actors/settings.js';
+import type { NodeDisk, Settings } from '../actors/settings.js';
 import { connectBy } from '../client/client.js';
 import type { Client, ConnectOptions } from '../client/client.js';
+import { MemoryDisk } from '../disk/memory-disk.js';
 import { openNodeSocket } from '../client/socket-node.js';
 import type { SocketLike } from '../client/socket.js';
 import { dial } from '../transport/dial.js';
@@ -19,6 +20,7 @@ import { createListen } from '../transport/listen.js';
 import { createMemoryNetwork } from '../transport/memory-bus.js';
 import type { ClientEnd, ClientEvents, MemoryNetwork } from '../transport/memory-bus.js';
 import { encodeHop } from './encode-hop.js';
+import { openDisk } from '../node.js';
 import { NodeLife } from './node-life.js';
 import { edgesOf, reachOf } from './shape.js';
 import type { Shape } from './shape.js';
@@ -38,6 +40,8 @@ export interface SwarmOptions {
   readonly seed?: number;
   /** One way, in memory; default 1, in virtual time a random 0.5 to 2. */
   readonly latencyMs?: number;
+  /** Gives each node a disk in memory, which outlives its crashes without what it was not done writing. */
+  readonly disk?: boolean;
   /** Encodes and decodes each message between actors, as if each were a process. */
   readonly encodeEveryHop?: boolean;
   /** Bounds and time-outs of the nodes, beside the defaults. */
@@ -73,7 +77,7 @@ export interface Swarm {
   blackhole(from: number, to: number): void;
   /** Mends one edge, or all. */
   heal(a?: number, b?: number): void;
-  /** The node is gone without a word, with all that it stored. */
+  /** The node is gone without a word, with all that it stored and has not on disk. */
   crash(index: number): void;
   /** The node stands still, as a process that was sent SIGSTOP: no turn, nothing is read. Memory only. */
   pause(index: number): void;
@@ -81,8 +85,10 @@ export interface Swarm {
   resume(index: number): void;
   /** The node leaves in order, as on SIGTERM. */
   leave(index: number): Promise<void>;
-  /** Starts a node that crashed or left again, empty, under its name. */
+  /** Starts a node that crashed or left again, under its name, with what is on its disk. */
   restart(index: number): Promise<void>;
+  /** What the node has on disk, and a way to fill it up. Needs `{ disk: true }`. */
+  disk(index: number): MemoryDisk;
   /** Resolves when every node sees all nodes that it can reach, and no others, and knows who owns what; rejects after `timeoutMs` (20,000). */
   settle(timeoutMs?: number): Promise<void>;
   /** Opens a client's connection to that node without the client: for what it would never send. Memory only. */
@@ -115,6 +121,7 @@ export const TEST_SETTINGS: Settings = {
 
 const SETTLE_TIMEOUT_MS = 20_000;
 const POLL_MS = 10;
+const DISK_WRITE_MS = 2;
 /** In memory, where ports are free. */
 const FIRST_PORT = 7101;
 /** Streams of chance, apart from those of the nodes, which are numbered from 1. */
@@ -125,6 +132,7 @@ const CLIENT_STREAM = 2_000_000;
 interface Slot {
   readonly index: number;
   readonly name: string;
+  readonly disk: MemoryDisk | null;
   url: string;
   life: Life | null;
 }
@@ -166,9 +174,11 @@ class EmbeddedSwarm implements Swarm {
     this.time = options.virtual === true ? new VirtualTime({ seed }) : null;
     const { time } = this;
     const latency = seededRandom(seed, LATENCY_STREAM);
+    const defer = (delayMs: number, run: () => void): void =>
+      void (time === null ? setTimeout(run, delayMs) : time.at(time.nowMs + delayMs, run));
     this.#network = isMemory
       ? createMemoryNetwork({
-          defer: (delayMs, run) => void (time === null ? setTimeout(run, delayMs) : time.at(time.nowMs + delayMs, run)),
+          defer,
           latencyMs: options.latencyMs ?? (time === null ? 1 : () => 0.5 + latency.below(1500) / 1000),
         })
       : null;
@@ -176,6 +186,7 @@ class EmbeddedSwarm implements Swarm {
     this.#slots = Array.from({ length: this.size }, (_, index) => ({
       index,
       name: options.names?.[index] ?? `n${index}`,
+      disk: options.disk === true ? new MemoryDisk({ defer, writeMs: DISK_WRITE_MS }) : null,
       url: `ws://127.0.0.1:${isMemory ? FIRST_PORT + index : 0}`,
       life: null,
     }));
@@ -251,6 +262,7 @@ class EmbeddedSwarm implements Swarm {
 
   crash(index: number): void {
     this.#network?.crash(this.#slot(index).name);
+    this.#slot(index).disk?.crash();
     endLife(this.#life(index));
   }
 
@@ -273,6 +285,12 @@ class EmbeddedSwarm implements Swarm {
   async restart(index: number): Promise<void> {
     if (this.#life(index).node.isAlive) throw new Error(`node ${index} runs; crash it first`);
     await this.#boot(this.#slot(index));
+  }
+
+  disk(index: number): MemoryDisk {
+    const { disk } = this.#slot(index);
+    if (disk === null) throw new Error('disk needs { disk: true }');
+    return disk;
   }
 
   async settle(timeoutMs = SETTLE_TIMEOUT_MS): Promise<void> {
@@ -351,36 +369,42 @@ class EmbeddedSwarm implements Swarm {
   #boot(slot: Slot): Promise<void> {
     const links = new Set<Link>();
     const log: Log = this.#options.log ?? (() => {});
+    const env = this.time?.env(log) ?? nodeEnv({ log });
+    const settings: Settings = { ...TEST_SETTINGS, ...this.#options.settings };
     let resolveEnded!: (end: NodeEnd) => void;
     const ended = new Promise<NodeEnd>((resolve) => {
       resolveEnded = resolve;
     });
     return this.#track(
       new Promise<void>((resolve, reject) => {
-        const node = new NodeLife({
-          env: this.time?.env(log) ?? nodeEnv({ log }),
-          bus: this.#network?.bus(slot.name) ?? trackedBus(this.#options.transport === 'ws' ? 'ws' : 'uws', links),
-          settings: {
-            ...TEST_SETTINGS,
-            ...this.#options.settings,
-            listen: [{ host: '127.0.0.1', port: Number(new URL(slot.url).port) }],
-            links: this.#network === null && slot.life === null ? [] : this.#urlsOf(slot),
-            name: slot.name,
-          },
-          runtimeOptions: {
-            trace: (hop) => this.#trace(hop, slot.index),
-            ...(this.#options.encodeEveryHop === true ? { onHop: encodeHop } : {}),
-          },
-          onListening: (listeners) => {
-            slot.url = `ws://127.0.0.1:${listeners[0]?.port}`;
-            resolve();
-          },
-          onEnd: (end) => {
-            resolveEnded(end);
-            reject(new Error(end.reason));
-          },
-        });
-        slot.life = { node, links, ended };
+        const start = (disk: NodeDisk | null): void => {
+          const node = new NodeLife({
+            env,
+            disk,
+            bus: this.#network?.bus(slot.name) ?? trackedBus(this.#options.transport === 'ws' ? 'ws' : 'uws', links),
+            settings: {
+              ...settings,
+              listen: [{ host: '127.0.0.1', port: Number(new URL(slot.url).port) }],
+              links: this.#network === null && slot.life === null ? [] : this.#urlsOf(slot),
+              name: slot.name,
+            },
+            runtimeOptions: {
+              trace: (hop) => this.#trace(hop, slot.index),
+              ...(this.#options.encodeEveryHop === true ? { onHop: encodeHop } : {}),
+            },
+            onListening: (listeners) => {
+              slot.url = `ws://127.0.0.1:${listeners[0]?.port}`;
+              resolve();
+            },
+            onEnd: (end) => {
+              resolveEnded(end);
+              reject(new Error(end.reason));
+            },
+          });
+          slot.life = { node, links, ended };
+        };
+        if (slot.disk === null) start(null);
+        else openDisk(slot.disk.open, env, settings.swarm, start, (reason) => reject(new Error(reason)));
       }),
     );
   }
@@ -407,7 +431,8 @@ class EmbeddedSwarm implements Swarm {
 
   /** It serves clients, and all members of its view are registered with it (RULES O1, V3). */
   async #isReady(life: Life): Promise<boolean> {
-    if ((await this.#inspect(life, 'node'))['status'] === 'joining') return false;
+    const { status } = await this.#inspect(life, 'node');
+    if (status === 'starting' || status === 'joining') return false;
     const { directory } = (await this.#inspect(life, 'counters')) as { directory: { unregistered: number } | null };
     return directory?.unregistered === 0;
   }

@@ -37,6 +37,7 @@ describe('the options of a node', () => {
         directoryBytesMax: 64 * 2 ** 20,
         tombstoneMs: 600_000,
         tombstonesMax: 100_000,
+        dataDir: null,
         open: false,
         token: null,
         linkSecret: null,
@@ -61,6 +62,7 @@ describe('the options of a node', () => {
         missedMs: 30_000,
         helloTimeoutMs: 5000,
         drainMs: 10_000,
+        lossWindowMs: 1000,
       },
     });
   });

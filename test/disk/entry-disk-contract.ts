@@ -13,7 +13,8 @@ const RECORD: NodeRecord = { node: 'abc' as NodeId, swarm: 'test', incarnation: 
 
 export const entryOf = (key: string, over: Partial<KeptEntry> = {}): KeptEntry => ({
   key,
-  value: new Uint8Array([0xa1, key.length]),
+  // A text of one character, as long as the key is not.
+  value: new Uint8Array([0xa1, key.length % 128]),
   time: 2 ** 50 + key.length,
   origin: 'node0' as NodeId,
   expiresAtWallMs: 0,
