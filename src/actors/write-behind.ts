@@ -112,7 +112,6 @@ export class WriteBehind {
   /** Gives all that is noted to write, and whether there is nothing more. The disk's closing says what became of it. */
   end(isEmptied: boolean): void {
     this.#record = { ...this.#record, isEmptied };
-    for (const key of this.#written) this.#noted.add(key);
     do this.#disk.write(this.#take(this.#noted.size), () => {});
     while (this.#noted.size > 0);
   }

@@ -59,6 +59,11 @@ describe('[C8] a node with --data', () => {
     await client.set('last', 'word');
     node.process.kill('SIGTERM');
     expect(await node.process.ended).toMatchObject({ code: 0 });
+
+    // A start that ends before it has seen an entry must not take the store for empty (RULES H2).
+    const other = await processes.node();
+    const failed = processes.startNode([...flags, '--listen', `127.0.0.1:${other.port}`]);
+    expect(await failed.endsWithin(15_000)).toMatchObject({ code: 2, stderr: expect.stringMatching(/port in use/) });
     const again = await processes.node(flags);
     expect(await (await again.client()).get('last')).toBe('word');
   });
