@@ -60,7 +60,7 @@ describe('[C8] a node with --data', () => {
     node.process.kill('SIGTERM');
     expect(await node.process.ended).toMatchObject({ code: 0 });
 
-    // A start that ends before it has seen an entry must not take the store for empty (RULES H2).
+    // A start that fails leaves everything as it is.
     const other = await processes.node();
     const failed = processes.startNode([...flags, '--listen', `127.0.0.1:${other.port}`]);
     expect(await failed.endsWithin(15_000)).toMatchObject({ code: 2, stderr: expect.stringMatching(/port in use/) });

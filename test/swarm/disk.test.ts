@@ -1,7 +1,13 @@
 /** Nodes with disks, which crash, leave and come back: what they still have, and who they are. */
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { VirtualTime } from '../../src/actors/runtime/virtual-time.js';
+import type { NodeDisk } from '../../src/actors/settings.js';
+import { MemoryDisk } from '../../src/disk/memory-disk.js';
+import { bootNode, openDisk } from '../../src/node.js';
 import { parseStamp } from '../../src/store/stamp.js';
-import { startSwarm } from '../../src/testing/swarm.js';
+import { startSwarm, TEST_SETTINGS } from '../../src/testing/swarm.js';
+import { createMemoryNetwork } from '../../src/transport/memory-bus.js';
+import { wires } from '../../src/transport/wire.js';
 import type { Swarm, SwarmOptions } from '../../src/testing/swarm.js';
 import type { NodeId } from '../../src/store/node-id.js';
 import type { EntryDisk } from '../../src/disk/entry-disk.js';
@@ -11,7 +17,7 @@ import { closed, entryOf, opened, written } from '../disk/entry-disk-contract.js
 const LOSS_WINDOW_MS = 1000;
 
 let swarm: Swarm;
-afterEach(() => swarm.stop());
+afterEach(() => swarm?.stop());
 
 const start = async (over: SwarmOptions = {}): Promise<void> => {
   swarm = await startSwarm({ nodes: 1, topology: [], virtual: true, disk: true, ...over });
@@ -203,6 +209,54 @@ describe('[C8] a node with a disk', () => {
     await swarm.leave(0);
     await swarm.restart(0);
     expect(await (await swarm.client(0)).get('b')).toBe(2);
+  });
+
+  it('does not take itself for empty if it ends before it has seen an entry (RULES H2)', () => {
+    const time = new VirtualTime({ seed: 1 });
+    const defer = (delayMs: number, run: () => void): void => time.at(time.nowMs + delayMs, run);
+    const medium = new MemoryDisk({ defer, writeMs: 1 });
+    const env = time.env(() => {});
+    const bus = createMemoryNetwork({ defer }).bus('n0');
+    const settings = { ...TEST_SETTINGS, listen: [{ host: '127.0.0.1', port: 7101 }], name: 'n0' };
+    const open = (withDisk: (disk: NodeDisk) => void): void => {
+      openDisk(medium.open, env, 'test', withDisk, (reason) => {
+        throw new Error(reason);
+      });
+      time.advance(100);
+    };
+    open(({ entries }) => {
+      entries.write({ puts: [entryOf('a')], removes: [], record: null }, () => entries.close(() => {}));
+    });
+    let isOver = false;
+    open(({ entries, record }) => {
+      const silent: EntryDisk = {
+        record: entries.record,
+        count: entries.count,
+        load: () => {},
+        has: (key) => entries.has(key),
+        write: (changes, done) => entries.write(changes, done),
+        close: (done) => entries.close(done),
+      };
+      const { stop } = bootNode({
+        env: { ...env, bus, wires, disk: { entries: silent, record } },
+        settings,
+        clientScript: null,
+        onListening: () => {},
+        onRunning: () => {},
+        onEnd: () => {},
+      });
+      stop(() => {
+        isOver = true;
+      });
+    });
+    time.advance(10_000);
+    expect(isOver).toBe(true);
+    let found: EntryDisk['record'] = null;
+    open(({ entries }) => {
+      found = entries.record;
+    });
+    expect(found).toMatchObject({ isEmptied: false });
+    expect([...medium.entries.keys()]).toEqual(['a']);
   });
 
   it('does not bring back what was deleted, or written anew, while it was away (RULES T1, P1)', async () => {
