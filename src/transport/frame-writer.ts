@@ -25,7 +25,7 @@ export class FrameWriter {
 
   /** What was written; lent until the next write. */
   get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
+    return new Uint8Array(this.#bytes.buffer, 0, this.#length);
   }
 
   reset(): void {

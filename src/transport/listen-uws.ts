@@ -38,7 +38,11 @@ interface Seat {
 type Socket = WebSocket<Seat> & {
   /** Newer versions only. */
   getRemotePort?: () => number;
+  /** Copied from the seat, which costs a call of the library each time. */
+  link?: UwsLink | null;
 };
+
+const linkOf = (socket: Socket): UwsLink | null => (socket.link ??= socket.getUserData().link);
 
 /** Silence after which the library pings, and then cuts. It accepts 0 and 8 to 960 and aborts the process otherwise. */
 const IDLE_TIMEOUT_S = 120;
@@ -123,14 +127,14 @@ function listenOn(
       link.open(accept, kind);
     },
     message(socket, message, isBinary) {
-      socket.getUserData().link?.receive(message, !isBinary);
+      linkOf(socket)?.receive(message, !isBinary);
     },
     drain(socket) {
-      socket.getUserData().link?.drain();
+      linkOf(socket)?.drain();
     },
     close(socket, code, message) {
       openCount--;
-      socket.getUserData().link?.closed(code, Buffer.from(message).toString());
+      linkOf(socket)?.closed(code, Buffer.from(message).toString());
     },
   });
 
