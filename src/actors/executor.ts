@@ -38,7 +38,7 @@ export class Executor {
   constructor(
     node: NodeId,
     limits: Limits,
-    time: Pick<Self<never>, 'now' | 'wallMs'>,
+    time: Pick<Self<never>, 'now' | 'wallMs' | 'random'>,
     onRemoved: (key: string) => void,
   ) {
     this.#limits = limits;
@@ -46,7 +46,7 @@ export class Executor {
       this.#tombstones.delete(key);
       onRemoved(key);
     };
-    this.keyspace = new Keyspace(limits, this.#onRemoved);
+    this.keyspace = new Keyspace(limits, [time.random.uint32(), time.random.uint32()], this.#onRemoved);
     this.clock = new HybridClock(node);
     this.#node = node;
     this.#time = time;

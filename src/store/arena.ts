@@ -1,24 +1,35 @@
 /**
- * Bytes outside the JavaScript heap, so that a million values are nothing to the garbage collector. Memory is taken in
+ * Memory outside the JavaScript heap, so that a million entries are nothing to the garbage collector. It is taken in
  * slabs; a slab is divided into slots of one size, at most a fifth larger than what they hold. A slab whose last slot is
- * freed goes back, but for the last one with room of its size. What the arena holds is addressed by place; whoever keeps a place frees it.
+ * freed goes back, but for the last one with room of its size. A slot is addressed by place; whoever takes one frees it.
  */
-import { BlockCopier, copyBytes } from './block-copier.js';
 
-/** A slot of a slab: `slab * SLOTS_MAX + slot`. */
+/** A slot of a slab: `slab * SLOTS_MAX + slot`, below 2^31. */
 export type Place = number;
 
-const SLAB_BYTES = 65_536;
-const SLOTS_MAX = 4096;
-const SLOT_BYTES_MIN = 16;
-/** Beyond it, a value gets a slab of exactly its size. */
-const SLOT_BYTES_MAX = 8192;
-
-interface Slab {
+/** What a slot's bytes are read and written by. A slot begins at a multiple of 8. */
+export interface Slab {
   readonly bytes: Uint8Array;
-  /** Which of the sizes; -1 for a slab with one value. */
-  readonly size: number;
+  readonly words: Int32Array;
+  readonly floats: Float64Array;
+  readonly view: DataView;
   readonly slotBytes: number;
+}
+
+/** A size's first slab has about so many bytes; later ones are a part of what the size has, as far as slots go. */
+const SLAB_BYTES_MIN = 65_536;
+const SLAB_SHARE = 1 / 8;
+const SLOTS_LOG2 = 12;
+const SLOTS_MAX = 1 << SLOTS_LOG2;
+const SLABS_MAX = 2 ** 31 / SLOTS_MAX;
+const SLOT_BYTES_MIN = 64;
+/** Beyond it, what is held gets a slab of its size. */
+export const SLOT_BYTES_MAX = 8192;
+
+interface OwnedSlab extends Slab {
+  /** Which of the sizes; -1 for a slab with one slot. */
+  readonly size: number;
+  readonly slots: number;
   /** Slots that are free: a stack. */
   readonly free: Uint16Array;
   freeCount: number;
@@ -41,12 +52,13 @@ const SIZE_BY_EIGHTS = Uint8Array.from({ length: SLOT_BYTES_MAX / 8 + 1 }, (_, e
 );
 
 export class Arena {
-  readonly #slabs: (Slab | null)[] = [];
+  readonly #slabs: (OwnedSlab | null)[] = [];
   /** Indexes of slabs that went back. */
   readonly #holes: number[] = [];
   /** By size: indexes of slabs with a free slot. */
   readonly #roomy: number[][] = SLOT_SIZES.map(() => []);
-  readonly #copier = new BlockCopier();
+  /** By size: slots of all its slabs. */
+  readonly #slots: number[] = SLOT_SIZES.map(() => 0);
   #bytesHeld = 0;
 
   /** Memory taken, in bytes. */
@@ -54,48 +66,36 @@ export class Arena {
     return this.#bytesHeld;
   }
 
-  /** Takes a copy. */
-  put(bytes: Uint8Array): Place {
-    const { length } = bytes;
-    const index = length > SLOT_BYTES_MAX ? this.#addSlab(-1, length, 1) : this.#slabWithRoom(length);
-    const slab = this.#slabs[index] as Slab;
+  /** A slot for so many bytes. What is in it is left from its last use. */
+  take(length: number): Place {
+    const index = length > SLOT_BYTES_MAX ? this.#addSlab(-1, (length + 7) & ~7, 1) : this.#slabWithRoom(length);
+    const slab = this.#slabs[index] as OwnedSlab;
     slab.freeCount -= 1;
     const slot = slab.free[slab.freeCount] as number;
     if (slab.freeCount === 0) this.#leaveRoomy(slab);
-    copyBytes(bytes, 0, length, slab.bytes, slot * slab.slotBytes);
-    return index * SLOTS_MAX + slot;
+    return (index << SLOTS_LOG2) | slot;
   }
 
-  /** Puts other bytes in the place of former ones. Returns where they are: the same place, if their size is alike. */
-  replace(place: Place, bytes: Uint8Array): Place {
-    const slab = this.#slabs[Math.floor(place / SLOTS_MAX)] as Slab;
-    if (slab.size < 0 || bytes.length > SLOT_BYTES_MAX || SIZE_BY_EIGHTS[(bytes.length + 7) >> 3] !== slab.size) {
-      this.free(place);
-      return this.put(bytes);
-    }
-    copyBytes(bytes, 0, bytes.length, slab.bytes, (place % SLOTS_MAX) * slab.slotBytes);
-    return place;
+  /** Whether so many bytes would get a slot of the size that this place has. */
+  suits(place: Place, length: number): boolean {
+    const slab = this.#slabs[place >> SLOTS_LOG2] as OwnedSlab;
+    return slab.size >= 0 && length <= SLOT_BYTES_MAX && SIZE_BY_EIGHTS[(length + 7) >> 3] === slab.size;
   }
 
-  /** What is there, in bytes that stay as they are whatever happens to the place. Not to be written to. */
-  read(place: Place, length: number): Uint8Array {
-    const slab = this.#slabs[Math.floor(place / SLOTS_MAX)] as Slab;
-    // A slab with one value is written once, so that many replies with a large value need no copy each.
-    if (slab.size < 0) return slab.bytes;
-    const at = (place % SLOTS_MAX) * slab.slotBytes;
-    return this.#copier.copy(slab.bytes, at, at + length);
+  slab(place: Place): Slab {
+    return this.#slabs[place >> SLOTS_LOG2] as Slab;
   }
 
   free(place: Place): void {
-    const index = Math.floor(place / SLOTS_MAX);
-    const slab = this.#slabs[index] as Slab;
-    slab.free[slab.freeCount] = place % SLOTS_MAX;
+    const index = place >> SLOTS_LOG2;
+    const slab = this.#slabs[index] as OwnedSlab;
+    slab.free[slab.freeCount] = slotOf(place);
     slab.freeCount += 1;
     if (slab.size < 0) return this.#dropSlab(index, slab);
     const roomy = this.#roomy[slab.size] as number[];
     if (slab.roomIndex < 0) slab.roomIndex = roomy.push(index) - 1;
     // The only one with room is kept, empty as it may be, or a key that comes and goes would cost a slab each time.
-    if (slab.freeCount === slab.free.length && roomy.length > 1) this.#dropSlab(index, slab);
+    if (slab.freeCount === slab.slots && roomy.length > 1) this.#dropSlab(index, slab);
   }
 
   #slabWithRoom(length: number): number {
@@ -103,43 +103,57 @@ export class Arena {
     const roomy = this.#roomy[size] as number[];
     if (roomy.length > 0) return roomy[roomy.length - 1] as number;
     const slotBytes = SLOT_SIZES[size] as number;
-    const index = this.#addSlab(size, slotBytes, Math.min(SLOTS_MAX, Math.floor(SLAB_BYTES / slotBytes)));
-    (this.#slabs[index] as Slab).roomIndex = roomy.push(index) - 1;
+    const share = Math.floor((this.#slots[size] as number) * SLAB_SHARE);
+    const slots = Math.min(SLOTS_MAX, Math.max(Math.floor(SLAB_BYTES_MIN / slotBytes), share));
+    const index = this.#addSlab(size, slotBytes, slots);
+    (this.#slabs[index] as OwnedSlab).roomIndex = roomy.push(index) - 1;
     return index;
   }
 
   #addSlab(size: number, slotBytes: number, slots: number): number {
-    const slab: Slab = {
-      bytes: new Uint8Array(slotBytes * slots),
-      size,
+    const buffer = new ArrayBuffer(slotBytes * slots);
+    const slab: OwnedSlab = {
+      bytes: new Uint8Array(buffer),
+      words: new Int32Array(buffer),
+      floats: new Float64Array(buffer),
+      view: new DataView(buffer),
       slotBytes,
+      size,
+      slots,
       free: Uint16Array.from({ length: slots }, (_, slot) => slots - 1 - slot),
       freeCount: slots,
       roomIndex: -1,
     };
-    this.#bytesHeld += slab.bytes.length;
-    const hole = this.#holes.pop();
-    if (hole === undefined) return this.#slabs.push(slab) - 1;
-    this.#slabs[hole] = slab;
-    return hole;
+    const index = this.#holes.pop() ?? this.#slabs.length;
+    if (index >= SLABS_MAX) throw new Error('more memory than places can address');
+    this.#slabs[index] = slab;
+    this.#bytesHeld += buffer.byteLength;
+    if (size >= 0) this.#slots[size] = (this.#slots[size] as number) + slots;
+    return index;
   }
 
-  #dropSlab(index: number, slab: Slab): void {
+  #dropSlab(index: number, slab: OwnedSlab): void {
     if (slab.roomIndex >= 0) this.#leaveRoomy(slab);
+    if (slab.size >= 0) this.#slots[slab.size] = (this.#slots[slab.size] as number) - slab.slots;
     this.#slabs[index] = null;
     this.#holes.push(index);
     this.#bytesHeld -= slab.bytes.length;
   }
 
-  #leaveRoomy(slab: Slab): void {
+  #leaveRoomy(slab: OwnedSlab): void {
     if (slab.roomIndex < 0) return;
     const roomy = this.#roomy[slab.size] as number[];
     const last = roomy.pop() as number;
-    const moved = this.#slabs[last] as Slab;
+    const moved = this.#slabs[last] as OwnedSlab;
     if (moved !== slab) {
       roomy[slab.roomIndex] = last;
       moved.roomIndex = slab.roomIndex;
     }
     slab.roomIndex = -1;
   }
+}
+
+/** Which slot of its slab a place is. */
+export function slotOf(place: Place): number {
+  return place & (SLOTS_MAX - 1);
 }

@@ -1,72 +1,100 @@
 /**
- * What expires next: a binary heap in which each item knows its place, so that an item that is overwritten or deleted
+ * What expires next: a binary heap in which each record knows its index, so that a record that is overwritten or deleted
  * leaves at once and the heap never holds more than what is alive.
  */
-export interface Expiring {
-  readonly expiresAtMs: number;
-  /** Its place in the heap, or -1. Only the heap writes it. */
-  place: number;
-}
+import type { Place } from './arena.js';
+import { NOWHERE } from './record.js';
+import type { Records } from './record.js';
 
-export class ExpiryHeap<T extends Expiring> {
-  readonly #items: T[] = [];
+const ROOM_MIN = 16;
+
+export class ExpiryHeap {
+  readonly #records: Records;
+  #times = new Float64Array(ROOM_MIN);
+  #places = new Int32Array(ROOM_MIN);
+  #size = 0;
+
+  constructor(records: Records) {
+    this.#records = records;
+  }
 
   get size(): number {
-    return this.#items.length;
+    return this.#size;
   }
 
-  /** The item that expires first. */
-  get first(): T | undefined {
-    return this.#items[0];
+  /** The record that expires first; NOWHERE if there is none. */
+  get first(): Place {
+    return this.#size === 0 ? NOWHERE : (this.#places[0] as Place);
   }
 
-  add(item: T): void {
-    this.#items.push(item);
-    this.#rise(item, this.#items.length - 1);
+  /** When it expires. Only while there is one. */
+  get firstMs(): number {
+    return this.#times[0] as number;
   }
 
-  /** Does nothing for an item that is not in the heap. */
-  remove(item: T): void {
-    const { place } = item;
-    if (place < 0) return;
-    item.place = -1;
-    const last = this.#items.pop();
-    if (last === undefined || last === item) return;
-    this.#sink(last, place);
-    if (last.place === place) this.#rise(last, place);
+  add(place: Place, atMs: number): void {
+    if (this.#size === this.#places.length) this.#resize(2 * this.#size);
+    this.#size += 1;
+    this.#rise(place, atMs, this.#size - 1);
   }
 
-  #rise(item: T, from: number): void {
-    let place = from;
-    while (place > 0) {
-      const parentPlace = (place - 1) >>> 1;
-      const parent = this.#items[parentPlace];
-      if (parent === undefined || parent.expiresAtMs <= item.expiresAtMs) break;
-      this.#put(parent, place);
-      place = parentPlace;
+  /** Does nothing for a record that is not in the heap. */
+  remove(place: Place): void {
+    const index = this.#records.heapIndex(place);
+    if (index < 0) return;
+    this.#records.setHeapIndex(place, NOWHERE);
+    this.#size -= 1;
+    const last = this.#places[this.#size] as Place;
+    const lastMs = this.#times[this.#size] as number;
+    if (last !== place) {
+      this.#sink(last, lastMs, index);
+      if (this.#records.heapIndex(last) === index) this.#rise(last, lastMs, index);
     }
-    this.#put(item, place);
+    if (this.#places.length > ROOM_MIN && this.#size * 4 < this.#places.length) this.#resize(this.#places.length / 2);
   }
 
-  #sink(item: T, from: number): void {
-    let place = from;
+  /** The record has moved, and has its index with it. */
+  move(to: Place): void {
+    const index = this.#records.heapIndex(to);
+    if (index >= 0) this.#places[index] = to;
+  }
+
+  #rise(place: Place, atMs: number, from: number): void {
+    let index = from;
+    while (index > 0) {
+      const parent = (index - 1) >>> 1;
+      if ((this.#times[parent] as number) <= atMs) break;
+      this.#put(this.#places[parent] as Place, this.#times[parent] as number, index);
+      index = parent;
+    }
+    this.#put(place, atMs, index);
+  }
+
+  #sink(place: Place, atMs: number, from: number): void {
+    let index = from;
     for (;;) {
-      let childPlace = 2 * place + 1;
-      let child = this.#items[childPlace];
-      const right = this.#items[childPlace + 1];
-      if (child !== undefined && right !== undefined && right.expiresAtMs < child.expiresAtMs) {
-        child = right;
-        childPlace += 1;
-      }
-      if (child === undefined || child.expiresAtMs >= item.expiresAtMs) break;
-      this.#put(child, place);
-      place = childPlace;
+      let child = 2 * index + 1;
+      if (child >= this.#size) break;
+      if (child + 1 < this.#size && (this.#times[child + 1] as number) < (this.#times[child] as number)) child += 1;
+      if ((this.#times[child] as number) >= atMs) break;
+      this.#put(this.#places[child] as Place, this.#times[child] as number, index);
+      index = child;
     }
-    this.#put(item, place);
+    this.#put(place, atMs, index);
   }
 
-  #put(item: T, place: number): void {
-    this.#items[place] = item;
-    item.place = place;
+  #put(place: Place, atMs: number, index: number): void {
+    this.#times[index] = atMs;
+    this.#places[index] = place;
+    this.#records.setHeapIndex(place, index);
+  }
+
+  #resize(room: number): void {
+    const times = new Float64Array(room);
+    const places = new Int32Array(room);
+    times.set(this.#times.subarray(0, this.#size));
+    places.set(this.#places.subarray(0, this.#size));
+    this.#times = times;
+    this.#places = places;
   }
 }

@@ -1,95 +1,64 @@
 /**
- * The entries that a node stores: key => value, stamp, expiry. It keeps its two limits exactly at all times: the sum
- * of all keys (in UTF-8) and values in bytes, and the number of keys. What is too much is made room for by expired
- * entries first, then by the least recently used ones.
+ * The entries that a node stores: key => value, stamp, expiry, claim. It keeps its two limits exactly at all times: the
+ * sum of all keys (in UTF-8) and values in bytes, and the number of keys. What is too much is made room for by expired
+ * entries first, then by the least recently used ones. Keys are equal if their UTF-8 is.
  */
-import { Arena } from './arena.js';
 import type { Place } from './arena.js';
 import { ExpiryHeap } from './expiry-heap.js';
+import { IndexHash } from './index-hash.js';
+import { KeyIndex, PARTS } from './key-index.js';
 import type { NodeId } from './node-id.js';
 import { RecencyList } from './recency-list.js';
+import { NOWHERE, Records } from './record.js';
+import type { Content, Entry, Record } from './record.js';
 
-export interface Entry {
-  /** Bytes of the value; `read` gives them. */
-  readonly valueBytes: number;
-  /** The stamp: see stamp.ts. */
-  readonly time: number;
-  readonly origin: NodeId;
-  /** Monotonic ms of the owner; 0 = never. From this moment on the entry is absent. */
-  readonly expiresAtMs: number;
-  /** There is no value: the key was deleted, and that is remembered until the expiry. */
-  readonly isTombstone: boolean;
-}
+export type { Entry } from './record.js';
 
 export interface KeyspaceLimits {
   readonly storeBytesMax: number;
   readonly keysMax: number;
 }
 
-/**
- * An entry, with its places in the list of recency and in the heap of expiries. It is changed in place. What a read
- * needs comes first, so that it shares a line of the processor's cache.
- */
-class Item implements Entry {
-  expiresAtMs: number;
-  valuePlace: Place;
-  valueBytes: number;
-  isUsed: boolean;
-  isTombstone: boolean;
-  readonly keyBytes: number;
-  readonly key: string;
-  time: number;
-  origin: NodeId;
-  place: number;
-  older: Item;
-  newer: Item;
+const KEY_ROOM_MIN = 256;
 
-  constructor(
-    key: string,
-    keyBytes: number,
-    valueBytes: number,
-    valuePlace: Place,
-    time: number,
-    origin: NodeId,
-    expiresAtMs: number,
-    isTombstone: boolean,
-  ) {
-    this.expiresAtMs = expiresAtMs;
-    this.valuePlace = valuePlace;
-    this.valueBytes = valueBytes;
-    this.isUsed = false;
-    this.isTombstone = isTombstone;
-    this.keyBytes = keyBytes;
-    this.key = key;
-    this.time = time;
-    this.origin = origin;
-    this.place = -1;
-    this.older = this;
-    this.newer = this;
-  }
-}
-
-const NO_VALUE = new Uint8Array(0);
+const utf8 = new TextEncoder();
 
 export class Keyspace {
+  /** Steps of a scan. */
+  static readonly parts = PARTS;
+
   /** Told the key of each entry that has come, changed or gone, whatever the reason. */
   onChanged: ((key: string) => void) | null = null;
+
   readonly #storeBytesMax: number;
   readonly #keysMax: number;
   readonly #onRemoved: (key: string) => void;
-  readonly #items = new Map<string, Item>();
-  readonly #recency = new RecencyList<Item>();
-  readonly #values = new Arena();
-  readonly #expiries = new ExpiryHeap<Item>();
+  readonly #hash: IndexHash;
+  readonly #records = new Records();
+  readonly #index = new KeyIndex(this.#records);
+  readonly #recency = new RecencyList(this.#records);
+  readonly #expiries = new ExpiryHeap(this.#records);
+  /** What was found last. */
+  readonly #found: Record = this.#records.createView();
+  /** For looking at others meanwhile. */
+  readonly #other: Record = this.#records.createView();
+  /** The key that is asked for, in UTF-8, its length, and its hash. */
+  #key = new Uint8Array(KEY_ROOM_MIN);
+  #keyBytes = 0;
+  #keyHash = 0;
   #bytes = 0;
   #evicted = 0;
   #expired = 0;
 
-  /** With either limit at 0 it stores nothing. `onRemoved`: an entry made room or had expired, and is gone. */
-  constructor(limits: KeyspaceLimits, onRemoved: (key: string) => void = () => {}) {
+  /**
+   * With either limit at 0 it stores nothing. `seed`: two random numbers of 32 bits, see index-hash.ts. `onRemoved`: an
+   * entry made room or had expired, and is gone.
+   */
+  constructor(limits: KeyspaceLimits, seed: readonly [number, number], onRemoved: (key: string) => void = () => {}) {
     this.#onRemoved = onRemoved;
     this.#storeBytesMax = limits.storeBytesMax;
     this.#keysMax = limits.keysMax;
+    this.#hash = new IndexHash(seed);
   }
 
   /** Bytes in use, with entries that have expired and were not removed yet. */
@@ -97,9 +66,9 @@ export class Keyspace {
     return this.#bytes;
   }
 
-  /** Keys in use, with entries that have expired and were not removed yet. */
+  /** Keys in use, with tombstones, and with entries that have expired and were not removed yet. */
   get count(): number {
-    return this.#items.size;
+    return this.#index.size;
   }
 
   /** Entries removed for room since the start. */
@@ -114,101 +83,83 @@ export class Keyspace {
 
   /** When `expire` has something to do next; null = never. */
   get nextExpiryMs(): number | null {
-    return this.#expiries.first?.expiresAtMs ?? null;
+    return this.#expiries.size === 0 ? null : this.#expiries.firstMs;
   }
 
-  /** Memory taken for values, in bytes: what they need rounded up, and room that was freed and kept. */
+  /** Memory taken for entries, in bytes: what they need rounded up, and room that was freed and kept. */
   get valueBytesHeld(): number {
-    return this.#values.bytesHeld;
+    return this.#records.bytesHeld;
   }
 
-  /** The entry, which counts as used. It is valid until the next change of the keyspace. A tombstone is absent. */
+  /** The entry, which counts as used. It is valid until the next call. A tombstone is absent. */
   get(key: string, nowMs: number): Entry | undefined {
-    const item = present(this.#items.get(key), nowMs);
-    if (item === undefined || item.isTombstone) return undefined;
-    item.isUsed = true;
-    return item;
+    const found = this.#present(key, nowMs);
+    if (found === undefined || found.isTombstone) return undefined;
+    found.markUsed();
+    return found;
   }
 
-  /** The entry, without counting as a use. A tombstone is absent. */
+  /** The entry, without counting as a use. It is valid until the next call. A tombstone is absent. */
   peek(key: string, nowMs: number): Entry | undefined {
-    const item = present(this.#items.get(key), nowMs);
-    return item?.isTombstone === true ? undefined : item;
+    const found = this.#present(key, nowMs);
+    return found === undefined || found.isTombstone ? undefined : found;
   }
 
-  /** The entry or tombstone, without counting as a use. */
+  /** The entry or tombstone, without counting as a use. It is valid until the next call. */
   peekAny(key: string, nowMs: number): Entry | undefined {
-    return present(this.#items.get(key), nowMs);
+    return this.#present(key, nowMs);
   }
 
   /** An entry's value, in bytes that stay as they are whatever becomes of the entry. Not to be written to. */
   read(entry: Entry): Uint8Array {
-    return this.#values.read((entry as Item).valuePlace, entry.valueBytes);
+    return this.#records.read(entry as Record);
   }
 
   /**
-   * Stores the entry in place of any former one, and makes room for it. `value` is copied. False, and nothing has changed, if the entry alone is larger than the limits.
+   * Stores the entry in place of any former one, whose claim it keeps, and makes room for it. `value` is copied. False,
+   * and nothing has changed, if the entry alone is larger than the limits.
    */
   set(key: string, value: Uint8Array, time: number, origin: NodeId, expiresAtMs: number, nowMs: number): boolean {
-    return this.#put(key, value, false, time, origin, expiresAtMs, nowMs);
+    return this.#put(key, { value, time, origin, expiresAtMs }, nowMs);
   }
 
   /** The same for a tombstone, which takes the room of its key. */
   setTombstone(key: string, time: number, origin: NodeId, expiresAtMs: number, nowMs: number): boolean {
-    return this.#put(key, NO_VALUE, true, time, origin, expiresAtMs, nowMs);
+    return this.#put(key, { value: null, time, origin, expiresAtMs }, nowMs);
   }
 
-  #put(
-    key: string,
-    value: Uint8Array,
-    isTombstone: boolean,
-    time: number,
-    origin: NodeId,
-    expiresAtMs: number,
-    nowMs: number,
-  ): boolean {
-    const former = this.#items.get(key);
-    const keyBytes = former?.keyBytes ?? utf8Length(key);
-    const size = keyBytes + value.length;
-    if (size > this.#storeBytesMax || this.#storeBytesMax <= 0 || this.#keysMax < 1) return false;
-    if (former !== undefined && present(former, nowMs) !== undefined) {
-      former.isTombstone = isTombstone;
-      this.#replace(former, value, time, origin, expiresAtMs, nowMs);
-      return true;
-    }
-    if (former !== undefined) this.#removeExpired(former);
-    while (this.#items.size >= this.#keysMax || this.#bytes > this.#storeBytesMax - size) this.#makeRoom(nowMs);
-    const place = this.#values.put(value);
-    const item = new Item(key, keyBytes, value.length, place, time, origin, expiresAtMs, isTombstone);
-    this.#items.set(key, item);
-    this.#recency.add(item);
-    this.#bytes += size;
-    if (expiresAtMs !== 0) this.#expiries.add(item);
-    this.onChanged?.(key);
+  /** Sets the claim of an entry or tombstone, a safe integer. False if there is none. */
+  setClaim(key: string, claim: number, nowMs: number): boolean {
+    const place = this.#find(key);
+    if (place === NOWHERE || this.#records.look(this.#found, place).isExpired(nowMs)) return false;
+    this.#records.setClaim(place, claim);
     return true;
   }
 
   /** Changes when the entry expires; it counts as used. Whether it was there. */
   touch(key: string, expiresAtMs: number, nowMs: number): boolean {
-    const item = present(this.#items.get(key), nowMs);
-    if (item === undefined || item.isTombstone) return false;
-    this.#expiries.remove(item);
-    item.isUsed = true;
-    item.expiresAtMs = expiresAtMs;
-    if (expiresAtMs !== 0) this.#expiries.add(item);
+    const place = this.#find(key);
+    if (place === NOWHERE) return false;
+    const found = this.#records.look(this.#found, place);
+    if (found.isExpired(nowMs) || found.isTombstone) return false;
+    this.#expiries.remove(place);
+    found.markUsed();
+    this.#records.setExpiry(place, expiresAtMs);
+    if (expiresAtMs !== 0) this.#expiries.add(place, expiresAtMs);
     this.onChanged?.(key);
     return true;
   }
 
   /** Removes the entry or tombstone, of which `onRemoved` does not hear. Whether there was one that had not expired. */
   delete(key: string, nowMs: number): boolean {
-    const item = this.#items.get(key);
-    if (item === undefined) return false;
-    if (present(item, nowMs) === undefined) {
-      this.#removeExpired(item);
+    const place = this.#find(key);
+    if (place === NOWHERE) return false;
+    const found = this.#records.look(this.#found, place);
+    if (found.isExpired(nowMs)) {
+      this.#removeExpired(place);
       return false;
     }
-    this.#remove(item);
+    this.#remove(place);
     return true;
   }
 
@@ -216,75 +167,121 @@ export class Keyspace {
   expire(nowMs: number, countMax: number): number {
     let count = 0;
     for (; count < countMax; count += 1) {
-      const first = this.#expiries.first;
-      if (first === undefined || present(first, nowMs) !== undefined) break;
-      this.#removeExpired(first);
+      if (this.#expiries.size === 0 || this.#expiries.firstMs > nowMs) break;
+      this.#removeExpired(this.#expiries.first);
     }
     return count;
   }
 
-  #replace(item: Item, value: Uint8Array, time: number, origin: NodeId, expiresAtMs: number, nowMs: number): void {
-    this.#expiries.remove(item);
-    item.isUsed = true;
-    this.#bytes += value.length - item.valueBytes;
-    item.valuePlace = this.#values.replace(item.valuePlace, value);
-    item.valueBytes = value.length;
-    item.time = time;
-    item.origin = origin;
-    item.expiresAtMs = expiresAtMs;
+  /**
+   * One step of a scan of all entries and tombstones, from part 0 to `parts` - 1. Between steps anything may change: what
+   * is there all the time is visited once. Within a step nothing may. An entry is valid until `visit` returns.
+   */
+  scan(part: number, nowMs: number, visit: (key: string, entry: Entry) => void): void {
+    for (const place of this.#index.places(part)) {
+      const other = this.#records.look(this.#other, place);
+      if (!other.isExpired(nowMs)) visit(other.key, other);
+    }
+  }
+
+  #present(key: string, nowMs: number): Record | undefined {
+    const place = this.#find(key);
+    if (place === NOWHERE) return undefined;
+    const found = this.#records.look(this.#found, place);
+    return found.isExpired(nowMs) ? undefined : found;
+  }
+
+  #find(key: string): Place {
+    this.#encode(key);
+    this.#keyHash = this.#hash.of(this.#key, 0, this.#keyBytes);
+    return this.#index.find(this.#keyHash, this.#key, this.#keyBytes);
+  }
+
+  #encode(key: string): void {
+    const { length } = key;
+    if (3 * length > this.#key.length) this.#key = new Uint8Array(3 * length);
+    const bytes = this.#key;
+    for (let i = 0; i < length; i += 1) {
+      const unit = key.charCodeAt(i);
+      if (unit > 0x7f) {
+        this.#keyBytes = utf8.encodeInto(key, bytes).written;
+        return;
+      }
+      bytes[i] = unit;
+    }
+    this.#keyBytes = length;
+  }
+
+  #put(key: string, content: Content, nowMs: number): boolean {
+    const former = this.#find(key);
+    const hash = this.#keyHash;
+    const keyBytes = this.#keyBytes;
+    const size = keyBytes + (content.value === null ? 0 : content.value.length);
+    if (size > this.#storeBytesMax || this.#storeBytesMax <= 0 || this.#keysMax < 1) return false;
+    if (former !== NOWHERE) {
+      const found = this.#records.look(this.#found, former);
+      if (!found.isExpired(nowMs)) {
+        this.#replace(former, found.size, size, hash, content, nowMs);
+        this.onChanged?.(key);
+        return true;
+      }
+      this.#removeExpired(former);
+    }
+    while (this.#index.size >= this.#keysMax || this.#bytes > this.#storeBytesMax - size) this.#makeRoom(nowMs);
+    // Whoever heard of a removal may have asked for another key.
+    this.#encode(key);
+    const place = this.#records.create(this.#key, keyBytes, content);
+    this.#index.add(hash, place);
+    this.#recency.add(place);
+    this.#bytes += size;
+    if (content.expiresAtMs !== 0) this.#expiries.add(place, content.expiresAtMs);
+    this.onChanged?.(key);
+    return true;
+  }
+
+  #replace(former: Place, formerSize: number, size: number, hash: number, content: Content, nowMs: number): void {
+    this.#expiries.remove(former);
+    this.#found.markUsed();
+    this.#bytes += size - formerSize;
+    const place = this.#records.replace(former, content);
+    if (place !== former) {
+      this.#index.move(hash, former, place);
+      this.#recency.move(former, place);
+    }
     if (this.#bytes > this.#storeBytesMax) {
       // Alone it fits, and it is not to make room for itself.
-      this.#recency.remove(item);
+      this.#recency.remove(place);
       while (this.#bytes > this.#storeBytesMax) this.#makeRoom(nowMs);
-      this.#recency.add(item);
+      this.#recency.add(place);
     }
-    if (expiresAtMs !== 0) this.#expiries.add(item);
-    this.onChanged?.(item.key);
+    if (content.expiresAtMs !== 0) this.#expiries.add(place, content.expiresAtMs);
   }
 
   #makeRoom(nowMs: number): void {
     if (this.expire(nowMs, 1) > 0) return;
     const oldest = this.#recency.oldest();
-    if (oldest === undefined) throw new Error('the keyspace counts bytes of entries that it does not have');
+    if (oldest === NOWHERE) throw new Error('the keyspace counts bytes of entries that it does not have');
+    const { key } = this.#records.look(this.#other, oldest);
     this.#remove(oldest);
     this.#evicted += 1;
-    this.#onRemoved(oldest.key);
+    this.#onRemoved(key);
   }
 
-  #removeExpired(item: Item): void {
-    this.#remove(item);
-    if (!item.isTombstone) this.#expired += 1;
-    this.#onRemoved(item.key);
+  #removeExpired(place: Place): void {
+    const { key, isTombstone } = this.#records.look(this.#other, place);
+    this.#remove(place);
+    if (!isTombstone) this.#expired += 1;
+    this.#onRemoved(key);
   }
 
-  #remove(item: Item): void {
-    this.#items.delete(item.key);
-    this.#recency.remove(item);
-    this.#expiries.remove(item);
-    this.#values.free(item.valuePlace);
-    this.#bytes -= item.keyBytes + item.valueBytes;
-    this.onChanged?.(item.key);
+  #remove(place: Place): void {
+    const other = this.#records.look(this.#other, place);
+    const key = this.onChanged === null ? '' : other.key;
+    this.#index.remove(other.indexHash(this.#hash), place);
+    this.#recency.remove(place);
+    this.#expiries.remove(place);
+    this.#bytes -= other.size;
+    this.#records.free(place);
+    this.onChanged?.(key);
   }
-}
-
-function present(item: Item | undefined, nowMs: number): Item | undefined {
-  return item !== undefined && item.expiresAtMs !== 0 && item.expiresAtMs <= nowMs ? undefined : item;
-}
-
-/** Bytes of the text in UTF-8; half of a surrogate pair counts as the three bytes of its replacement. */
-function utf8Length(text: string): number {
-  let bytes = text.length;
-  for (let i = 0; i < text.length; i += 1) {
-    const unit = text.charCodeAt(i);
-    if (unit < 0x80) continue;
-    bytes += 1;
-    if (unit < 0x800) continue;
-    bytes += 1;
-    if (unit < 0xd800 || unit > 0xdbff) continue;
-    const next = text.charCodeAt(i + 1);
-    if (next < 0xdc00 || next > 0xdfff) continue;
-    // A pair: four bytes for its two units.
-    i += 1;
-  }
-  return bytes;
 }

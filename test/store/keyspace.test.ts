@@ -5,6 +5,7 @@ import type { Entry } from '../../src/store/keyspace.js';
 import type { NodeId } from '../../src/store/node-id.js';
 
 const origin = 'A' as NodeId;
+const SEED = [1, 2] as const;
 
 function bytes(length: number): Uint8Array {
   return new Uint8Array(length);
@@ -136,7 +137,7 @@ const isEqual = (one: Uint8Array | undefined, other: Uint8Array | undefined): bo
 
 describe('a keyspace', () => {
   it('gives back a copy of what was set, of which it took a copy', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 10 });
+    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 10 }, SEED);
     const value = bytes(3);
     expect(keyspace.set('k', value, 7, origin, 0, 0)).toBe(true);
     const entry = keyspace.get('k', 0);
@@ -156,8 +157,8 @@ describe('a keyspace', () => {
   });
 
   it('[C7] counts the bytes of keys in UTF-8 and of values', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 1000, keysMax: 10 });
-    const keys = ['a', 'é', '€', '\u{1F600}', '\ud800', '\udc00x', '\ud83dx', '__proto__'];
+    const keyspace = new Keyspace({ storeBytesMax: 1000, keysMax: 10 }, SEED);
+    const keys = ['a', 'é', '€', '\u{1F600}', '\ud800', '\udc00x', '\ud83dy', '__proto__'];
     let sum = 0;
     for (const key of keys) {
       keyspace.set(key, bytes(5), 1, origin, 0, 0);
@@ -167,7 +168,7 @@ describe('a keyspace', () => {
   });
 
   it('[C7] fills both limits to the last byte and key', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 10, keysMax: 2 });
+    const keyspace = new Keyspace({ storeBytesMax: 10, keysMax: 2 }, SEED);
     expect(keyspace.set('k', bytes(9), 1, origin, 0, 0)).toBe(true);
     expect(keyspace.bytes).toBe(10);
     keyspace.set('k', bytes(4), 2, origin, 0, 0);
@@ -178,7 +179,7 @@ describe('a keyspace', () => {
   });
 
   it('[C7] refuses what is larger than a limit and changes nothing', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 10, keysMax: 2 });
+    const keyspace = new Keyspace({ storeBytesMax: 10, keysMax: 2 }, SEED);
     keyspace.set('k', bytes(5), 1, origin, 0, 0);
     expect(keyspace.set('k', bytes(10), 2, origin, 0, 0)).toBe(false);
     expect(keyspace.set('l', bytes(10), 2, origin, 0, 0)).toBe(false);
@@ -191,7 +192,7 @@ describe('a keyspace', () => {
     { storeBytesMax: 10, keysMax: 0 },
     { storeBytesMax: 0, keysMax: 0 },
   ])('[C7] stores nothing with %j', (limits) => {
-    const keyspace = new Keyspace(limits);
+    const keyspace = new Keyspace(limits, SEED);
     expect(keyspace.set('k', bytes(0), 1, origin, 0, 0)).toBe(false);
     expect(keyspace.set('', bytes(0), 1, origin, 0, 0)).toBe(false);
     expect(keyspace.get('k', 0)).toBeUndefined();
@@ -200,14 +201,16 @@ describe('a keyspace', () => {
   });
 
   it('[C7] takes limits that it can never reach', () => {
-    const keyspace = new Keyspace({ storeBytesMax: Infinity, keysMax: Number.MAX_SAFE_INTEGER });
+    const keyspace = new Keyspace({ storeBytesMax: Infinity, keysMax: Number.MAX_SAFE_INTEGER }, SEED);
     for (let i = 0; i < 100; i += 1) keyspace.set(`k${i}`, bytes(i), i, origin, 0, 0);
     expect(keyspace.count).toBe(100);
-    expect(new Keyspace({ storeBytesMax: Infinity, keysMax: Infinity }).set('k', bytes(1), 1, origin, 0, 0)).toBe(true);
+    expect(new Keyspace({ storeBytesMax: Infinity, keysMax: Infinity }, SEED).set('k', bytes(1), 1, origin, 0, 0)).toBe(
+      true,
+    );
   });
 
   it('[C7] evicts what was used least recently; a peek is no use', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 3 });
+    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 3 }, SEED);
     for (const key of ['a', 'b', 'c']) keyspace.set(key, bytes(1), 1, origin, 0, 0);
     keyspace.get('a', 0);
     keyspace.peek('b', 0);
@@ -216,7 +219,7 @@ describe('a keyspace', () => {
   });
 
   it('[K2] an update that no longer fits evicts others, never itself', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 12, keysMax: 10 });
+    const keyspace = new Keyspace({ storeBytesMax: 12, keysMax: 10 }, SEED);
     for (const key of ['a', 'b', 'c']) keyspace.set(key, bytes(3), 1, origin, 0, 0);
     expect(keyspace.set('a', bytes(7), 2, origin, 0, 0)).toBe(true);
     expect(keyspace.peek('a', 0)?.time).toBe(2);
@@ -227,7 +230,7 @@ describe('a keyspace', () => {
   });
 
   it('[C9] an expired entry is absent from its very moment on', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 10 });
+    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 10 }, SEED);
     keyspace.set('k', bytes(1), 1, origin, 500, 0);
     expect(keyspace.get('k', 499.9)).toBeDefined();
     expect(keyspace.get('k', 500)).toBeUndefined();
@@ -237,7 +240,7 @@ describe('a keyspace', () => {
   });
 
   it('[C9] set without expiry clears an expiry', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 10 });
+    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 10 }, SEED);
     keyspace.set('k', bytes(1), 1, origin, 500, 0);
     keyspace.set('k', bytes(1), 2, origin, 0, 1);
     expect(keyspace.nextExpiryMs).toBeNull();
@@ -246,7 +249,7 @@ describe('a keyspace', () => {
   });
 
   it('[C9] expires in slices, the earliest first', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 10_000, keysMax: 1000 });
+    const keyspace = new Keyspace({ storeBytesMax: 10_000, keysMax: 1000 }, SEED);
     for (let i = 0; i < 100; i += 1) keyspace.set(`k${i}`, bytes(1), 1, origin, 100 + ((i * 37) % 100), 0);
     expect(keyspace.nextExpiryMs).toBe(100);
     expect(keyspace.expire(149, 30)).toBe(30);
@@ -257,7 +260,7 @@ describe('a keyspace', () => {
   });
 
   it('[C7] makes room by what has expired before anything is evicted', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 2 });
+    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 2 }, SEED);
     keyspace.set('old', bytes(1), 1, origin, 0, 0);
     keyspace.set('brief', bytes(1), 1, origin, 5, 0);
     keyspace.set('new', bytes(1), 1, origin, 0, 5);
@@ -265,9 +268,104 @@ describe('a keyspace', () => {
     expect([keyspace.evicted, keyspace.expired]).toEqual([0, 1]);
   });
 
+  it('holds values of any size, and follows an entry that grows and shrinks', () => {
+    const keyspace = new Keyspace({ storeBytesMax: 1e7, keysMax: 100 }, SEED);
+    const lengths = [0, 1, 40, 5000, 8000, 8192, 20_000, 3, 100_000, 9000, 0, 70];
+    const filled = (length: number, i: number): Uint8Array => bytes(length).fill(i + 1);
+    lengths.forEach((length, i) => {
+      for (const key of ['a', 'b', 'c', 'k'.repeat(9000)]) {
+        keyspace.set(key, filled(length, i), i, origin, i % 2 === 0 ? 0 : 1000, 0);
+        expect(isEqual(valueOf(keyspace, keyspace.get(key, 0)), filled(length, i))).toBe(true);
+      }
+    });
+    expect(['a', 'b', 'c'].map((key) => keyspace.peek(key, 0)?.time)).toEqual([11, 11, 11]);
+    expect(keyspace.bytes).toBe(3 + 9000 + 4 * 70);
+    for (const key of ['b', 'k'.repeat(9000), 'a', 'c']) expect(keyspace.delete(key, 0)).toBe(true);
+    expect([keyspace.bytes, keyspace.count, keyspace.nextExpiryMs]).toEqual([0, 0, null]);
+  });
+
+  it('keeps a claim through updates, not through an end', () => {
+    const keyspace = new Keyspace({ storeBytesMax: 1000, keysMax: 10 }, SEED);
+    expect(keyspace.setClaim('k', 5, 0)).toBe(false);
+    keyspace.set('k', bytes(3), 1, origin, 0, 0);
+    expect(keyspace.peek('k', 0)?.claim).toBe(0);
+    expect(keyspace.setClaim('k', Number.MAX_SAFE_INTEGER, 0)).toBe(true);
+    keyspace.set('k', bytes(300), 2, 'B' as NodeId, 0, 0);
+    expect(keyspace.peek('k', 0)).toMatchObject({ claim: Number.MAX_SAFE_INTEGER, time: 2, origin: 'B' });
+    keyspace.delete('k', 0);
+    keyspace.set('k', bytes(3), 3, origin, 0, 0);
+    expect(keyspace.peek('k', 0)).toMatchObject({ claim: 0, origin });
+  });
+
+  it('[C7] holds tombstones: absent for all but peekAny, counted, with an expiry of their own', () => {
+    const keyspace = new Keyspace({ storeBytesMax: 1000, keysMax: 10 }, SEED);
+    keyspace.set('key', bytes(30), 1, origin, 0, 0);
+    expect(keyspace.setTombstone('key', 2, origin, 500, 0)).toBe(true);
+    expect([keyspace.get('key', 0), keyspace.peek('key', 0)]).toEqual([undefined, undefined]);
+    expect(keyspace.peekAny('key', 0)).toMatchObject({ isTombstone: true, time: 2, valueBytes: 0, expiresAtMs: 500 });
+    expect(keyspace.touch('key', 900, 0)).toBe(false);
+    expect([keyspace.bytes, keyspace.count, keyspace.nextExpiryMs]).toEqual([3, 1, 500]);
+    keyspace.set('key', bytes(4), 3, origin, 0, 0);
+    expect(keyspace.get('key', 0)).toMatchObject({ isTombstone: false, time: 3 });
+    keyspace.setTombstone('key', 4, origin, 500, 0);
+    expect(keyspace.peekAny('key', 500)).toBeUndefined();
+    expect(keyspace.expire(500, 10)).toBe(1);
+    expect([keyspace.bytes, keyspace.count, keyspace.expired]).toEqual([0, 0, 0]);
+    keyspace.setTombstone('key', 5, origin, 0, 0);
+    expect([keyspace.delete('key', 0), keyspace.delete('key', 0)]).toEqual([true, false]);
+  });
+
+  it('[C7] [C9] tells of what made room or expired, also whoever asks for other keys meanwhile', () => {
+    const removed: string[] = [];
+    const keyspace: Keyspace = new Keyspace({ storeBytesMax: 1000, keysMax: 2 }, SEED, (key) => {
+      removed.push(key);
+      keyspace.peek('quite another key', 0);
+    });
+    keyspace.set('\ufeffbrief', bytes(1), 1, origin, 5, 0);
+    keyspace.set('é', bytes(1), 1, origin, 0, 0);
+    keyspace.set('new', bytes(2), 2, origin, 0, 5);
+    keyspace.set('newer', bytes(2), 3, origin, 0, 5);
+    keyspace.delete('new', 5);
+    expect(removed).toEqual(['\ufeffbrief', 'é']);
+    expect(keyspace.peek('newer', 5)?.time).toBe(3);
+    expect([keyspace.count, keyspace.bytes]).toEqual([1, 7]);
+  });
+
+  it('[C9] touch moves the moment of expiry', () => {
+    const keyspace = new Keyspace({ storeBytesMax: 1000, keysMax: 2 }, SEED);
+    keyspace.set('k', bytes(1), 1, origin, 5, 0);
+    expect([keyspace.touch('k', 50, 1), keyspace.touch('absent', 50, 1)]).toEqual([true, false]);
+    expect([keyspace.nextExpiryMs, keyspace.peek('k', 49)?.expiresAtMs]).toEqual([50, 50]);
+    expect(keyspace.touch('k', 0, 1)).toBe(true);
+    expect([keyspace.nextExpiryMs, keyspace.peek('k', 1e6)?.time]).toEqual([null, 1]);
+    keyspace.touch('k', 60, 1);
+    expect(keyspace.touch('k', 70, 60)).toBe(false);
+  });
+
+  it('scans in steps: what is there all the time is visited once, whatever changes between them', () => {
+    const keyspace = new Keyspace({ storeBytesMax: 1e7, keysMax: 1e5 }, SEED);
+    for (let i = 0; i < 2000; i += 1) keyspace.set(`stays${i}`, bytes(i % 100), i, origin, 0, 0);
+    keyspace.set('schlüssel', bytes(1), 1, origin, 5, 0);
+    keyspace.setTombstone('gone', 1, origin, 5, 0);
+    const visited: string[] = [];
+    for (let part = 0; part < Keyspace.parts; part += 1) {
+      keyspace.scan(part, 0, (key, entry) => {
+        visited.push(key);
+        expect(entry.isTombstone).toBe(key === 'gone');
+      });
+      for (let i = 0; i < 20; i += 1) keyspace.set(`comes${part}-${i}`, bytes(5), 1, origin, 0, 0);
+      keyspace.set(`stays${part}`, bytes(500), 1, origin, 0, 0);
+    }
+    const stayed = visited.filter((key) => !key.startsWith('comes'));
+    expect(stayed.length).toBe(2002);
+    expect(new Set(visited).size).toBe(visited.length);
+    expect(stayed).toEqual(expect.arrayContaining(['schlüssel', 'gone', 'stays0', 'stays1999']));
+    keyspace.scan(0, 5, (key) => expect(['schlüssel', 'gone']).not.toContain(key));
+  });
+
   it('pays no more for a key that comes and goes when it is the only one', () => {
     const elapsedMs = (others: number): number => {
-      const keyspace = new Keyspace({ storeBytesMax: 1e9, keysMax: 65_536 });
+      const keyspace = new Keyspace({ storeBytesMax: 1e9, keysMax: 65_536 }, SEED);
       for (let i = 0; i < others; i += 1) keyspace.set(`other${i}`, bytes(0), 1, origin, 0, 0);
       const startMs = performance.now();
       for (let i = 0; i < 20_000; i += 1) {
@@ -294,7 +392,7 @@ describe('a keyspace', () => {
     const limits = fc.record({ storeBytesMax: fc.nat(60), keysMax: fc.oneof(fc.nat(6), fc.constant(1e6)) });
     fc.assert(
       fc.property(limits, fc.array(step, { maxLength: 80 }), (someLimits, steps) => {
-        const keyspace = new Keyspace(someLimits);
+        const keyspace = new Keyspace(someLimits, SEED);
         const model = new Model(someLimits);
         let nowMs = 1;
         steps.forEach((one, i) => {
@@ -324,7 +422,7 @@ describe('a keyspace', () => {
     '[C7] is exact after half a million operations with %j',
     ({ keysMax }) => {
       const limits = { storeBytesMax: 4096, keysMax };
-      const keyspace = new Keyspace(limits);
+      const keyspace = new Keyspace(limits, SEED);
       const model = new Model(limits);
       const keys = Array.from({ length: 300 }, (_, i) => (i % 3 === 0 ? `key-${i}` : `schlüssel-${i}`));
       const values = Array.from({ length: 64 }, (_, length) => bytes(length));
