@@ -9,7 +9,7 @@ BIN := node_modules/.bin
 INSTALLED := node_modules/.stamp
 BUILT := dist/cjs/package.json
 # Debian packages without which some tests are skipped, or fail where CI=true.
-HELPERS := python3-websockets python3-msgpack chromium tinyproxy
+HELPERS := python3-websockets python3-msgpack chromium tinyproxy gcc libc6-dev
 # Tests end themselves in time; should one hang all the same, the whole run ends after this.
 TEST_SECONDS := 900
 TEST_LIMIT := $(if $(shell command -v timeout),timeout --foreground --kill-after=10 $(TEST_SECONDS))
@@ -46,9 +46,9 @@ bench: build ## measure against redis-server and a bare listener: make bench FLA
 bench-quick: build ## the same in less than a minute, with more noise
 	@node bench/main.mjs --quick $(FLAGS)
 
-bench-deps: ## install what is measured against (as root; else say how)
-	@if [ "$$(id -u)" = 0 ]; then apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server; \
-	else echo 'to measure against redis-server: apt-get install -y redis-server'; fi
+bench-deps: ## install what a measurement needs (as root; else say how)
+	@if [ "$$(id -u)" = 0 ]; then apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq gcc libc6-dev redis-server; \
+	else echo 'to measure, and against redis-server: apt-get install -y gcc libc6-dev redis-server'; fi
 
 clean: ## delete what was built and measured
 	rm -rf dist coverage bench/results
