@@ -269,7 +269,7 @@ export function useProcesses(limitMs = 60_000): Processes {
   return processes;
 }
 
-/** Waits until each node sees all nodes and all links. */
+/** Waits until each node sees all nodes and all links, and serves clients. */
 export async function settled(nodes: readonly NodeProcess[], linkCount: number): Promise<void> {
   for (const node of nodes) {
     const client = await connect(node.url);
@@ -277,8 +277,10 @@ export async function settled(nodes: readonly NodeProcess[], linkCount: number):
       let seen = '';
       const isComplete = async (): Promise<boolean> => {
         const { members, links } = (await client.inspect('topology')) as { members: unknown[]; links: unknown[] };
-        seen = `${members.length} nodes and ${links.length} links`;
-        return members.length === nodes.length && links.length === linkCount;
+        const { status } = await client.inspect('node');
+        seen = `${members.length} nodes and ${links.length} links, and is ${String(status)}`;
+        // A node serves clients when the homes have confirmed what it owns (RULES V3).
+        return members.length === nodes.length && links.length === linkCount && status === 'running';
       };
       await until(isComplete, () => `${nodes.length} nodes and ${linkCount} links, it saw ${seen}`, SETTLE_MS);
     } finally {
