@@ -13,8 +13,11 @@ import { bucketOf, BUCKETS, HASH_BYTES } from '../store/key-hash.js';
 import type { KeyHash } from '../store/key-hash.js';
 import type { NodeId } from '../store/node-id.js';
 import { compareStamps } from '../store/stamp.js';
-import { decodeBuckets, decodeClaims, decodeSummaries, encodeSummaries } from '../store/statement.js';
-import type { BucketKeys, BucketSummary } from '../store/statement.js';
+import { decodeBuckets, decodeClaims, decodePassing, decodeSummaries, encodeSummaries } from '../store/statement.js';
+import type { BucketKeys, BucketSummary, PassingKey } from '../store/statement.js';
+import { VERDICT } from '../store/taking.js';
+import type { Verdict } from '../store/taking.js';
+import { VouchedKeys } from '../store/vouched-keys.js';
 import type { MessageOf, RoutedMessage } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
 import type { Count, DirectoryMessage, Members, Renumbered } from './message.js';
@@ -63,6 +66,7 @@ export class Directory {
   readonly #node: NodeId;
   readonly #addresses: Addresses;
   readonly #table: DirectoryTable;
+  readonly #vouched = new VouchedKeys();
   readonly #homes = new HomeMap();
   readonly #members = new Map<NodeId, Member>();
   readonly #clock: HybridClock;
@@ -89,6 +93,8 @@ export class Directory {
     contests: 0,
     contestsCrowded: 0,
     releasesIgnored: 0,
+    transferred: 0,
+    restored: 0,
     malformed: 0,
   };
 
@@ -112,6 +118,7 @@ export class Directory {
       if (present.get(node)?.incarnation === known.incarnation) continue;
       this.#members.delete(node);
       this.#table.dropOwner(node);
+      this.#vouched.forget(node);
     }
     for (const { node, incarnation: started, view: memberView } of members) {
       const known = this.#members.get(node);
@@ -152,11 +159,7 @@ export class Directory {
       this.#counts.malformed += 1;
       return;
     }
-    const isPresent =
-      member !== undefined &&
-      this.#speaksOf(message, member) &&
-      member.registeredView === message.view &&
-      this.#homes.homeOf(bucketOf(hash)) === this.#node;
+    const isPresent = this.#isRegistered(message, member) && this.#homes.homeOf(bucketOf(hash)) === this.#node;
     if (!isPresent || this.#contested.has(textOf(hash))) {
       this.#counts.stale += 1;
       this.#place(message, 'stale');
@@ -177,6 +180,23 @@ export class Directory {
       this.#counts.full += 1;
       this.#place(message, 'full');
     }
+  }
+
+  /** The sender has copies of entries whose owner is leaving, and takes the keys over (RULES H1). */
+  onTransfer(message: MessageOf<'transfer'>): void {
+    this.#clock.observe(message.clock);
+    const { from, number, floor, giver } = message;
+    const keys = decodePassing(message.keys);
+    if (keys === null) {
+      this.#counts.malformed += 1;
+      return;
+    }
+    const isPresent = this.#isRegistered(message, this.#members.get(from));
+    if (isPresent) this.#vouched.raiseFloor(from, floor);
+    const verdicts = Uint8Array.from(keys, (key) =>
+      isPresent ? this.#transfer(from, number, giver, key) : VERDICT.later,
+    );
+    this.#send({ type: 'transferred', to: from, from: this.#node, hops: 1, clock: this.#clock.last, number, verdicts });
   }
 
   onRelease({ from, clock, number, keys }: MessageOf<'release'>): void {
@@ -287,6 +307,31 @@ export class Directory {
     );
   }
 
+  /** Whether the member may ask under the pair of the message: it has registered under it. */
+  #isRegistered(pair: Pair, member: Member | undefined): member is Member {
+    return member !== undefined && this.#speaksOf(pair, member) && member.registeredView === pair.view;
+  }
+
+  #transfer(to: NodeId, number: number, giver: NodeId, { hash, given, claim }: PassingKey): Verdict {
+    if (this.#homes.homeOf(bucketOf(hash)) !== this.#node || this.#contested.has(textOf(hash))) return VERDICT.later;
+    const claimed = this.#table.get(hash);
+    if (claimed?.owner === to && claimed.claim === claim) return VERDICT.yes;
+    const member = this.#members.get(giver);
+    if (claimed?.owner === giver && claimed.claim === given) {
+      this.#table.put(hash, to, claim);
+      this.#vouched.put(to, hash, { giver, given, claim, number });
+      this.#counts.transferred += 1;
+      return VERDICT.yes;
+    }
+    // What the giver owns is known only when it has registered; without it, only when all have.
+    if (member === undefined ? this.#unregistered > 0 : member.registeredView < member.view) return VERDICT.later;
+    if (member !== undefined || claimed !== null) return VERDICT.no;
+    // The giver is gone, and its copy is the only one.
+    if (!this.#table.put(hash, to, claim)) return VERDICT.no;
+    this.#counts.transferred += 1;
+    return VERDICT.yes;
+  }
+
   #countUnregistered(): void {
     this.#unregistered = 0;
     // With a node that is no home nobody registers.
@@ -327,14 +372,23 @@ export class Directory {
   /** All keys that a member owns in one bucket. What it no longer owns is forgotten, what somebody else owns contested. */
   #take({ node }: Member, { bucket, keys }: BucketKeys): void {
     const stated = new Set(keys.map(({ hash }) => textOf(hash)));
-    for (const { hash } of this.#table.entriesOf(bucket, node)) {
-      if (!stated.has(textOf(hash))) this.#table.delete(hash);
+    for (const { hash, claim } of this.#table.entriesOf(bucket, node)) {
+      if (stated.has(textOf(hash))) continue;
+      const voucher = this.#vouched.voucherOf(node, hash, claim);
+      if (voucher === null) this.#table.delete(hash);
+      else {
+        this.#table.put(hash, voucher.giver, voucher.given);
+        this.#counts.restored += 1;
+      }
     }
     for (const { hash, claim } of keys) {
       if (bucketOf(hash) !== bucket) continue;
       const claimed = this.#table.get(hash);
-      if (claimed !== null && claimed.owner !== node) this.#contest(hash, claimed.owner, node);
-      else if (!this.#table.put(hash, node, claim)) this.#counts.full += 1;
+      if (claimed !== null && claimed.owner !== node) {
+        // The two copies of a key that is being handed over are one.
+        if (this.#vouched.isFrom(node, claim, claimed.owner, hash, claimed.claim)) continue;
+        this.#contest(hash, claimed.owner, node);
+      } else if (!this.#table.put(hash, node, claim)) this.#counts.full += 1;
     }
   }
 
@@ -382,7 +436,10 @@ export class Directory {
     let kept: NodeId | null = null;
     for (const [owner, stamp] of owners) {
       const best = kept === null ? null : (owners.get(kept) ?? null);
-      if (stamp !== null && (best === null || compareStamps(stamp, best) > 0)) kept = owner;
+      if (stamp === null) continue;
+      // A copy that was handed over has the stamp of the giver's and a higher number.
+      const order = best === null ? 1 : compareStamps(stamp, best) || stamp.claim - best.claim;
+      if (order > 0) kept = owner;
     }
     if (kept === null) return;
     this.#table.put(hash, kept, owners.get(kept)?.claim ?? 0);
@@ -445,6 +502,7 @@ export const directoryKind = defineKind({
       buckets: on.onBuckets,
       entries: on.onEntries,
       release: on.onRelease,
+      transfer: on.onTransfer,
       frozen: on.onFrozen,
       members: on.onMembers,
       renumbered: on.onRenumbered,

@@ -4,6 +4,7 @@
  * above those of all former changes.
  */
 import { HybridClock } from '../store/clock.js';
+import type { EntryCopy } from '../store/entry-copy.js';
 import { Keyspace } from '../store/keyspace.js';
 import type { Entry, KeyspaceLimits } from '../store/keyspace.js';
 import type { NodeId } from '../store/node-id.js';
@@ -92,6 +93,16 @@ export class Executor {
     if (!this.keyspace.set(key, value, stamp.time, stamp.origin, expiresAtMs, nowMs)) return false;
     this.#tombstones.delete(key);
     return true;
+  }
+
+  /** The entry or tombstone as it is now, for another owner; null if there is none. */
+  copyOf(key: string, given: number): EntryCopy | null {
+    const nowMs = this.#time.now();
+    const entry = this.keyspace.peekAny(key, nowMs);
+    if (entry === undefined) return null;
+    const { time, origin, expiresAtMs } = entry;
+    const ttlMs = expiresAtMs === 0 ? 0 : expiresAtMs - nowMs;
+    return { key, value: entry.isTombstone ? null : this.keyspace.read(entry), time, origin, ttlMs, given };
   }
 
   get tombstoneCount(): number {

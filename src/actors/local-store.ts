@@ -14,10 +14,11 @@ import type { KeyHash } from '../store/key-hash.js';
 import type { NodeId } from '../store/node-id.js';
 import { OwnedKeys } from '../store/owned-keys.js';
 import { forCacheRequests, refused } from '../transport/message.js';
-import type { CacheRequest, ClientReply, Key, MessageOf } from '../transport/message.js';
+import type { CacheRequest, ClientReply, Key, MessageOf, RoutedMessage } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
 import { isClaiming, isCreating } from './cache-request.js';
 import { Executor } from './executor.js';
+import { Handover } from './handover.js';
 import { refuseLeaving } from './leaving.js';
 import { localStoreMachine } from './local-store-machine.js';
 import type { LocalStoreEvent } from './local-store-machine.js';
@@ -43,12 +44,13 @@ import type {
 } from './message.js';
 import { Recovery } from './recovery.js';
 import type { Fate } from './recovery.js';
-import { Registration } from './registration.js';
+import { Registration, samePair } from './registration.js';
 import type { Pair } from './registration.js';
 import { defineKind, drop, refuse, stash } from './runtime/kind.js';
 import type { Ref, Self, TimerId } from './runtime/kind.js';
 import { HELD_REQUESTS_MAX } from './settings.js';
 import type { Identity, NodeDisk, Settings } from './settings.js';
+import { Takeover } from './takeover.js';
 import { WriteBehind } from './write-behind.js';
 
 interface Args {
@@ -93,6 +95,9 @@ const SWEEP_COUNT_MAX = 5000;
 const SWEEP_AGAIN_MS = 20;
 /** A frozen entry's stamp is told again after this time without a word from the home. */
 const FROZEN_AGAIN_MS = 500;
+/** Longer than requests are on their way, and as many as a home compares at once, and more. */
+const YIELDED_MS = 10_000;
+const YIELDED_MAX = 65_536;
 /** Claims of one incarnation are numbered from its start on, so that no number of a former one comes again (RULES O4). */
 const CLAIMS_PER_MS = 1024;
 
@@ -107,12 +112,18 @@ export class LocalStore {
   readonly #registration: Registration;
   readonly #recovery: Recovery | null = null;
   readonly #writeBehind: WriteBehind | null = null;
+  readonly #takeover: Takeover;
+  readonly #handover: Handover;
   readonly #record = new ExecutionRecord<ClientReply>();
   readonly #asks = new Map<Key, Ask>();
   /** The key of each question, by its number. */
   readonly #askedKeys = new Map<number, Key>();
   readonly #frozen = new Map<Key, Freeze>();
+  /** Keys whose copy here was dropped for another node's, oldest first, and when that may be forgotten. */
+  readonly #yielded = new Map<Key, number>();
   readonly #held = new Map<Key, Held[]>();
+  /** Keys that requests waited for, and that are gone. */
+  readonly #freed = new Set<Key>();
   #heldCount = 0;
   #lastAsk = 0;
   #lastClaim: number;
@@ -146,16 +157,59 @@ export class LocalStore {
     this.#executor = new Executor(identity.node, settings, self, (key) => this.#onRemoved(key));
     this.#incarnation = identity.incarnation;
     this.#lastClaim = identity.incarnation * CLAIMS_PER_MS;
-    const { clock } = this.#executor;
-    this.#registration = new Registration(
+    const { clock, keyspace } = this.#executor;
+    const host = {
+      node: identity.node,
+      now: () => self.now(),
+      clock: () => clock.last,
+      send: (message: RoutedMessage) => void addresses.router.tell(message, self.ref),
+      remindWithin: (ms: number) => this.#remindBy(self.now() + ms),
+      resume: (key: Key) => this.#resume(key),
+    };
+    this.#registration = new Registration(host, this.#owned);
+    this.#takeover = new Takeover(
       {
-        node: identity.node,
-        now: () => self.now(),
-        clock: () => clock.last,
-        send: (message) => void addresses.router.tell(message, self.ref),
-        remindWithin: (ms) => this.#remindBy(self.now() + ms),
+        ...host,
+        hash: (key) => this.#hasher.hash(key),
+        nextClaim: (above) => this.#nextClaim(above),
+        isUnknown: (key) => !this.#executor.knows(key) && (this.#asks.get(key)?.claim ?? 0) === 0,
+        sizeOf: ({ key, value }) => keyspace.sizeOf(key, value),
+        reserve: (bytes) => keyspace.reserve(bytes, 1, self.now()),
+        unreserve: (bytes) => keyspace.unreserve(bytes, 1),
+        activate: ({ copy, hash, claim, expiresAtMs }, records) => {
+          const { key, value, time, origin } = copy;
+          clock.observe(time);
+          this.#executor.restore(key, value, { time, origin }, expiresAtMs);
+          if (this.#executor.knows(key)) this.#owned.put(key, hash, claim);
+          // Its time has come, or there are too many tombstones.
+          else this.#registration.release(hash, claim);
+          for (const record of records) this.#record.adopt(record);
+          this.#sweepLater();
+        },
+      },
+      this.#registration,
+    );
+    this.#handover = new Handover(
+      {
+        ...host,
+        log: self.log,
+        copyOf: (key, claim) =>
+          this.#frozen.has(key) || this.#owned.claimOf(key) !== claim ? null : this.#executor.copyOf(key, claim),
+        recordsOf: (keys) => this.#record.recordsOf(keys),
+        claimAnew: (key) => this.#owned.put(key, this.#hasher.hash(key), this.#nextClaim()),
+        drop: (key) => {
+          // The home's table names the other owner already: there is nothing to release.
+          this.#owned.remove(key);
+          this.#executor.discard(key);
+          this.#frozen.delete(key);
+        },
+        incomingCount: () => this.#takeover.count,
+        entryCount: () => keyspace.count - this.#executor.tombstoneCount,
+        emptied: (end) => void addresses.node.tell(end, self.ref),
       },
       this.#owned,
+      settings.drainMs,
+      identity.incarnation,
     );
     if (disk === null) {
       self.signal('recovered');
@@ -253,6 +307,11 @@ export class LocalStore {
   onForward(message: MessageOf<'forward'>, _router: Ref): void {
     this.#executor.clock.observe(message.clock);
     this.#counts.forwarded += 1;
+    this.#judgeForward(message, this.#self.now() + message.budgetMs);
+  }
+
+  /** A request that waited is judged again: it may have come twice meanwhile, or have been executed elsewhere. */
+  #judgeForward(message: MessageOf<'forward'>, deadlineMs: number): void {
     const request = message.message as CacheRequest;
     if (isWrite(request)) {
       const judged = this.#record.judge(message.from, message.incarnation, message.floor, message.number);
@@ -266,17 +325,14 @@ export class LocalStore {
         return;
       }
     }
-    if (this.#isBusy && this.#isHeld(request.key)) {
-      this.#hold(request, null, message, this.#self.now() + message.budgetMs);
-      return;
-    }
-    this.#serveForward(message, request);
+    if (this.#isBusy && this.#isHeld(request.key)) this.#hold(request, null, message, deadlineMs);
+    else this.#serveForward(message, request, deadlineMs);
   }
 
   onLocate({ key, isClaim, isSearched, clock }: Locate): void {
     this.#executor.clock.observe(clock);
     const hash = this.#hasher.hash(key);
-    if (this.#executor.knows(key)) return this.#tellLocated(key, 'here');
+    if (this.#executor.knows(key) || this.#takeover.isIncoming(key)) return this.#tellLocated(key, 'here');
     const home = this.#registration.homeOf(hash);
     if (home === null) return this.#tellLocated(key, 'homeless');
     const pair = this.#registration.pairFor(hash);
@@ -318,7 +374,8 @@ export class LocalStore {
       case 'owned': {
         this.#endAsk(key);
         if (message.owner !== this.#identity.node) return this.#tellLocated(key, 'owned', message.owner, message.claim);
-        if (this.#executor.knows(key)) return this.#tellLocated(key, 'here');
+        if (this.#executor.knows(key) || this.#takeover.isIncoming(key)) return this.#tellLocated(key, 'here');
+        if (this.#isElsewhere(key)) return this.#tellLocated(key, 'again');
         // Named by the home and holding nothing (RULES O6): what this node has released.
         this.#counts.dangling += 1;
         this.#registration.release(ask.hash, message.claim);
@@ -382,13 +439,17 @@ export class LocalStore {
     }
     // Nobody waits any more for the word of a home of the former view: the entries are stated anew.
     if (this.#registration.onMembers(message)) for (const key of this.#frozen.keys()) this.#unfreeze(key);
+    this.#takeover.onMembers(message);
+    this.#handover.onMembers(message);
     this.#discardAsks();
     // Where no member is a home there is nobody to confirm anything.
     if (this.#registration.isJoined) this.#tellJoined();
   }
 
   onRenumbered(message: Renumbered): void {
-    if (this.#registration.onRenumbered(message)) this.#discardAsks();
+    if (!this.#registration.onRenumbered(message)) return;
+    this.#takeover.onPairs();
+    this.#discardAsks();
   }
 
   onCompare(message: MessageOf<'compare'>): void {
@@ -411,6 +472,30 @@ export class LocalStore {
     this.#registration.onReleased(message);
   }
 
+  // Keys that pass from a leaving node to another (RULES H1)
+
+  onTake(message: MessageOf<'take'>): void {
+    this.#executor.clock.observe(message.clock);
+    this.#takeover.onTake(message);
+  }
+
+  onTaken(message: MessageOf<'taken'>): void {
+    this.#executor.clock.observe(message.clock);
+    this.#handover.onTaken(message);
+  }
+
+  onRecord(message: MessageOf<'record'>): void {
+    this.#executor.clock.observe(message.clock);
+    this.#takeover.onRecord(message);
+  }
+
+  onTransferred(message: MessageOf<'transferred'>): void {
+    this.#executor.clock.observe(message.clock);
+    this.#takeover.onTransferred(message);
+  }
+
+  // Two copies of a key (RULES P1)
+
   /** Two nodes own the key: the entry stays as it is until the home has decided. */
   onFreeze({ from, clock, contest, hash }: MessageOf<'freeze'>): void {
     this.#executor.clock.observe(clock);
@@ -422,6 +507,7 @@ export class LocalStore {
         if (!ask.isGranted) this.#tellLocated(key, 'again');
       }
     }
+    this.#takeover.onFreeze(hash);
     const key = this.#owned.find(hash);
     if (key !== null) {
       if (!this.#frozen.has(key)) this.#counts.frozen += 1;
@@ -440,6 +526,8 @@ export class LocalStore {
       // The home's table names the other owner already: there is nothing to release.
       this.#owned.remove(key);
       this.#executor.discard(key);
+      this.#yield(key);
+      this.#handover.forget(key);
       this.#counts.merged += 1;
     }
     this.#unfreeze(key);
@@ -453,15 +541,18 @@ export class LocalStore {
 
   onProbe({ asker, number, key, clock }: Probe, router: Ref): void {
     this.#executor.clock.observe(clock);
-    const isPresent = this.#executor.knows(key);
-    const isPending = (this.#asks.get(key)?.claim ?? 0) > 0;
+    // The next owner may have been asked before the key came to it.
+    const owner = this.#executor.knows(key) ? this.#identity.node : this.#handover.movedTo(key);
+    const isPending = (this.#asks.get(key)?.claim ?? 0) > 0 || this.#takeover.isIncoming(key);
     router.tell(
-      { type: 'probed', asker, number, isPresent, isPending, clock: this.#executor.clock.last } satisfies Probed,
+      { type: 'probed', asker, number, owner, isPending, clock: this.#executor.clock.last } satisfies Probed,
       this.#self.ref,
     );
   }
 
   onDrain(): LocalStoreEvent {
+    this.#takeover.close();
+    this.#handover.start();
     return 'drain';
   }
 
@@ -473,6 +564,8 @@ export class LocalStore {
       ...this.#registration.counts,
       ...this.#recovery?.counts,
       ...this.#writeBehind?.counts,
+      ...this.#takeover.counts,
+      ...this.#handover.counts,
       keys: count,
       bytes,
       valueBytesHeld,
@@ -480,6 +573,7 @@ export class LocalStore {
       expired,
       tombstones: this.#executor.tombstoneCount,
       owned: this.#owned.count,
+      incoming: this.#takeover.count,
       held: this.#heldCount,
       records: this.#record.count,
     };
@@ -497,6 +591,12 @@ export class LocalStore {
     this.#remindAtMs = Infinity;
     const nowMs = this.#self.now();
     this.#registration.remind();
+    this.#takeover.remind();
+    this.#handover.remind();
+    for (const key of this.#freed) {
+      this.#freed.delete(key);
+      this.#resume(key);
+    }
     if (this.#frozen.size > 0) {
       if (nowMs - this.#frozenToldMs >= FROZEN_AGAIN_MS) {
         for (const [key, { home, contest }] of this.#frozen) {
@@ -510,14 +610,20 @@ export class LocalStore {
 
   /** Some key is not free, so that it is worth asking which. */
   get #isBusy(): boolean {
-    return this.#frozen.size > 0 || this.#heldCount > 0;
+    return this.#frozen.size > 0 || this.#heldCount > 0 || this.#handover.isGiving || this.#takeover.count > 0;
   }
 
+  /** Its requests wait, or one that came before does. */
   #isHeld(key: Key): boolean {
-    return this.#frozen.has(key) || this.#held.has(key);
+    return this.#held.has(key) || this.#isFixed(key);
   }
 
-  #serveForward(message: MessageOf<'forward'>, request: CacheRequest): void {
+  /** Its home compares it, or it is on its way to or from another node. */
+  #isFixed(key: Key): boolean {
+    return this.#frozen.has(key) || this.#handover.isGiven(key) || this.#takeover.isIncoming(key);
+  }
+
+  #serveForward(message: MessageOf<'forward'>, request: CacheRequest, deadlineMs: number): void {
     const reply = this.#executor.execute(request, false);
     if (reply !== null) {
       if (isWrite(request)) this.#record.record(message.from, message.number, request.key, reply);
@@ -527,10 +633,10 @@ export class LocalStore {
     }
     if ((this.#asks.get(request.key)?.claim ?? 0) > 0) {
       // The home may have named this node for a claim that is about to be used (RULES O6).
-      this.#hold(request, null, message, this.#self.now() + message.budgetMs);
+      this.#hold(request, null, message, deadlineMs);
       return;
     }
-    if (message.claim > 0) {
+    if (message.claim > 0 && !this.#isElsewhere(request.key)) {
       this.#counts.dangling += 1;
       this.#registration.release(this.#hasher.hash(request.key), message.claim);
       if (request.type === 'get') return this.#reply(message, { type: 'missing', id: request.id });
@@ -541,6 +647,21 @@ export class LocalStore {
       { type: 'notMine', ...head, clock: this.#executor.clock.last } satisfies MessageOf<'notMine'>,
       this.#self.ref,
     );
+  }
+
+  /** Who comes from the key's home, sent before that knew better, is not to hear that nobody has it. */
+  #isElsewhere(key: Key): boolean {
+    return this.#handover.movedTo(key) !== null || (this.#yielded.get(key) ?? 0) > this.#self.now();
+  }
+
+  #yield(key: Key): void {
+    const nowMs = this.#self.now();
+    this.#yielded.delete(key);
+    this.#yielded.set(key, nowMs + YIELDED_MS);
+    for (const [oldest, untilMs] of this.#yielded) {
+      if (untilMs > nowMs && this.#yielded.size <= YIELDED_MAX) break;
+      this.#yielded.delete(oldest);
+    }
   }
 
   #reply(message: MessageOf<'forward'>, reply: ClientReply): void {
@@ -555,9 +676,9 @@ export class LocalStore {
 
   // Claims
 
-  #nextClaim(): number {
+  #nextClaim(above = 0): number {
     this.#counts.claims += 1;
-    this.#lastClaim += 1;
+    this.#lastClaim = Math.max(this.#lastClaim, above) + 1;
     return this.#lastClaim;
   }
 
@@ -635,14 +756,14 @@ export class LocalStore {
   /** The key may be free again: what waited for it is served in its order, up to what has to wait anew. */
   #resume(key: Key): void {
     const waiting = this.#heldCount === 0 ? undefined : this.#held.get(key);
-    if (waiting === undefined || this.#frozen.has(key)) return;
+    if (waiting === undefined || this.#isFixed(key)) return;
     this.#held.delete(key);
     this.#heldCount -= waiting.length;
     const nowMs = this.#self.now();
     for (const held of waiting) {
       if (held.deadlineMs <= nowMs) this.#expire(held);
       else if (this.#isBusy && this.#isHeld(key)) this.#hold(held.request, held.asker, held.forward, held.deadlineMs);
-      else if (held.forward !== null) this.#serveForward(held.forward, held.request);
+      else if (held.forward !== null) this.#judgeForward(held.forward, held.deadlineMs);
       else this.onRequest(held.request, held.asker as Ref);
     }
   }
@@ -702,8 +823,12 @@ export class LocalStore {
   #onRemoved(key: Key): void {
     const owned = this.#owned.remove(key);
     if (owned !== null) this.#registration.release(owned.hash, owned.claim);
+    this.#frozen.delete(key);
+    this.#handover.forget(key);
+    if (!this.#held.has(key)) return;
     // Whoever waits for it is served in a turn of its own, not in the middle of what made it go.
-    if (this.#frozen.delete(key)) this.#remindBy(this.#self.now());
+    this.#freed.add(key);
+    this.#remindBy(this.#self.now());
   }
 
   #remindBy(atMs: number): void {
@@ -724,15 +849,6 @@ function isWrite(request: CacheRequest): boolean {
   return request.type !== 'get';
 }
 
-function samePair(a: Pair, b: Pair): boolean {
-  return (
-    a.view === b.view &&
-    a.homeView === b.homeView &&
-    a.incarnation === b.incarnation &&
-    a.homeIncarnation === b.homeIncarnation
-  );
-}
-
 const on = LocalStore.prototype;
 const serving = {
   ...forCacheRequests(on.onRequest),
@@ -748,6 +864,10 @@ const serving = {
   released: on.onReleased,
   freeze: on.onFreeze,
   thaw: on.onThaw,
+  take: on.onTake,
+  taken: on.onTaken,
+  record: on.onRecord,
+  transferred: on.onTransferred,
   observe: on.onObserve,
   probe: on.onProbe,
   loaded: drop,
@@ -779,6 +899,10 @@ export const localStoreKind = defineKind({
       released: stash,
       freeze: stash,
       thaw: stash,
+      take: stash,
+      taken: stash,
+      record: stash,
+      transferred: stash,
       observe: on.onObserve,
       probe: stash,
       loaded: on.onLoaded,
@@ -806,6 +930,10 @@ export const localStoreKind = defineKind({
       released: drop,
       freeze: drop,
       thaw: drop,
+      take: drop,
+      taken: drop,
+      record: drop,
+      transferred: drop,
       observe: drop,
       probe: drop,
       loaded: drop,
@@ -835,6 +963,10 @@ export const localStoreKind = defineKind({
       released: 'dropNew',
       freeze: 'dropNew',
       thaw: 'dropNew',
+      take: 'dropNew',
+      taken: 'dropNew',
+      record: 'dropNew',
+      transferred: 'dropNew',
       observe: 'never',
       probe: 'dropNew',
       loaded: 'never',

@@ -83,7 +83,11 @@ export interface Members {
     readonly node: NodeId;
     readonly incarnation: number;
     readonly view: number;
+    /** Links between here and there. */
+    readonly hops: number;
+    /** It may be a home, and it stores, and is not leaving. */
     readonly isHome: boolean;
+    readonly isStore: boolean;
   }[];
 }
 
@@ -129,6 +133,16 @@ export interface Registered {
   readonly type: 'registeredAll';
 }
 
+/** Store to node, and node to router: this node is leaving, and has handed over what it could (RULES H2). */
+export interface Emptied {
+  readonly type: 'emptied';
+  readonly handed: number;
+  /** Entries with a value that are still here. */
+  readonly left: number;
+  /** Why they are, though there were others to take them; null: there were none, or nothing is left. */
+  readonly fault: string | null;
+}
+
 /** Store or directory to itself: see what was not answered. */
 export interface Remind {
   readonly type: 'remind';
@@ -153,7 +167,8 @@ export interface Probed {
   readonly type: 'probed';
   readonly asker: NodeId;
   readonly number: number;
-  readonly isPresent: boolean;
+  /** This node, or the one that it has handed the key over to (RULES H1); null: not here. */
+  readonly owner: NodeId | null;
   /** A claim of the key is under way here, so that this node can't say that it has not got it. */
   readonly isPending: boolean;
   readonly clock: number;
@@ -269,7 +284,8 @@ export interface Gone {
 
 // What each actor understands.
 
-export type NodeMessage = MessageOf<'inspect'> | DialRequest | Registered | NameTaken | Recovered | Terminated | Tick;
+export type NodeMessage =
+  MessageOf<'inspect'> | DialRequest | Registered | Recovered | Emptied | NameTaken | Terminated | Tick;
 
 export type SessionMessage = ClientRequest | Malformed | BadFrame | Gone | ClientReply | Drain | Tick;
 
@@ -296,6 +312,7 @@ export type LocalStoreMessage =
   | CacheRequest
   | MessageOf<'forward'>
   | MessageOf<'place' | 'compare' | 'wanted' | 'registered' | 'released' | 'freeze' | 'thaw'>
+  | MessageOf<'take' | 'taken' | 'record' | 'transferred'>
   | Locate
   | Conclude
   | Members
@@ -312,7 +329,7 @@ export type LocalStoreMessage =
   | Tick;
 
 export type DirectoryMessage =
-  | MessageOf<'lookup' | 'register' | 'buckets' | 'entries' | 'release' | 'frozen'>
+  | MessageOf<'lookup' | 'register' | 'buckets' | 'entries' | 'release' | 'frozen' | 'transfer'>
   | Members
   | Renumbered
   | Count
@@ -330,5 +347,6 @@ export type RouterMessage =
   | Probed
   | MessageOf<'inspect'>
   | Drain
+  | Emptied
   | Count
   | Tick;

@@ -10,7 +10,17 @@ import type { Addresses } from './addresses.js';
 import { directoryKind } from './directory.js';
 import { finderKind } from './finder.js';
 import { localStoreKind } from './local-store.js';
-import type { Count, Counters, DialRequest, Drain, NameTaken, NodeMessage, Recovered, Serve } from './message.js';
+import type {
+  Count,
+  Counters,
+  DialRequest,
+  Drain,
+  Emptied,
+  NameTaken,
+  NodeMessage,
+  Recovered,
+  Serve,
+} from './message.js';
 import { nodeMachine } from './node-machine.js';
 import type { NodeEvent } from './node-machine.js';
 import { peerLinkKind } from './peer-link.js';
@@ -25,7 +35,7 @@ import type { Identity, NodeEnv, Settings } from './settings.js';
 /** How a node ended. */
 export interface NodeEnd {
   readonly reason: string;
-  /** 0 in order, 1 failed while running, 2 could not start. */
+  /** 0 in order, 1 failed while running or could not hand all entries over, 2 could not start. */
   readonly exitCode: number;
 }
 
@@ -46,7 +56,10 @@ export interface NodeArgs {
 }
 
 const COUNT_TIMEOUT_MS = 1000;
-/** A leaving node stays at least this long: for its word to reach the others, and what is on its way to reach it. */
+/**
+ * A leaving node stays so long after its last entry has gone: for its word to reach the others, and what is on its way
+ * to reach it, and for searches that asked a key's next owner before the key came to it.
+ */
 const FAREWELL_MS = 200;
 
 export class Node {
@@ -80,6 +93,9 @@ export class Node {
   #sessionsTotal = 0;
   #isRecovered: boolean;
   #hasSaidFarewell = false;
+  /** The store has handed over what it could, or can't. */
+  #isEmptied = false;
+  #isDraining = false;
   #end: NodeEnd = { reason: 'stopped', exitCode: 0 };
 
   constructor(self: Self<NodeMessage, NodeEvent>, args: NodeArgs) {
@@ -148,16 +164,20 @@ export class Node {
   }
 
   startDraining(): void {
+    this.#isDraining = true;
     for (const listener of this.#listeners) listener.close();
     const drain: Drain = { type: 'drain' };
     this.#addresses.router.tell(drain, this.#self.ref);
     this.#addresses.finder.tell(drain, this.#self.ref);
     this.#addresses.store.tell(drain, this.#self.ref);
     for (const session of this.#sessions) session.tell(drain, this.#self.ref);
-    this.#self.after(FAREWELL_MS, { type: 'tick' });
+    if (this.#isEmptied) this.#sayFarewell();
   }
 
   reportEnd(): void {
+    if (this.#isDraining && !this.#isEmptied && this.#end.exitCode === 0) {
+      this.#end = { reason: 'entries were not handed over: the time to leave was over', exitCode: 1 };
+    }
     for (const listener of this.#listeners) listener.close();
     this.#args.onEnd(this.#end);
   }
@@ -207,18 +227,38 @@ export class Node {
   }
 
   onTerminated({ who, reason }: Terminated): NodeEvent | void {
-    if (this.#sessions.delete(who)) {
-      return this.#hasSaidFarewell && this.#sessions.size === 0 ? 'drained' : undefined;
-    }
+    if (this.#sessions.delete(who)) return this.#drainedIfDone();
     // A node without store, router, finder or directory is none. Whoever started it starts it again.
     this.#end = { reason: `${who.path} failed: ${reason}`, exitCode: 1 };
+    this.#isEmptied = true;
+    if (this.#isDraining) this.#sayFarewell();
     return 'fail';
+  }
+
+  /** What nobody could take although others store is a loss to be told; what a node alone held goes with it. */
+  onEmptied(emptied: Emptied): void {
+    const { left, fault } = emptied;
+    this.#isEmptied = true;
+    this.#addresses.router.tell(emptied, this.#self.ref);
+    this.#sayFarewell();
+    if (fault !== null && this.#end.exitCode === 0) {
+      const entries = left === 1 ? '1 entry was' : `${left} entries were`;
+      this.#end = { reason: `${entries} not handed over: ${fault}`, exitCode: 1 };
+    }
   }
 
   /** The others have heard that this node leaves: they do not miss it. */
   onTick(): NodeEvent | void {
     this.#hasSaidFarewell = true;
-    return this.#sessions.size === 0 ? 'drained' : undefined;
+    return this.#drainedIfDone();
+  }
+
+  #sayFarewell(): void {
+    this.#self.after(FAREWELL_MS, { type: 'tick' });
+  }
+
+  #drainedIfDone(): NodeEvent | void {
+    return this.#hasSaidFarewell && this.#sessions.size === 0 ? 'drained' : undefined;
   }
 
   #accept(link: Link, kind: LinkKind): LinkHandler {
@@ -304,6 +344,7 @@ const always = {
   inspect: on.onInspect,
   dial: on.onDial,
   registeredAll: on.onRegisteredAll,
+  emptied: on.onEmptied,
   nameTaken: on.onNameTaken,
   recovered: on.onRecovered,
   terminated: on.onTerminated,
@@ -314,6 +355,7 @@ const ended = {
   inspect: refuse,
   dial: drop,
   registeredAll: drop,
+  emptied: drop,
   nameTaken: drop,
   recovered: drop,
   terminated: drop,
@@ -335,7 +377,14 @@ export const nodeKind = defineKind({
   delays: { alone: (node: Node) => node.aloneAfterMs, drainTimeout: (node: Node) => node.drainMs },
   mailbox: {
     capacity: 65_536,
-    overflow: { registeredAll: 'never', nameTaken: 'never', recovered: 'never', terminated: 'never', tick: 'never' },
+    overflow: {
+      registeredAll: 'never',
+      emptied: 'never',
+      nameTaken: 'never',
+      recovered: 'never',
+      terminated: 'never',
+      tick: 'never',
+    },
   },
   refusal: (message: NodeMessage) =>
     message.type === 'inspect'

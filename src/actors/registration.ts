@@ -88,6 +88,7 @@ export class Registration {
     return true;
   }
 
+  /** Null: no member of the view is a home. */
   homeOf(hash: KeyHash): NodeId | null {
     return this.#homes.homeOf(bucketOf(hash));
   }
@@ -281,4 +282,13 @@ export class Registration {
     this.#host.send({ ...head, ...this.#pairWith(standing), ...content });
     this.#host.remindWithin(AGAIN_MS);
   }
+}
+
+export function samePair(a: Pair, b: Pair): boolean {
+  return (
+    a.view === b.view &&
+    a.homeView === b.homeView &&
+    a.incarnation === b.incarnation &&
+    a.homeIncarnation === b.homeIncarnation
+  );
 }

@@ -76,6 +76,11 @@ const RECEIVERS = {
   freeze: 'store',
   frozen: 'directory',
   thaw: 'store',
+  take: 'store',
+  taken: 'store',
+  record: 'store',
+  transfer: 'directory',
+  transferred: 'store',
 } as const satisfies { readonly [N in RoutedName]: keyof Addresses };
 
 /** Interval at which searches past their deadline are ended and what is old is forgotten. */
@@ -239,14 +244,13 @@ export class Router {
   }
 
   /** The local store's word on a search that came from a neighbour. */
-  onProbed({ asker, number, isPresent, isPending, clock }: Probed): void {
+  onProbed({ asker, number, owner, isPending, clock }: Probed): void {
     this.#clock.observe(clock);
     const search = this.#searches.get(asker, number);
     const probing = search === undefined ? undefined : this.#probing.get(search);
     if (search === undefined || probing === undefined) return;
     this.#probing.delete(search);
-    const { node } = this.#identity;
-    if (!isPresent && probing.hops < this.#topology.hopsMax) {
+    if (owner === null && probing.hops < this.#topology.hopsMax) {
       const asked = [...this.#neighbours.keys()].filter(
         (other) => other !== search.parent && !probing.visited.has(other),
       );
@@ -255,7 +259,7 @@ export class Router {
     }
     // A node that is about to create the key does not count among those that have not got it.
     const answered = isPending ? [] : [this.#ownRef()];
-    this.#endIfDone(this.#searches.echo(asker, number, node, isPresent ? node : null, answered));
+    this.#endIfDone(this.#searches.echo(asker, number, this.#identity.node, owner, answered));
   }
 
   onEcho(message: MessageOf<'echo'>, link: Ref): void {
@@ -278,6 +282,12 @@ export class Router {
   /** The others stop counting on this node; it goes on relaying (RULES H4). */
   onDrain(): void {
     this.#topology.setOwn({ roles: ['leaving'] });
+    this.#announce();
+  }
+
+  /** From now on the others need not miss it. */
+  onEmptied(): void {
+    this.#topology.setOwn({ roles: ['leaving', 'left'] });
     this.#announce();
   }
 
@@ -337,10 +347,12 @@ export class Router {
   #tellMembers(): void {
     this.#toldViews.clear();
     const members: Members['members'][number][] = [];
-    for (const { state } of this.#topology.members.values()) {
+    for (const { state, hops } of this.#topology.members.values()) {
       const { node, incarnation, view, roles } = state;
       this.#toldViews.set(node, view);
-      members.push({ node, incarnation, view, isHome: roles.includes('home') && !roles.includes('leaving') });
+      const isStaying = !roles.includes('leaving');
+      const [isHome, isStore] = [isStaying && roles.includes('home'), isStaying && roles.includes('store')];
+      members.push({ node, incarnation, view, hops, isHome, isStore });
     }
     const { incarnation } = this.#topology.own;
     const message: Members = { type: 'members', view: this.#topology.viewNumber, incarnation, members };
@@ -555,6 +567,7 @@ export const routerKind = defineKind({
       probed: on.onProbed,
       inspect: on.onInspect,
       drain: on.onDrain,
+      emptied: on.onEmptied,
       count: on.onCount,
       tick: on.onTick,
     },
@@ -569,6 +582,7 @@ export const routerKind = defineKind({
       probed: 'never',
       find: 'never',
       drain: 'never',
+      emptied: 'never',
       count: 'never',
       tick: 'never',
     },

@@ -17,6 +17,14 @@ export interface Recorded<Result> {
   readonly result: Result;
 }
 
+/** A result on its way to the key's next owner, with what is known of the node that asked. */
+export interface MovingRecord<Result> extends Recorded<Result> {
+  readonly asker: NodeId;
+  readonly incarnation: number;
+  readonly floor: number;
+  readonly number: number;
+}
+
 /** `new`: to be executed. `known`: was executed. `late`: below the floor, or of an earlier life; not to be executed. */
 export type Judged<Result> =
   { readonly kind: 'new' } | { readonly kind: 'known'; readonly result: Result } | { readonly kind: 'late' };
@@ -57,6 +65,22 @@ export class ExecutionRecord<Result> {
   /** After a request that was judged `new` has been executed. */
   record(from: NodeId, number: number, key: string, result: Result): void {
     this.#origins.get(from)?.results.set(number, { key, result });
+  }
+
+  /** The results of requests on these keys. */
+  recordsOf(keys: { has(key: string): boolean }): MovingRecord<Result>[] {
+    const records: MovingRecord<Result>[] = [];
+    for (const [asker, { incarnation, floor, results }] of this.#origins) {
+      for (const [number, { key, result }] of results) {
+        if (keys.has(key)) records.push({ asker, incarnation, floor, number, key, result });
+      }
+    }
+    return records;
+  }
+
+  /** Takes over what the key's former owner has executed. */
+  adopt({ asker, incarnation, floor, number, key, result }: MovingRecord<Result>): void {
+    if (this.judge(asker, incarnation, floor, number).kind === 'new') this.record(asker, number, key, result);
   }
 
   /** The node is gone: none of its requests is accepted any more without being judged anew. */

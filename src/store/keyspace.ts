@@ -30,8 +30,8 @@ export class Keyspace {
   /** Told the key of each entry that has come, changed or gone, whatever the reason. */
   onChanged: ((key: string) => void) | null = null;
 
-  readonly #storeBytesMax: number;
-  readonly #keysMax: number;
+  #storeBytesMax: number;
+  #keysMax: number;
   readonly #onRemoved: (key: string) => void;
   readonly #hash: IndexHash;
   readonly #records = new Records();
@@ -126,6 +126,31 @@ export class Keyspace {
   /** The same for a tombstone, which takes the room of its key. */
   setTombstone(key: string, time: number, origin: NodeId, expiresAtMs: number, nowMs: number): boolean {
     return this.#put(key, { value: null, time, origin, expiresAtMs }, nowMs);
+  }
+
+  /** What the entry would take of the room. */
+  sizeOf(key: string, value: Uint8Array | null): number {
+    this.#encode(key);
+    return this.#keyBytes + (value?.length ?? 0);
+  }
+
+  /**
+   * Keeps room free for entries that are still to come: it counts as taken. False, and nothing has changed, if there is
+   * none without removing entries that have not expired.
+   */
+  reserve(bytes: number, keys: number, nowMs: number): boolean {
+    const lacks = (): boolean =>
+      this.#bytes > this.#storeBytesMax - bytes || this.#index.size > this.#keysMax - keys || this.#storeBytesMax <= 0;
+    while (lacks()) if (this.expire(nowMs, 1) === 0) return false;
+    this.#storeBytesMax -= bytes;
+    this.#keysMax -= keys;
+    return true;
+  }
+
+  /** The inverse of `reserve`. */
+  unreserve(bytes: number, keys: number): void {
+    this.#storeBytesMax += bytes;
+    this.#keysMax += keys;
   }
 
   /** Sets the claim of an entry or tombstone, a safe integer. False if there is none. */

@@ -17,6 +17,11 @@ export interface ClaimedKey {
   readonly claim: number;
 }
 
+/** A key that passes from the node that claimed it as `given` to one that claims it as `claim`. */
+export interface PassingKey extends ClaimedKey {
+  readonly given: number;
+}
+
 export interface BucketKeys {
   readonly bucket: number;
   readonly keys: readonly ClaimedKey[];
@@ -26,6 +31,7 @@ const HIGH = 2 ** 32;
 const SUMMARY_BYTES = 16;
 const BUCKET_HEAD_BYTES = 8;
 const CLAIMED_BYTES = HASH_BYTES + 8;
+const PASSING_BYTES = CLAIMED_BYTES + 8;
 
 export function encodeSummaries(summaries: readonly BucketSummary[]): Uint8Array {
   const bytes = new Uint8Array(summaries.length * SUMMARY_BYTES);
@@ -97,6 +103,30 @@ export function decodeClaims(bytes: Uint8Array): ClaimedKey[] | null {
   return keys;
 }
 
+export function encodePassing(keys: readonly PassingKey[]): Uint8Array {
+  const bytes = new Uint8Array(keys.length * PASSING_BYTES);
+  let at = 0;
+  for (const { hash, given, claim } of keys) {
+    bytes.set(hash, at);
+    putNumber(bytes, at + HASH_BYTES, given);
+    putNumber(bytes, at + CLAIMED_BYTES, claim);
+    at += PASSING_BYTES;
+  }
+  return bytes;
+}
+
+export function decodePassing(bytes: Uint8Array): PassingKey[] | null {
+  if (bytes.length % PASSING_BYTES !== 0) return null;
+  const keys: PassingKey[] = [];
+  for (let at = 0; at < bytes.length; at += PASSING_BYTES) {
+    const given = numberAt(bytes, at + HASH_BYTES);
+    const claim = numberAt(bytes, at + CLAIMED_BYTES);
+    if (!Number.isSafeInteger(given) || !Number.isSafeInteger(claim)) return null;
+    keys.push({ hash: bytes.slice(at, at + HASH_BYTES), given, claim });
+  }
+  return keys;
+}
+
 function putKeys(bytes: Uint8Array, start: number, keys: readonly ClaimedKey[]): number {
   let at = start;
   for (const { hash, claim } of keys) {
@@ -107,11 +137,13 @@ function putKeys(bytes: Uint8Array, start: number, keys: readonly ClaimedKey[]):
   return at;
 }
 
-function putNumber(bytes: Uint8Array, at: number, value: number): void {
+/** Eight bytes from `at` on, least significant first. */
+export function putNumber(bytes: Uint8Array, at: number, value: number): void {
   putWord(bytes, at, value >>> 0);
   putWord(bytes, at + 4, Math.floor(value / HIGH));
 }
 
-function numberAt(bytes: Uint8Array, at: number): number {
+/** The inverse of `putNumber`; above 2^53 not exact. */
+export function numberAt(bytes: Uint8Array, at: number): number {
   return word(bytes, at + 4) * HIGH + word(bytes, at);
 }

@@ -13,7 +13,7 @@ export interface LinkState {
   readonly incarnation: number;
   readonly sequence: number;
   readonly name: string;
-  /** Sorted, without repetition: `home`, `store`, `leaving`, or what later versions add. */
+  /** Sorted, without repetition: `home`, `store`, `leaving`, `left`, or what later versions add. */
   readonly roles: readonly string[];
   /** Room for more entries, as a hint. */
   readonly freeBytes: number;
@@ -147,7 +147,7 @@ export class Topology {
     const latest = known(state, nowMs);
     this.#others.set(state.node, latest);
     // The word that it leaves may come round a longer way than the news that its links are gone.
-    if (isLeaving(state)) this.#missed.delete(state.node);
+    if (hasLeft(state)) this.#missed.delete(state.node);
     if (former === undefined || former.identity !== latest.identity || !sameEdges(former.edges, latest.edges)) {
       this.#isStale = true;
     } else {
@@ -285,7 +285,7 @@ export class Topology {
     const other = this.#others.get(node);
     if (other === undefined) return;
     other.seenAtMs = null;
-    if (isLeaving(other.state)) return;
+    if (hasLeft(other.state)) return;
     this.#missed.set(node, null);
     // More than the database holds can only be missed while nodes come and go in masses: some remain missed.
     if (this.#missed.size <= this.#limits.statesMax) return;
@@ -407,11 +407,14 @@ export function isIncarnation(value: unknown): value is number {
 
 function known(state: LinkState, seenAtMs: number | null): Known {
   const edges = new Map(state.neighbours.map(({ node, incarnation }) => [node, incarnation]));
-  return { state, edges, identity: `${state.incarnation} ${state.roles.join(' ')}`, seenAtMs };
+  // That a leaving node has nothing left changes nothing for those who count on the others.
+  const roles = state.roles.filter((role) => role !== 'left');
+  return { state, edges, identity: `${state.incarnation} ${roles.join(' ')}`, seenAtMs };
 }
 
-function isLeaving(state: LinkState): boolean {
-  return state.roles.includes('leaving');
+/** It has handed over what it could: from then on nobody misses it. */
+function hasLeft(state: LinkState): boolean {
+  return state.roles.includes('left');
 }
 
 /** Below 0 if `a` was announced before `b`. */

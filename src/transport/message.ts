@@ -260,6 +260,49 @@ export const MESSAGES = {
     field('hash', 'bytes'),
     field('isKept', 'boolean'),
   ),
+
+  // When a node leaves: from the owner of keys to their next one, and between that one and the keys' homes (RULES H1).
+  /**
+   * Own these keys from now on: `copies` of frozen entries (see store/entry-copy.ts). The same `number` again, without
+   * copies, asks what became of them. No more is to come of batches below `floor`. So many `records` belong to it.
+   */
+  take: routed(
+    200,
+    field('clock', 'integer'),
+    field('number', 'integer'),
+    field('floor', 'integer'),
+    field('records', 'integer'),
+    field('copies', 'bytes'),
+  ),
+  /** For each copy a byte: see store/taking.ts. None: send them again. */
+  taken: routed(201, field('clock', 'integer'), field('number', 'integer'), field('states', 'bytes')),
+  /** What was executed on a key of the batch `number`: see `forward`, whose sender is the `asker` (RULES D1). */
+  record: routed(
+    202,
+    field('clock', 'integer'),
+    field('number', 'integer'),
+    field('asker', 'node'),
+    field('askerIncarnation', 'integer'),
+    field('floor', 'integer'),
+    field('asked', 'integer'),
+    field('key', 'key'),
+    field('message', 'message'),
+  ),
+  /**
+   * To a home: the sender owns these `keys` from now on instead of `giver`. Nothing more is to come of those below
+   * `floor`.
+   */
+  transfer: routed(
+    203,
+    ...PAIR,
+    field('clock', 'integer'),
+    field('number', 'integer'),
+    field('floor', 'integer'),
+    field('giver', 'node'),
+    field('keys', 'bytes'),
+  ),
+  /** For each key a byte: see store/taking.ts. */
+  transferred: routed(204, field('clock', 'integer'), field('number', 'integer'), field('verdicts', 'bytes')),
 } as const satisfies Record<string, Row>;
 
 export type MessageName = keyof typeof MESSAGES;

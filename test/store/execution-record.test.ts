@@ -40,4 +40,26 @@ describe('what was executed for other nodes', () => {
   it('[D1] a request below its own floor is not executed', () => {
     expect(new ExecutionRecord<string>().judge(A, 1, 5, 4)).toEqual({ kind: 'late' });
   });
+
+  it('[D1] moves with its key, and does not outdo what the next owner knows', () => {
+    const [former, next] = [new ExecutionRecord<string>(), new ExecutionRecord<string>()];
+    for (const [number, key] of ['a', 'b', 'a'].entries()) {
+      former.judge(A, 1, 1, number + 1);
+      former.record(A, number + 1, key, `result ${number + 1}`);
+    }
+    const moving = former.recordsOf(new Set(['a']));
+    expect(moving.map(({ number, key }) => [number, key])).toEqual([
+      [1, 'a'],
+      [3, 'a'],
+    ]);
+    next.judge(A, 1, 2, 7);
+    for (const record of moving) next.adopt(record);
+    expect(next.judge(A, 1, 2, 3)).toEqual({ kind: 'known', result: 'result 3' });
+    // Answered already, by the asking node's own word.
+    expect(next.judge(A, 1, 2, 1)).toEqual({ kind: 'late' });
+    // Nobody sends again what an earlier life has asked.
+    next.judge(A, 2, 1, 1);
+    for (const record of moving) next.adopt(record);
+    expect(next.judge(A, 2, 1, 3)).toEqual({ kind: 'new' });
+  });
 });

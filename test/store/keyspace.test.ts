@@ -454,3 +454,27 @@ describe('a keyspace', () => {
     },
   );
 });
+
+describe('room that is kept free', () => {
+  it('[K3] [C7] counts as taken, and is given only where nothing has to go for it', () => {
+    const removed: string[] = [];
+    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 4 }, SEED, (key) => removed.push(key));
+    keyspace.set('a', bytes(29), 1, origin, 0, 0);
+    keyspace.set('b', bytes(29), 1, origin, 50, 0);
+    expect(keyspace.reserve(41, 1, 0)).toBe(false);
+    expect(keyspace.reserve(40, 3, 0)).toBe(false);
+    expect(keyspace.reserve(40, 2, 0)).toBe(true);
+    expect(keyspace.reserve(1, 0, 0)).toBe(false);
+    expect(removed).toEqual([]);
+    // What is stored meanwhile makes room among the others.
+    keyspace.set('c', bytes(9), 1, origin, 0, 0);
+    expect(removed).toEqual(['a']);
+    keyspace.unreserve(40, 2);
+    keyspace.set('d', bytes(39), 1, origin, 0, 0);
+    expect([keyspace.count, keyspace.bytes, removed.length]).toEqual([3, 80, 1]);
+    // An entry whose time has come is nothing that would have to go.
+    expect(keyspace.reserve(50, 1, 49)).toBe(false);
+    expect(keyspace.reserve(50, 1, 50)).toBe(true);
+    expect(removed).toEqual(['a', 'b']);
+  });
+});

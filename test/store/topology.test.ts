@@ -307,7 +307,7 @@ describe('missed members', () => {
   });
 
   it('[C4] are not those that said that they leave, whichever word comes first', () => {
-    const leaving = state('C', '', { sequence: 2, roles: ['leaving', 'store'] });
+    const leaving = state('C', '', { sequence: 2, roles: ['leaving', 'left'] });
     const cut = state('B', 'A', { sequence: 2 });
     const topology = topologyOf('B', ...line);
     expect(topology.members.size).toBe(3);
@@ -321,6 +321,21 @@ describe('missed members', () => {
     expect(other.missedCount(0)).toBe(1);
     other.learn(leaving, 1);
     expect(other.missedCount(1)).toBe(0);
+  });
+
+  it('[C4] are those that vanish while they are leaving, before they had nothing left', () => {
+    const topology = topologyOf('B', ...line);
+    topology.learn(state('C', 'B', { sequence: 2, roles: ['leaving'] }), 0);
+    const { viewNumber } = topology;
+    topology.learn(state('B', 'A', { sequence: 2 }), 0);
+    expect(topology.missedCount(0)).toBe(1);
+    topology.learn(state('B', 'A C', { sequence: 3 }), 1);
+    expect(topology.viewNumber).toBe(viewNumber + 2);
+    // It counts on the others already: they need no new view for this.
+    topology.learn(state('C', 'B', { sequence: 3, roles: ['leaving', 'left'] }), 1);
+    expect(topology.viewNumber).toBe(viewNumber + 2);
+    topology.learn(state('B', 'A', { sequence: 4 }), 2);
+    expect(topology.missedCount(2)).toBe(0);
   });
 
   it('[C4] are counted from the first look at the time, so never too short', () => {

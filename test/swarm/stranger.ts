@@ -72,9 +72,14 @@ export class Stranger {
   }
 
   /** Announces one edge, as if the stranger were a member. */
-  announce(swarm: Swarm, to: { node: NodeId; incarnation: number }, sequence = 1): void {
+  announce(
+    swarm: Swarm,
+    to: { node: NodeId; incarnation: number },
+    sequence = 1,
+    roles: readonly string[] = ['store'],
+  ): void {
     const neighbours = [[to.node, to.incarnation]];
-    const info = { name: 'stranger', roles: ['store'], freeBytes: 0, view: 1, neighbours };
+    const info = { name: 'stranger', roles, freeBytes: 0, view: 1, neighbours };
     this.send({ type: 'links', node: this.id, incarnation: 1, sequence, info });
     swarm.advance(50);
   }
