@@ -1,5 +1,12 @@
 /** The addresses that the actors of one node have of each other. */
-import type { DirectoryMessage, FinderMessage, LocalStoreMessage, NodeMessage, RouterMessage } from './message.js';
+import type {
+  DirectoryMessage,
+  FinderMessage,
+  LocalStoreMessage,
+  LocatorMessage,
+  NodeMessage,
+  RouterMessage,
+} from './message.js';
 import type { Ref } from './runtime/kind.js';
 
 /** Complete before any of its holders has its first turn; never changed afterwards. */
@@ -9,4 +16,5 @@ export interface Addresses {
   finder: Ref<FinderMessage>;
   router: Ref<RouterMessage>;
   directory: Ref<DirectoryMessage>;
+  locator: Ref<LocatorMessage>;
 }

@@ -7,6 +7,8 @@ export function faultOf(request: CacheRequest): string | null {
   switch (request.type) {
     case 'get':
     case 'touch':
+    case 'where':
+    case 'trace':
       return null;
     case 'delete':
       return faultOfStamp(request.options.ifStamp);
@@ -21,6 +23,11 @@ export function faultOf(request: CacheRequest): string | null {
       return faultOfTtl(ttlMs) ?? faultOfStamp(ifStamp);
     }
   }
+}
+
+/** It changes nothing, so that it may be asked twice. */
+export function isRead({ type }: CacheRequest): boolean {
+  return type === 'get' || type === 'where' || type === 'trace';
 }
 
 /** A set without condition. It is done wherever the key may be; all others depend on what is there. */

@@ -69,6 +69,9 @@ export class Executor {
         return this.#touch(request, nowMs);
       case 'incr':
         return this.#incr(request, entry, nowMs);
+      case 'where':
+      case 'trace':
+        return { type: 'located', id: request.id, info: { owner: entry === undefined ? null : this.#node } };
     }
   }
 

@@ -14,7 +14,7 @@ import { OwnerTable } from '../store/owner-table.js';
 import { forCacheRequests, refused } from '../transport/message.js';
 import type { CacheRequest, Key, MessageOf } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
-import { isClaiming, isPlainSet } from './cache-request.js';
+import { isClaiming, isPlainSet, isRead } from './cache-request.js';
 import { finderMachine } from './finder-machine.js';
 import type { FinderEvent } from './finder-machine.js';
 import { refuseLeaving } from './leaving.js';
@@ -29,6 +29,7 @@ import type {
   Located,
   Observe,
   Searched,
+  Step,
   Unrouted,
   View,
 } from './message.js';
@@ -81,6 +82,8 @@ const REPLIES_OF: { readonly [T in CacheRequest['type']]: readonly string[] } = 
   delete: ['deleted'],
   touch: ['stored', 'missing'],
   incr: ['value'],
+  where: ['located'],
+  trace: ['located'],
 };
 
 /** Pause before a home is asked again that could not tell: time for the view to settle. */
@@ -164,8 +167,10 @@ export class Finder {
     const open = this.#begin(request, asker);
     if (open === null) return;
     const owner = this.#owners.get(request.key);
-    if (owner !== undefined && owner !== this.#identity.node && this.#members.has(owner)) this.#forward(open, owner, 0);
-    else this.#lookUp(request.key, [open]);
+    if (owner !== undefined && owner !== this.#identity.node && this.#members.has(owner)) {
+      this.#note(open, 'learned');
+      this.#forward(open, owner, 0);
+    } else this.#lookUp(request.key, [open]);
   }
 
   /** The store's word from the key's home. */
@@ -262,7 +267,7 @@ export class Finder {
       return;
     }
     this.#take(open);
-    if (request.type !== 'get') this.#answered.set(owner, Math.max(open.number, this.#answered.get(owner) ?? 0));
+    if (!isRead(request)) this.#answered.set(owner, Math.max(open.number, this.#answered.get(owner) ?? 0));
     this.#owners.learn(request.key, owner);
     open.asker.tell(reply, this.#self.ref);
   }
@@ -290,7 +295,7 @@ export class Finder {
       const { owner, request } = open;
       if (owner === null) continue;
       if (!this.#members.has(owner)) {
-        if (request.type === 'get') {
+        if (isRead(request)) {
           this.#counts.resent += 1;
           this.#lookUpAgain(open, 0);
         } else {
@@ -302,7 +307,7 @@ export class Finder {
       // The question or its answer may have been on a link that broke. The owner executes a write once (RULES D1), yet
       // one that it has not seen must not follow what was sent after it.
       if (overtaken.has(open)) continue;
-      if (request.type !== 'get' && open.number < (this.#answered.get(owner) ?? 0)) continue;
+      if (!isRead(request) && open.number < (this.#answered.get(owner) ?? 0)) continue;
       this.#counts.resent += 1;
       this.#forward(open, owner, open.claim);
     }
@@ -339,7 +344,7 @@ export class Finder {
       this.#take(open);
       this.#counts.timeouts += 1;
       const text =
-        open.owner === null || open.request.type === 'get'
+        open.owner === null || isRead(open.request)
           ? 'no answer in time'
           : 'no answer in time from the node that stores the key; the change may have been made';
       open.asker.tell(refused(open.request.id, 'TIMEOUT', text, null), this.#self.ref);
@@ -413,7 +418,7 @@ export class Finder {
       const { request, asker } = open;
       const name = `${asker.path} ${request.key}`;
       if (written.has(name)) overtaken.add(open);
-      else if (request.type !== 'get') written.add(name);
+      else if (!isRead(request)) written.add(name);
     }
     return overtaken;
   }
@@ -458,7 +463,7 @@ export class Finder {
       hops: 1,
       number: open.number,
       // Reads may be executed twice, so that nobody keeps results for them.
-      floor: open.request.type === 'get' ? 0 : this.#floor(),
+      floor: isRead(open.request) ? 0 : this.#floor(),
       incarnation: this.#identity.incarnation,
       claim,
       budgetMs,
@@ -504,6 +509,7 @@ export class Finder {
     let isClaim = false;
     for (const open of lookup.waiting) {
       if (open.isSettled) continue;
+      this.#note(open, 'home');
       // After a search only those that it covered: the home grants to them what it could not grant without it.
       if (!isSearched) open.isCovered = true;
       isClaim ||= open.isCovered && isClaiming(open.request);
@@ -519,6 +525,7 @@ export class Finder {
     lookup.status = 'searching';
     let deadlineMs = 0;
     for (const open of lookup.waiting) {
+      this.#note(open, 'search');
       open.isCovered = true;
       deadlineMs = Math.max(deadlineMs, open.deadlineMs);
     }
@@ -569,6 +576,12 @@ export class Finder {
       const text = 'the directory has no room for the key';
       open.asker.tell(refused(open.request.id, 'OVER_CAPACITY', text, { where: 'directory' }), this.#self.ref);
     }
+  }
+
+  /** Who traces a key is told how it is being found. */
+  #note(open: Open, step: Step['step']): void {
+    if (open.request.type !== 'trace') return;
+    open.asker.tell({ type: 'step', id: open.request.id, step } satisfies Step, this.#self.ref);
   }
 
   #refuseUnknown(open: Open, text: string): void {

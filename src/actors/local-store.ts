@@ -16,7 +16,7 @@ import { OwnedKeys } from '../store/owned-keys.js';
 import { forCacheRequests, refused } from '../transport/message.js';
 import type { CacheRequest, ClientReply, Key, MessageOf, RoutedMessage } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
-import { isClaiming, isCreating } from './cache-request.js';
+import { isClaiming, isCreating, isRead } from './cache-request.js';
 import { Executor } from './executor.js';
 import { Handover } from './handover.js';
 import { refuseLeaving } from './leaving.js';
@@ -313,7 +313,7 @@ export class LocalStore {
   /** A request that waited is judged again: it may have come twice meanwhile, or have been executed elsewhere. */
   #judgeForward(message: MessageOf<'forward'>, deadlineMs: number): void {
     const request = message.message as CacheRequest;
-    if (isWrite(request)) {
+    if (!isRead(request)) {
       const judged = this.#record.judge(message.from, message.incarnation, message.floor, message.number);
       if (judged.kind === 'late') {
         this.#counts.late += 1;
@@ -626,7 +626,7 @@ export class LocalStore {
   #serveForward(message: MessageOf<'forward'>, request: CacheRequest, deadlineMs: number): void {
     const reply = this.#executor.execute(request, false);
     if (reply !== null) {
-      if (isWrite(request)) this.#record.record(message.from, message.number, request.key, reply);
+      if (!isRead(request)) this.#record.record(message.from, message.number, request.key, reply);
       this.#sweepLater();
       this.#reply(message, reply);
       return;
@@ -843,10 +843,6 @@ export class LocalStore {
     this.#isSweeping = true;
     this.#self.after(delayMs, { type: 'tick' });
   }
-}
-
-function isWrite(request: CacheRequest): boolean {
-  return request.type !== 'get';
 }
 
 const on = LocalStore.prototype;

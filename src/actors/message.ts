@@ -192,6 +192,28 @@ export interface Searched {
   readonly clock: number;
 }
 
+/** Finder to whoever traces a key: how it is being found. */
+export interface Step {
+  readonly type: 'step';
+  /** Of the `trace`. */
+  readonly id: number;
+  readonly step: 'learned' | 'home' | 'search';
+}
+
+/** Locator to router: over which nodes would a message to that node go? `path` follows. */
+export interface FindPath {
+  readonly type: 'findPath';
+  readonly number: number;
+  readonly to: NodeId;
+}
+
+export interface Path {
+  readonly type: 'path';
+  readonly number: number;
+  /** This node first, the other one last; empty if it is out of reach. */
+  readonly nodes: readonly { readonly id: NodeId; readonly name: string }[];
+}
+
 /** Router to finder: there is no route to the node, so the message has not been sent. */
 export interface Unrouted {
   readonly type: 'unrouted';
@@ -335,6 +357,9 @@ export type DirectoryMessage =
   | Count
   | Remind;
 
+export type LocatorMessage =
+  MessageOf<'where' | 'trace' | 'located' | 'refused' | 'hail' | 'hailed'> | Step | Path | Count | Tick;
+
 export type RouterMessage =
   | LinkUp
   | LinkDown
@@ -344,6 +369,7 @@ export type RouterMessage =
   | RoutedMessage
   | Relay
   | Find
+  | FindPath
   | Probed
   | MessageOf<'inspect'>
   | Drain

@@ -21,6 +21,7 @@ import type {
   Recovered,
   Serve,
 } from './message.js';
+import { locatorKind } from './locator.js';
 import { nodeMachine } from './node-machine.js';
 import type { NodeEvent } from './node-machine.js';
 import { peerLinkKind } from './peer-link.js';
@@ -110,8 +111,10 @@ export class Node {
     addresses.router = self.spawn(routerKind, 'router', { identity, settings, addresses });
     addresses.finder = self.spawn(finderKind, 'finder', { identity, settings, addresses });
     addresses.directory = self.spawn(directoryKind, 'directory', { identity, settings, addresses });
+    addresses.locator = self.spawn(locatorKind, 'locator', { identity, addresses });
     this.#addresses = addresses;
-    for (const ref of [addresses.store, addresses.router, addresses.finder, addresses.directory]) self.watch(ref);
+    const { store, router, finder, directory, locator } = addresses;
+    for (const ref of [store, router, finder, directory, locator]) self.watch(ref);
   }
 
   get drainMs(): number {
@@ -327,7 +330,7 @@ export class Node {
       links: { ...this.#linkCounts },
       runtime: this.#args.runtimeCounters(),
     };
-    const asked = ['store', 'finder', 'router', 'directory'] as const;
+    const asked = ['store', 'finder', 'router', 'directory', 'locator'] as const;
     let awaited = asked.length;
     for (const name of asked) {
       this.#self.ask(this.#addresses[name], { type: 'count' } satisfies Count, COUNT_TIMEOUT_MS, (reply) => {

@@ -19,10 +19,12 @@ import type {
   Adopted,
   Count,
   Find,
+  FindPath,
   LinkDown,
   LinkUp,
   Members,
   NameTaken,
+  Path,
   Probe,
   Probed,
   Renumbered,
@@ -81,6 +83,8 @@ const RECEIVERS = {
   record: 'store',
   transfer: 'directory',
   transferred: 'store',
+  hail: 'locator',
+  hailed: 'locator',
 } as const satisfies { readonly [N in RoutedName]: keyof Addresses };
 
 /** Interval at which searches past their deadline are ended and what is old is forgotten. */
@@ -271,6 +275,11 @@ export class Router {
   }
 
   // Upkeep
+
+  onFindPath({ number, to }: FindPath, from: Ref): void {
+    const nodes = this.#topology.pathTo(to).map(({ node, name }) => ({ id: node, name }));
+    from.tell({ type: 'path', number, nodes } satisfies Path, this.#self.ref);
+  }
 
   onInspect(message: MessageOf<'inspect'>, session: Ref): void {
     session.tell(
@@ -564,6 +573,7 @@ export const routerKind = defineKind({
       ...forRouted(on.onRouted),
       relay: on.onRelay,
       find: on.onFind,
+      findPath: on.onFindPath,
       probed: on.onProbed,
       inspect: on.onInspect,
       drain: on.onDrain,
@@ -581,6 +591,7 @@ export const routerKind = defineKind({
       links: 'never',
       probed: 'never',
       find: 'never',
+      findPath: 'never',
       drain: 'never',
       emptied: 'never',
       count: 'never',

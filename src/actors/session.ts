@@ -143,14 +143,16 @@ export class Session {
     this.#args.addresses.finder.tell(request, this.#self.ref);
   }
 
+  onLocate(request: MessageOf<'where' | 'trace'>): void {
+    this.#pass(request, this.#args.addresses.locator);
+  }
+
   onPing({ id }: MessageOf<'ping'>): void {
     this.#send({ type: 'pong', id });
   }
 
   onInspect(request: MessageOf<'inspect'>): void {
-    if (this.#inFlight >= this.#args.settings.inFlightMax) return this.#refuseTooMany(request);
-    this.#inFlight += 1;
-    this.#args.addresses.node.tell(request, this.#self.ref);
+    this.#pass(request, this.#args.addresses.node);
   }
 
   onMalformed({ id, code, reason, info }: Malformed): void {
@@ -257,6 +259,14 @@ export class Session {
     this.#wire.close(CLOSE.tooMany, 'more requests at once than can be refused');
   }
 
+  /** To whoever answers it. */
+  #pass(request: ClientRequest, to: Ref): void {
+    if (this.#inFlight >= this.#args.settings.inFlightMax) return this.#refuseTooMany(request);
+    this.#inFlight += 1;
+    this.#args.counts.requests += 1;
+    to.tell(request, this.#self.ref);
+  }
+
   #send(reply: ClientReply): void {
     this.#wire.send(reply);
     this.#self.flushLater();
@@ -276,6 +286,7 @@ const replies = {
   missing: on.onReply,
   stored: on.onReply,
   deleted: on.onReply,
+  located: on.onReply,
   pong: drop,
   report: on.onReply,
   bye: drop,
@@ -303,6 +314,8 @@ export const sessionKind = defineKind({
       ...always,
       hello: on.onHello,
       ...forCacheRequests(on.onCacheRequest),
+      where: on.onLocate,
+      trace: on.onLocate,
       ping: on.onPing,
       inspect: on.onInspect,
       malformed: on.onMalformed,
@@ -327,6 +340,7 @@ export const sessionKind = defineKind({
       missing: drop,
       stored: drop,
       deleted: drop,
+      located: drop,
       pong: drop,
       report: drop,
       bye: drop,
@@ -358,6 +372,7 @@ export const sessionKind = defineKind({
       missing: 'never',
       stored: 'never',
       deleted: 'never',
+      located: 'never',
       report: 'never',
       refused: 'never',
       badFrame: 'never',

@@ -11,7 +11,19 @@ import type { NodeOptions, RunningNode } from '../node.js';
 /** What commands ask of a client. */
 export type SwarmClient = Pick<
   Client,
-  'get' | 'getEntry' | 'getMany' | 'set' | 'delete' | 'deleteMany' | 'touch' | 'incr' | 'ping' | 'inspect' | 'close'
+  | 'get'
+  | 'getEntry'
+  | 'getMany'
+  | 'set'
+  | 'delete'
+  | 'deleteMany'
+  | 'touch'
+  | 'incr'
+  | 'where'
+  | 'trace'
+  | 'ping'
+  | 'inspect'
+  | 'close'
 >;
 
 /** A stream that a person may be looking at. */

@@ -22,6 +22,16 @@ const COMMANDS: readonly CommandRow[] = [
   { name: 'touch', summary: 'change when a key expires', load: async () => (await import('./entry.js')).touchCommand },
   { name: 'incr', summary: 'add to an integer', load: async () => (await import('./entry.js')).incrCommand },
   {
+    name: 'where',
+    summary: 'show which node stores a key',
+    load: async () => (await import('./where.js')).whereCommand,
+  },
+  {
+    name: 'trace',
+    summary: 'show how a key is found, hop by hop',
+    load: async () => (await import('./where.js')).traceCommand,
+  },
+  {
     name: 'ping',
     summary: 'measure the way to a node and back',
     load: async () => (await import('./ping.js')).pingCommand,

@@ -25,7 +25,7 @@ export type {
   StatusChange,
 } from './client.js';
 export type { Outcome } from './outcome.js';
-export type { Entry } from './call.js';
+export type { Entry, Location, NodeName, Trace } from './call.js';
 export { SwarmError } from './errors.js';
 export type { ErrorCode } from './errors.js';
 export type { SocketConstructor, SocketLike } from './socket.js';

@@ -18,6 +18,35 @@ export type Request = CacheRequest | MessageOf<'ping' | 'inspect'>;
 
 const WRITES: ReadonlySet<Request['type']> = new Set(['set', 'delete', 'touch', 'incr']);
 
+/** A node, as others know it. */
+export interface NodeName {
+  readonly id: string;
+  /** Null if the node is no longer in sight. */
+  readonly name: string | null;
+}
+
+/** Where a key is. */
+export interface Location {
+  /** The node that stores it, or null: none does. */
+  readonly owner: NodeName | null;
+  /** The nodes that a request passes, from the one that was asked to the owner. */
+  readonly path: readonly NodeName[];
+}
+
+/** How a key was found just now, with times in ms. */
+export interface Trace {
+  readonly owner: NodeName | null;
+  /**
+   * What the asked node did, and when it began: `here` (it stores the key itself), `learned` (it knew the owner from
+   * before), `home` (it asked the key's home), `search` (it asked all nodes); later versions may know more.
+   */
+  readonly steps: readonly { readonly step: string; readonly ms: number }[];
+  /** When the owner had answered. */
+  readonly ms: number;
+  /** From the asked node to the owner, with the time from there to each and back; null for one that did not answer. */
+  readonly path: readonly (NodeName & { readonly ms: number | null })[];
+}
+
 /** A request and whoever waits for it. */
 export interface Call {
   readonly id: number;
@@ -85,6 +114,12 @@ export function readCount(reply: ClientReply, resolve: (sum: number) => void): b
   if (typeof sum !== 'number') return false;
   resolve(sum);
   return true;
+}
+
+/** What `located` holds is taken as the node tells it, like a report. */
+export function readLocated<T extends Location | Trace>(reply: ClientReply, resolve: (info: T) => void): boolean {
+  if (reply.type === 'located') resolve(reply.info as unknown as T);
+  return reply.type === 'located';
 }
 
 export function readReport(reply: ClientReply, resolve: (info: Info) => void): boolean {

@@ -18,6 +18,7 @@ import {
   readCount,
   readDeleted,
   readEntry,
+  readLocated,
   readReport,
   readStored,
   readTouched,
@@ -25,7 +26,7 @@ import {
   refusalOf,
   unknown,
 } from './call.js';
-import type { Call, Entry, Read, Request } from './call.js';
+import type { Call, Entry, Location, Read, Request, Trace } from './call.js';
 import { Connection } from './connection.js';
 import { outcomesOf } from './outcome.js';
 import type { Outcome } from './outcome.js';
@@ -309,6 +310,16 @@ export class Client {
   /** As `delete`, for many keys. */
   deleteMany(keys: Iterable<Key>, options: CallOptions = {}): Promise<Outcome<boolean>[]> {
     return outcomesOf(keys, (key) => this.delete(key, options));
+  }
+
+  /** Which node stores the key, and over which nodes a request gets there. */
+  where(key: Key, options: CallOptions = {}): Promise<Location> {
+    return this.#ask((id) => ({ type: 'where', id, key: checkedKey(key) }), readLocated<Location>, options);
+  }
+
+  /** How the key is found now, step by step, and how long each node on the way takes to answer. */
+  trace(key: Key, options: CallOptions = {}): Promise<Trace> {
+    return this.#ask((id) => ({ type: 'trace', id, key: checkedKey(key) }), readLocated<Trace>, options);
   }
 
   /** Resolves with the time from here to the node and back, in milliseconds. */

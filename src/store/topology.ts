@@ -194,6 +194,20 @@ export class Topology {
     return this.members.get(to)?.next ?? null;
   }
 
+  /** The nodes that a message to `to` passes, from this one to that one; empty if it is out of reach. */
+  pathTo(to: NodeId): readonly LinkState[] {
+    if (!this.members.has(to)) return [];
+    const distances = this.#distancesTo(to);
+    const path: LinkState[] = [this.#own.state];
+    for (let here = this.#own; here.state.node !== to; path.push(here.state)) {
+      // Each node on the way chooses as this one does: of the nearest, the neighbour with the lowest id.
+      const distance = (distances.get(here.state.node) as number) - 1;
+      const nearer = this.#edgesOf(here).filter(({ state }) => distances.get(state.node) === distance);
+      here = nearer.reduce((lowest, other) => (other.state.node < lowest.state.node ? other : lowest));
+    }
+    return path;
+  }
+
   /** Whether all other members of the view, as they run now, are among those that answered. */
   covers(answered: readonly NodeRef[]): boolean {
     const self = this.#own.state.node;
@@ -332,6 +346,17 @@ export class Topology {
       }
     }
     return members;
+  }
+
+  /** Links from each member to that one. */
+  #distancesTo(to: NodeId): ReadonlyMap<NodeId, number> {
+    const distances = new Map([[to, 0]]);
+    for (const [node, distance] of distances) {
+      for (const { state } of this.#edgesOf(this.#known(node))) {
+        if (!distances.has(state.node)) distances.set(state.node, distance + 1);
+      }
+    }
+    return distances;
   }
 
   /** The nodes that announce the edge to this one as this one announces it to them. */

@@ -137,6 +137,8 @@ export const MESSAGES = {
   delete: request(4, field('key', 'key'), options({ ifStamp: 'text' })),
   touch: request(5, field('key', 'key'), field('ttlMs', 'integer')),
   incr: request(6, field('key', 'key'), field('by', 'signed'), options({ ttlMs: 'integer' })),
+  where: request(10, field('key', 'key')),
+  trace: request(11, field('key', 'key')),
   ping: request(12),
   inspect: request(13, field('what', 'text')),
 
@@ -146,6 +148,7 @@ export const MESSAGES = {
   missing: reply(35),
   stored: reply(36, maybe('meta', 'info')),
   deleted: reply(37, field('existed', 'boolean')),
+  located: reply(41, field('info', 'info')),
   pong: reply(42),
   report: reply(43, field('info', 'info')),
   bye: idlessReply(44, field('info', 'info')),
@@ -303,6 +306,9 @@ export const MESSAGES = {
   ),
   /** For each key a byte: see store/taking.ts. */
   transferred: routed(204, field('clock', 'integer'), field('number', 'integer'), field('verdicts', 'bytes')),
+  /** Are you there? For the time to a node and back. */
+  hail: routed(210, field('number', 'integer')),
+  hailed: routed(211, field('number', 'integer')),
 } as const satisfies Record<string, Row>;
 
 export type MessageName = keyof typeof MESSAGES;
@@ -343,7 +349,7 @@ export type RoutedName = NamesOf<'routed'>;
 export type RequestName = NamesOf<'request'>;
 
 /** Requests that are answered by the owner of a key. */
-export const CACHE_REQUESTS = ['get', 'set', 'delete', 'touch', 'incr'] as const;
+export const CACHE_REQUESTS = ['get', 'set', 'delete', 'touch', 'incr', 'where', 'trace'] as const;
 export type CacheRequestName = (typeof CACHE_REQUESTS)[number];
 export type CacheRequest = MessageOf<CacheRequestName>;
 

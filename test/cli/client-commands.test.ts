@@ -181,6 +181,38 @@ describe('touch and incr', () => {
   });
 });
 
+describe('where and trace', () => {
+  const owner = { id: '1C', name: 'n-3' };
+  const path = [
+    { id: '1A', name: 'n-1', ms: 0 },
+    { id: '1B', name: null, ms: null },
+    { ...owner, ms: 2.126 },
+  ];
+  const found = { owner, steps: [{ step: 'search', ms: 0.1 }], ms: 3, path };
+  const client = { where: async () => ({ owner, path }), trace: async () => found };
+
+  it('are JSON for programs, text for people', async () => {
+    expect(JSON.parse((await runCommand(['where', 'k'], { client })).out)).toEqual({ owner, path });
+    expect((await runCommand(['where', 'k', '--format', 'text'], { client })).out).toBe('n-3\tn-1 > 1B > n-3\n');
+    expect(JSON.parse((await runCommand(['trace', 'k'], { client })).out)).toEqual(found);
+    expect((await runCommand(['trace', 'k', '--format', 'text'], { client })).out).toBe(
+      'search\t0.10\nanswered\t3.00\n0\tn-1\t0.00\n1\t1B\t-\n2\tn-3\t2.13\n',
+    );
+    expect((await runCommand(['where', 'k'], { client, isTTY: true })).out).toBe('n-3\tn-1 > 1B > n-3\n');
+  });
+
+  it('end with 4 if the key is nowhere', async () => {
+    const nowhere = { owner: null, path: [], steps: [], ms: 1 };
+    const none = { where: async () => nowhere, trace: async () => nowhere };
+    for (const command of ['where', 'trace'])
+      expect(await runCommand([command, 'k'], { client: none })).toEqual({
+        code: 4,
+        out: '',
+        err: 'swarmbus: missing: k\n',
+      });
+  });
+});
+
 describe('ping', () => {
   it('prints the time', async () => {
     expect(await runCommand(['ping'])).toEqual({ code: 0, out: 'pong in 0.25 ms\n', err: '' });

@@ -277,6 +277,17 @@ function expectPaths(topology: Topology, graph: Graph, own: NodeId): void {
   }
   const actual = new Map(Array.from(topology.members, ([id, { hops, next }]) => [id, `${hops} by ${next}`]));
   expect(actual).toEqual(expected);
+  for (const to of graph.keys()) {
+    const left = distances(to);
+    const path: NodeId[] = left.has(own) ? [own] : [];
+    for (let here = path[0]; here !== undefined && here !== to; path.push(here)) {
+      const hops = left.get(here) as number;
+      here = edgesOf(here)
+        .toSorted()
+        .find((other) => left.get(other) === hops - 1) as NodeId;
+    }
+    expect(topology.pathTo(to).map(({ node: id }) => id)).toEqual(path);
+  }
 }
 
 describe('missed members', () => {

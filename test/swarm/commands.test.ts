@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Client, SwarmError } from '../../src/client/index.js';
 import { startSwarm } from '../../src/testing/index.js';
 import type { Shape, Swarm } from '../../src/testing/index.js';
+import { edgesOf } from '../../src/testing/shape.js';
 import { TextClient } from './text-client.js';
 
 const SHAPES: readonly [string, number, Shape][] = [
@@ -81,6 +82,36 @@ describe.each(SHAPES)('a %s of %i', (_name, nodes, topology) => {
     swarm.advance(600);
     for (const client of clients) expect(await client.get('k')).toBeUndefined();
     expect(await clients[0]?.touch('k', 500)).toBe(false);
+  });
+
+  it('[WH1] [TR1] tells through every node where a key is, and how it is found', async () => {
+    await using swarm = await start(nodes, topology);
+    const clients = await clientsOf(swarm);
+    const owner = nodes - 1;
+    await clients[owner]?.set('k', 1);
+    const { id, name } = swarm.node(owner);
+    for (const [i, client] of clients.entries()) {
+      const asked = await client.trace('k');
+      const learned = await client.trace('k');
+      const { path, ...rest } = await client.where('k');
+      expect(rest).toEqual({ owner: { id, name } });
+      expect(path[0]).toEqual({ id: swarm.node(i).id, name: `n${i}` });
+      expect(path.at(-1)).toEqual({ id, name });
+      const edges = edgesOf(topology, nodes).flatMap(([a, b]) => [`n${a}-n${b}`, `n${b}-n${a}`]);
+      const hops = path.slice(1).map((node, at) => `${path[at]?.name}-${node.name}`);
+      expect(edges).toEqual(expect.arrayContaining(hops));
+      for (const { owner: found, path: way } of [asked, learned]) {
+        expect(found).toEqual({ id, name });
+        expect(way.map(({ id: hop, name: called }) => ({ id: hop, name: called }))).toEqual(path);
+        const times = way.map(({ ms }) => ms as number);
+        expect(times[0]).toBe(0);
+        expect(times.slice(1).every((ms, at) => ms >= at + 1)).toBe(true);
+      }
+      expect(asked.steps.map(({ step }) => step)).toEqual([i === owner ? 'here' : 'home']);
+      expect(learned.steps.map(({ step }) => step)).toEqual([i === owner ? 'here' : 'learned']);
+      expect(await client.where('absent')).toEqual({ owner: null, path: [] });
+      expect(await client.trace('absent')).toMatchObject({ owner: null, steps: [{ step: 'home' }], path: [] });
+    }
   });
 
   it('[TX4] means the same in text', async () => {
@@ -243,4 +274,13 @@ it('[C4] while a node is missed, what depends on an absent key is UNKNOWN, and a
   }
   await a.set('n', 1);
   expect(await b.incr('n')).toBe(2);
+});
+
+it('[WH1] while a node is missed, where an absent key is, is UNKNOWN', async () => {
+  await using swarm = await start(3, 'mesh');
+  const [a] = (await clientsOf(swarm)) as [Client];
+  swarm.crash(2);
+  await swarm.settle();
+  expect(await refusal(a.where('n'))).toMatchObject({ code: 'UNKNOWN' });
+  expect(await refusal(a.trace('n'))).toMatchObject({ code: 'UNKNOWN' });
 });

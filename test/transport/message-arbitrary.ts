@@ -75,7 +75,7 @@ function fieldArbitrary(field: AnyField): fc.Arbitrary<unknown> {
 }
 
 const isInner = (name: MessageName): boolean =>
-  MESSAGES[name].form === 'reply' || ['get', 'set', 'delete', 'touch', 'incr'].includes(name);
+  MESSAGES[name].form === 'reply' || ['get', 'set', 'delete', 'touch', 'incr', 'where', 'trace'].includes(name);
 const innerNames = rows.map(([name]) => name).filter(isInner);
 
 export function messageArbitrary(name: MessageName): fc.Arbitrary<Message> {
