@@ -6,6 +6,7 @@ import type {
   LocatorMessage,
   NodeMessage,
   RouterMessage,
+  ScannerMessage,
 } from './message.js';
 import type { Ref } from './runtime/kind.js';
 
@@ -17,4 +18,5 @@ export interface Addresses {
   router: Ref<RouterMessage>;
   directory: Ref<DirectoryMessage>;
   locator: Ref<LocatorMessage>;
+  scanner: Ref<ScannerMessage>;
 }

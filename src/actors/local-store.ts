@@ -8,6 +8,7 @@
  * home until the entry is gone (RULES O1 to O6); no request of another node is executed twice (D1).
  */
 import type { KeptEntry } from '../disk/entry-disk.js';
+import { keyPageOf } from '../store/key-page.js';
 import { ExecutionRecord } from '../store/execution-record.js';
 import { KeyHasher, sameHash } from '../store/key-hash.js';
 import type { KeyHash } from '../store/key-hash.js';
@@ -48,7 +49,7 @@ import { Registration, samePair } from './registration.js';
 import type { Pair } from './registration.js';
 import { defineKind, drop, refuse, stash } from './runtime/kind.js';
 import type { Ref, Self, TimerId } from './runtime/kind.js';
-import { HELD_REQUESTS_MAX } from './settings.js';
+import { HELD_REQUESTS_MAX, KEYS_MAX } from './settings.js';
 import type { Identity, NodeDisk, Settings } from './settings.js';
 import { Takeover } from './takeover.js';
 import { WriteBehind } from './write-behind.js';
@@ -533,6 +534,16 @@ export class LocalStore {
     this.#unfreeze(key);
   }
 
+  onCollect({ from, number, prefix, part, after, limit }: MessageOf<'collect'>): void {
+    const { keyspace } = this.#executor;
+    const { keys, next } = keyPageOf(keyspace, prefix, { part, after }, Math.min(limit, KEYS_MAX), this.#self.now());
+    const head = { type: 'collected', to: from, from: this.#identity.node, hops: 1, number } as const;
+    this.#addresses.router.tell(
+      { ...head, keys, part: next?.part ?? null, after: next?.after ?? null } satisfies MessageOf<'collected'>,
+      this.#self.ref,
+    );
+  }
+
   // Upkeep
 
   onObserve(message: Observe): void {
@@ -849,6 +860,7 @@ const on = LocalStore.prototype;
 const serving = {
   ...forCacheRequests(on.onRequest),
   forward: on.onForward,
+  collect: on.onCollect,
   locate: on.onLocate,
   place: on.onPlace,
   conclude: on.onConclude,
@@ -884,6 +896,7 @@ export const localStoreKind = defineKind({
     recovering: {
       ...forCacheRequests(stash),
       forward: stash,
+      collect: stash,
       locate: stash,
       place: stash,
       conclude: stash,
@@ -915,6 +928,7 @@ export const localStoreKind = defineKind({
     closed: {
       ...forCacheRequests(refuse),
       forward: drop,
+      collect: drop,
       locate: drop,
       place: drop,
       conclude: drop,
@@ -948,6 +962,7 @@ export const localStoreKind = defineKind({
     capacity: 1 << 20,
     overflow: {
       forward: 'dropNew',
+      collect: 'dropNew',
       locate: 'never',
       place: 'never',
       conclude: 'never',

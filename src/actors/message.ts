@@ -220,13 +220,15 @@ export interface Unrouted {
   readonly number: number;
 }
 
-/** Router to finder: members or routes have changed. */
+/** Router to finder and scanner: members or routes have changed. */
 export interface View {
   readonly type: 'view';
   /** Present members, this node included. */
   readonly members: readonly NodeId[];
   /** Members that vanished without leaving and are still missed (C4). */
   readonly missed: number;
+  /** This node's own view number (RULES V1). */
+  readonly number: number;
 }
 
 /** Peer link to router: greeted, may it be used? `adopted` or `spurned` follows. */
@@ -332,7 +334,7 @@ export type FinderMessage =
 
 export type LocalStoreMessage =
   | CacheRequest
-  | MessageOf<'forward'>
+  | MessageOf<'forward' | 'collect'>
   | MessageOf<'place' | 'compare' | 'wanted' | 'registered' | 'released' | 'freeze' | 'thaw'>
   | MessageOf<'take' | 'taken' | 'record' | 'transferred'>
   | Locate
@@ -356,6 +358,8 @@ export type DirectoryMessage =
   | Renumbered
   | Count
   | Remind;
+
+export type ScannerMessage = MessageOf<'scan' | 'collected'> | View | Serve | Count | Tick;
 
 export type LocatorMessage =
   MessageOf<'where' | 'trace' | 'located' | 'refused' | 'hail' | 'hailed'> | Step | Path | Count | Tick;

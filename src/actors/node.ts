@@ -29,6 +29,7 @@ import type { LinkCounts, PeerLinkArgs } from './peer-link.js';
 import { routerKind } from './router.js';
 import { defineKind, drop, refuse } from './runtime/kind.js';
 import type { ActorReport, Ref, Self, Terminated } from './runtime/kind.js';
+import { scannerKind } from './scanner.js';
 import { sessionKind } from './session.js';
 import type { SessionCounts } from './session.js';
 import type { Identity, NodeEnv, Settings } from './settings.js';
@@ -112,9 +113,10 @@ export class Node {
     addresses.finder = self.spawn(finderKind, 'finder', { identity, settings, addresses });
     addresses.directory = self.spawn(directoryKind, 'directory', { identity, settings, addresses });
     addresses.locator = self.spawn(locatorKind, 'locator', { identity, addresses });
+    addresses.scanner = self.spawn(scannerKind, 'scanner', { identity, settings, addresses });
     this.#addresses = addresses;
-    const { store, router, finder, directory, locator } = addresses;
-    for (const ref of [store, router, finder, directory, locator]) self.watch(ref);
+    const { store, router, finder, directory, locator, scanner } = addresses;
+    for (const ref of [store, router, finder, directory, locator, scanner]) self.watch(ref);
   }
 
   get drainMs(): number {
@@ -162,7 +164,9 @@ export class Node {
   }
 
   serveClients(): void {
-    this.#addresses.finder.tell({ type: 'serve' } satisfies Serve, this.#self.ref);
+    const serve: Serve = { type: 'serve' };
+    this.#addresses.finder.tell(serve, this.#self.ref);
+    this.#addresses.scanner.tell(serve, this.#self.ref);
     this.#args.onRunning();
   }
 
@@ -330,7 +334,7 @@ export class Node {
       links: { ...this.#linkCounts },
       runtime: this.#args.runtimeCounters(),
     };
-    const asked = ['store', 'finder', 'router', 'directory', 'locator'] as const;
+    const asked = ['store', 'finder', 'router', 'directory', 'locator', 'scanner'] as const;
     let awaited = asked.length;
     for (const name of asked) {
       this.#self.ask(this.#addresses[name], { type: 'count' } satisfies Count, COUNT_TIMEOUT_MS, (reply) => {

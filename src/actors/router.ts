@@ -85,6 +85,8 @@ const RECEIVERS = {
   transferred: 'store',
   hail: 'locator',
   hailed: 'locator',
+  collect: 'store',
+  collected: 'scanner',
 } as const satisfies { readonly [N in RoutedName]: keyof Addresses };
 
 /** Interval at which searches past their deadline are ended and what is old is forgotten. */
@@ -347,8 +349,10 @@ export class Router {
   #tellView(): void {
     this.#missed = this.#topology.missedCount(this.#self.now());
     this.#toldMembers = this.#topology.members;
-    const view: View = { type: 'view', members: [...this.#toldMembers.keys()], missed: this.#missed };
+    const members = [...this.#toldMembers.keys()];
+    const view: View = { type: 'view', members, missed: this.#missed, number: this.#topology.viewNumber };
     this.#addresses.finder.tell(view, this.#self.ref);
+    this.#addresses.scanner.tell(view, this.#self.ref);
     this.#tellMembers();
   }
 

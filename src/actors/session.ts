@@ -147,6 +147,10 @@ export class Session {
     this.#pass(request, this.#args.addresses.locator);
   }
 
+  onScan(request: MessageOf<'scan'>): void {
+    this.#pass(request, this.#args.addresses.scanner);
+  }
+
   onPing({ id }: MessageOf<'ping'>): void {
     this.#send({ type: 'pong', id });
   }
@@ -286,6 +290,7 @@ const replies = {
   missing: on.onReply,
   stored: on.onReply,
   deleted: on.onReply,
+  keys: on.onReply,
   located: on.onReply,
   pong: drop,
   report: on.onReply,
@@ -316,6 +321,7 @@ export const sessionKind = defineKind({
       ...forCacheRequests(on.onCacheRequest),
       where: on.onLocate,
       trace: on.onLocate,
+      scan: on.onScan,
       ping: on.onPing,
       inspect: on.onInspect,
       malformed: on.onMalformed,
@@ -340,6 +346,7 @@ export const sessionKind = defineKind({
       missing: drop,
       stored: drop,
       deleted: drop,
+      keys: drop,
       located: drop,
       pong: drop,
       report: drop,
@@ -372,6 +379,7 @@ export const sessionKind = defineKind({
       missing: 'never',
       stored: 'never',
       deleted: 'never',
+      keys: 'never',
       located: 'never',
       report: 'never',
       refused: 'never',

@@ -95,6 +95,8 @@ export const LEARNED_OWNERS_MAX = 200_000;
 export const OPEN_REQUESTS_MAX = 262_144;
 /** Requests for frozen keys and for keys with a claim under way that a store keeps at once; beyond, BUSY. */
 export const HELD_REQUESTS_MAX = 65_536;
+/** Keys of one page of a scan. */
+export const KEYS_MAX = 1000;
 /** Floods that a router takes part in at once. */
 export const SEARCHES_MAX = 262_144;
 

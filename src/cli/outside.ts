@@ -19,6 +19,7 @@ export type SwarmClient = Pick<
   | 'deleteMany'
   | 'touch'
   | 'incr'
+  | 'scan'
   | 'where'
   | 'trace'
   | 'ping'

@@ -21,6 +21,7 @@ const COMMANDS: readonly CommandRow[] = [
   { name: 'delete', summary: 'delete keys', load: async () => (await import('./entry.js')).deleteCommand },
   { name: 'touch', summary: 'change when a key expires', load: async () => (await import('./entry.js')).touchCommand },
   { name: 'incr', summary: 'add to an integer', load: async () => (await import('./entry.js')).incrCommand },
+  { name: 'scan', summary: 'print the keys of the swarm', load: async () => (await import('./scan.js')).scanCommand },
   {
     name: 'where',
     summary: 'show which node stores a key',

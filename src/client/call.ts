@@ -14,9 +14,19 @@ export interface Entry<T = unknown> {
   readonly ttlMs: number | null;
 }
 
-export type Request = CacheRequest | MessageOf<'ping' | 'inspect'>;
+export type Request = CacheRequest | MessageOf<'scan' | 'ping' | 'inspect'>;
 
 const WRITES: ReadonlySet<Request['type']> = new Set(['set', 'delete', 'touch', 'incr']);
+
+/** Some of the keys of the swarm. */
+export interface KeyPage {
+  /** Perhaps fewer than asked for, or none, though there are more. */
+  readonly keys: readonly Key[];
+  /** Where the next page begins, or null: this was the last one. */
+  readonly cursor: string | null;
+  /** On the last page: the members changed since the first one, or one is missed, so that keys may be missing. */
+  readonly isIncomplete: boolean;
+}
 
 /** A node, as others know it. */
 export interface NodeName {
@@ -113,6 +123,13 @@ export function readCount(reply: ClientReply, resolve: (sum: number) => void): b
   const sum = reply.type === 'value' ? unpacked(reply.value) : null;
   if (typeof sum !== 'number') return false;
   resolve(sum);
+  return true;
+}
+
+export function readKeys(reply: ClientReply, resolve: (page: KeyPage) => void): boolean {
+  if (reply.type !== 'keys') return false;
+  const { keys, cursor, incomplete } = reply;
+  resolve({ keys, cursor, isIncomplete: incomplete === true });
   return true;
 }
 

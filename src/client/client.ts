@@ -18,6 +18,7 @@ import {
   readCount,
   readDeleted,
   readEntry,
+  readKeys,
   readLocated,
   readReport,
   readStored,
@@ -26,7 +27,7 @@ import {
   refusalOf,
   unknown,
 } from './call.js';
-import type { Call, Entry, Location, Read, Request, Trace } from './call.js';
+import type { Call, Entry, KeyPage, Location, Read, Request, Trace } from './call.js';
 import { Connection } from './connection.js';
 import { outcomesOf } from './outcome.js';
 import type { Outcome } from './outcome.js';
@@ -98,6 +99,11 @@ export interface SetOptions extends DeleteOptions {
   readonly ttlMs?: number;
   /** Only if the key has no value, or only if it has one. */
   readonly if?: 'absent' | 'present';
+}
+
+export interface ScanOptions extends CallOptions {
+  /** Keys of a page, at most 1000. Default 100. */
+  readonly limit?: number;
 }
 
 export interface IncrOptions extends CallOptions {
@@ -310,6 +316,27 @@ export class Client {
   /** As `delete`, for many keys. */
   deleteMany(keys: Iterable<Key>, options: CallOptions = {}): Promise<Outcome<boolean>[]> {
     return outcomesOf(keys, (key) => this.delete(key, options));
+  }
+
+  /** One page of the keys of the whole swarm that begin with the prefix; the next one by the cursor of the former. */
+  scan(prefix = '', options: ScanOptions & { readonly cursor?: string } = {}): Promise<KeyPage> {
+    const { cursor, limit } = options;
+    const given = { ...(cursor === undefined ? {} : { cursor }), ...(limit === undefined ? {} : { limit }) };
+    return this.#ask((id) => ({ type: 'scan', id, prefix, options: given }), readKeys, options);
+  }
+
+  /**
+   * All keys of the swarm that begin with the prefix, page by page, in no order. Each that is there all the time comes at
+   * least once. Where that can't be said, because nodes came or went meanwhile, it ends by throwing UNKNOWN.
+   */
+  async *keys(prefix = '', options: ScanOptions = {}): AsyncGenerator<Key, void, void> {
+    let page = await this.scan(prefix, options);
+    yield* page.keys;
+    while (page.cursor !== null) {
+      page = await this.scan(prefix, { ...options, cursor: page.cursor });
+      yield* page.keys;
+    }
+    if (page.isIncomplete) throw new SwarmError('UNKNOWN', 'the members of the swarm changed: keys may be missing');
   }
 
   /** Which node stores the key, and over which nodes a request gets there. */

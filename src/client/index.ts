@@ -21,11 +21,12 @@ export type {
   ConnectOptions,
   DeleteOptions,
   IncrOptions,
+  ScanOptions,
   SetOptions,
   StatusChange,
 } from './client.js';
 export type { Outcome } from './outcome.js';
-export type { Entry, Location, NodeName, Trace } from './call.js';
+export type { Entry, KeyPage, Location, NodeName, Trace } from './call.js';
 export { SwarmError } from './errors.js';
 export type { ErrorCode } from './errors.js';
 export type { SocketConstructor, SocketLike } from './socket.js';

@@ -477,19 +477,23 @@ class EmbeddedSwarm implements Swarm {
   }
 
   /** The same client, but virtual time passes while one of its promises is awaited. */
-  #tracked(client: Client): Client {
+  #tracked<T extends object>(client: T): T {
     return new Proxy(client, {
       get: (target, name) => {
         const value: unknown = Reflect.get(target, name, target);
         if (typeof value !== 'function') return value;
         return (...args: unknown[]): unknown => {
           const result: unknown = value.apply(target, args);
-          return result instanceof Promise ? this.#track(result) : result;
+          if (result instanceof Promise) return this.#track(result);
+          return isAsyncIterable(result) ? this.#tracked(result) : result;
         };
       },
     });
   }
 }
+
+const isAsyncIterable = (value: unknown): value is AsyncIterable<unknown> =>
+  typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 
 const endLife = ({ node, links }: Life): void => {
   node.end();

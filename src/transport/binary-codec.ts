@@ -162,6 +162,12 @@ function writeField(writer: FrameWriter, field: FieldPlan, value: unknown): void
     case 'bytes':
       writer.bin(value as Uint8Array);
       return;
+    case 'keys': {
+      const keys = value as readonly string[];
+      writer.array(keys.length);
+      for (const key of keys) writer.text(key);
+      return;
+    }
     case 'value':
       writer.raw(value as Bytes);
       return;
@@ -398,6 +404,8 @@ class Decoder {
         return this.#nodes(field);
       case 'bytes':
         return this.#bytes(field);
+      case 'keys':
+        return this.#keys(field);
       case 'value':
         return this.#value(plan, field);
       case 'message':
@@ -439,6 +447,17 @@ class Decoder {
     const start = reader.position;
     reader.seek(start + length);
     return reader.copyShared(start, start + length);
+  }
+
+  #keys(field: FieldPlan): readonly string[] | null {
+    const count = this.#reader.readArray();
+    const keys: string[] = [];
+    for (let i = 0; i < count; i += 1) {
+      const key = this.#key(field);
+      if (key === null) return null;
+      keys.push(key);
+    }
+    return count < 0 ? this.#faultField(field, 'an array is expected') : keys;
   }
 
   #options(field: FieldPlan): Info | null {

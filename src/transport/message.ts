@@ -39,6 +39,8 @@ export interface FieldTypes {
   node: NodeId;
   /** An array of [node, incarnation]. */
   nodes: readonly NodeRef[];
+  /** An array of `key`s. */
+  keys: readonly Key[];
   /** A bin; what it holds is checked by whoever reads it. */
   bytes: Uint8Array;
   /** Any MessagePack value, always the last field. */
@@ -137,6 +139,7 @@ export const MESSAGES = {
   delete: request(4, field('key', 'key'), options({ ifStamp: 'text' })),
   touch: request(5, field('key', 'key'), field('ttlMs', 'integer')),
   incr: request(6, field('key', 'key'), field('by', 'signed'), options({ ttlMs: 'integer' })),
+  scan: request(7, field('prefix', 'text'), options({ cursor: 'text', limit: 'integer' })),
   where: request(10, field('key', 'key')),
   trace: request(11, field('key', 'key')),
   ping: request(12),
@@ -148,6 +151,7 @@ export const MESSAGES = {
   missing: reply(35),
   stored: reply(36, maybe('meta', 'info')),
   deleted: reply(37, field('existed', 'boolean')),
+  keys: reply(38, field('keys', 'keys'), maybe('cursor', 'text'), maybe('incomplete', 'boolean')),
   located: reply(41, field('info', 'info')),
   pong: reply(42),
   report: reply(43, field('info', 'info')),
@@ -309,6 +313,23 @@ export const MESSAGES = {
   /** Are you there? For the time to a node and back. */
   hail: routed(210, field('number', 'integer')),
   hailed: routed(211, field('number', 'integer')),
+  /** Name keys of yours, from this position on: parts in their order, and of the first only keys above `after`. */
+  collect: routed(
+    212,
+    field('number', 'integer'),
+    field('prefix', 'text'),
+    field('part', 'integer'),
+    field('after', 'text'),
+    field('limit', 'integer'),
+  ),
+  /** The position at which to go on, or nil: these were the last. */
+  collected: routed(
+    213,
+    field('number', 'integer'),
+    field('keys', 'keys'),
+    maybe('part', 'integer'),
+    maybe('after', 'text'),
+  ),
 } as const satisfies Record<string, Row>;
 
 export type MessageName = keyof typeof MESSAGES;

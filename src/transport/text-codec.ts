@@ -158,6 +158,7 @@ function jsonToField(json: unknown, field: FieldPlan, limits: DecodeLimits): unk
     case 'info':
     case 'node':
     case 'nodes':
+    case 'keys':
     case 'bytes':
     case 'message':
       return new Fault('not in a text frame');

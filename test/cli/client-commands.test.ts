@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { KeyPage } from '../../src/client/index.js';
 import type { SwarmClient } from '../../src/cli/outside.js';
 import { run } from '../../src/cli/program.js';
 import { fakeOutside, runCommand, swarmError, type FakeOptions } from './fake-outside.js';
@@ -210,6 +211,47 @@ describe('where and trace', () => {
         out: '',
         err: 'swarmbus: missing: k\n',
       });
+  });
+});
+
+describe('scan', () => {
+  const pages: KeyPage[] = [
+    { keys: ['a', 'b'], cursor: 'c1', isIncomplete: false },
+    { keys: [], cursor: 'c2', isIncomplete: false },
+    { keys: ['c'], cursor: null, isIncomplete: false },
+  ];
+  const asked: unknown[] = [];
+  const scanning = (given: readonly KeyPage[]): FakeOptions => {
+    const left = [...given];
+    asked.length = 0;
+    const scan = async (prefix?: string, options?: unknown): Promise<KeyPage> => {
+      asked.push([prefix, options]);
+      return left.shift() as KeyPage;
+    };
+    return { client: { scan } };
+  };
+
+  it('prints all pages, a key a line', async () => {
+    expect(await runCommand(['scan', 'p:'], scanning(pages))).toEqual({ code: 0, out: 'a\nb\nc\n', err: '' });
+    expect(asked).toEqual([
+      ['p:', { limit: 1000 }],
+      ['p:', { limit: 1000, cursor: 'c1' }],
+      ['p:', { limit: 1000, cursor: 'c2' }],
+    ]);
+    expect((await runCommand(['scan', '--format', 'json'], scanning(pages))).out).toBe('"a"\n"b"\n"c"\n');
+  });
+
+  it('stops at the limit', async () => {
+    expect((await runCommand(['scan', '--limit', '2'], scanning(pages))).out).toBe('a\nb\n');
+    expect(asked).toEqual([['', { limit: 2 }]]);
+    expect(await runCommand(['scan', '--limit', '0'])).toMatchObject({ code: 2 });
+  });
+
+  it('ends with 1 if keys may be missing', async () => {
+    const last = { keys: ['c'], cursor: null, isIncomplete: true };
+    const { code, out, err } = await runCommand(['scan'], scanning([...pages.slice(0, 2), last]));
+    expect([code, out]).toEqual([1, 'a\nb\nc\n']);
+    expect(err).toMatch(/^swarmbus: incomplete: .*; scan again\n$/);
   });
 });
 

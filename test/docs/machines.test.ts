@@ -5,10 +5,11 @@ import { finderMachine } from '../../src/actors/finder-machine.js';
 import { localStoreMachine } from '../../src/actors/local-store-machine.js';
 import { nodeMachine } from '../../src/actors/node-machine.js';
 import { peerLinkMachine } from '../../src/actors/peer-link-machine.js';
+import { servingMachine } from '../../src/actors/serving-machine.js';
 import { sessionMachine } from '../../src/actors/session-machine.js';
 import { toMermaid } from '../../src/actors/runtime/index.js';
 
-const MACHINES = [nodeMachine, peerLinkMachine, sessionMachine, finderMachine, localStoreMachine];
+const MACHINES = [nodeMachine, peerLinkMachine, sessionMachine, finderMachine, localStoreMachine, servingMachine];
 
 const document = readFileSync('docs/ARCHITECTURE.md', 'utf8');
 

@@ -62,6 +62,8 @@ function fieldArbitrary(field: AnyField): fc.Arbitrary<unknown> {
       return fc.uint8Array({ maxLength: 300 });
     case 'nodes':
       return fc.array(fc.record({ node: nodeId, incarnation: integer }, { noNullPrototype: true }), { maxLength: 4 });
+    case 'keys':
+      return fc.array(key, { maxLength: 4 });
     case 'value':
       return encodedValue.filter((bytes) => bytes.length <= VALUE_BYTES_MAX);
     case 'message':
@@ -174,6 +176,11 @@ function isRightField(field: AnyField, value: unknown): boolean {
       );
     case 'bytes':
       return value instanceof Uint8Array;
+    case 'keys':
+      return (
+        Array.isArray(value) &&
+        value.every((item) => typeof item === 'string' && item !== '' && utf8Length(item) <= KEY_BYTES_MAX)
+      );
     case 'value':
       return value instanceof Uint8Array && value.length > 0 && value.length <= VALUE_BYTES_MAX;
     case 'message': {

@@ -20,6 +20,7 @@ const KIND_TEXT: Readonly<Record<FieldKind, string>> = {
   info: 'map',
   node: 'node',
   nodes: 'array of [node, integer]',
+  keys: 'array of keys',
   bytes: 'bin',
   value: 'value',
   message: 'message in a bin',
