@@ -7,6 +7,7 @@ import type {
   NodeMessage,
   RouterMessage,
   ScannerMessage,
+  WatcherMessage,
 } from './message.js';
 import type { Ref } from './runtime/kind.js';
 
@@ -19,4 +20,5 @@ export interface Addresses {
   directory: Ref<DirectoryMessage>;
   locator: Ref<LocatorMessage>;
   scanner: Ref<ScannerMessage>;
+  watcher: Ref<WatcherMessage>;
 }

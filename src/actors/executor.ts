@@ -13,6 +13,7 @@ import { compareStamps, formatStamp, parseStamp } from '../store/stamp.js';
 import type { Stamp } from '../store/stamp.js';
 import { refused } from '../transport/message.js';
 import type { CacheRequest, ClientReply, MessageOf, RequestId } from '../transport/message.js';
+import type { EntryChange } from './message.js';
 import type { Self } from './runtime/kind.js';
 
 interface Limits extends KeyspaceLimits {
@@ -20,6 +21,9 @@ interface Limits extends KeyspaceLimits {
   readonly tombstoneMs: number;
   readonly tombstonesMax: number;
 }
+
+/** An entry has changed: with its new value, if it has one, or in a merge with the one that was dropped. */
+type OnChange = (kind: EntryChange['kind'], key: string, stamp: Stamp, value: Uint8Array | null) => void;
 
 const OTHER_STAMP = 'the key has another stamp';
 
@@ -31,6 +35,9 @@ export class Executor {
   readonly #node: NodeId;
   readonly #limits: Limits;
   readonly #onRemoved: (key: string) => void;
+  #onChange: OnChange | null = null;
+  /** Entries that had been evicted when one was removed last. */
+  #evicted = 0;
   /** Keys whose delete is remembered, oldest first. */
   readonly #tombstones = new Set<string>();
   readonly #time: Pick<Self<never>, 'now' | 'wallMs'>;
@@ -44,8 +51,15 @@ export class Executor {
   ) {
     this.#limits = limits;
     this.#onRemoved = (key) => {
-      this.#tombstones.delete(key);
+      const { evicted } = this.keyspace;
+      const kind = evicted > this.#evicted ? 'evict' : 'expire';
+      this.#evicted = evicted;
+      const isTombstone = this.#tombstones.delete(key);
       onRemoved(key);
+      // Watchers expect stamps that rise, and none has been issued for this.
+      if (this.#onChange !== null && !isTombstone) {
+        this.#onChange(kind, key, { time: this.clock.tick(time.wallMs()), origin: node }, null);
+      }
     };
     this.keyspace = new Keyspace(limits, [time.random.uint32(), time.random.uint32()], this.#onRemoved);
     this.clock = new HybridClock(node);
@@ -112,8 +126,26 @@ export class Executor {
     return this.#tombstones.size;
   }
 
+  /** Nothing that anybody could have watched has happened here. */
+  get isFresh(): boolean {
+    const { sets, deletes, incrs } = this.counts;
+    return this.keyspace.count === 0 && sets + deletes + incrs === 0;
+  }
+
+  /** Whom to tell of changes from now on; null for nobody. */
+  attend(onChange: OnChange | null): void {
+    this.#onChange = onChange;
+  }
+
   /** Removes what is known of the key without remembering it: another node's copy stays. */
   discard(key: string): void {
+    const entry = this.#onChange === null ? undefined : this.keyspace.peek(key, this.#time.now());
+    if (entry !== undefined) this.#onChange?.('merge', key, stampOf(entry), this.keyspace.read(entry));
+    this.giveUp(key);
+  }
+
+  /** Removes what another node owns from now on: for whoever watches the key nothing has changed. */
+  giveUp(key: string): void {
     this.#tombstones.delete(key);
     this.keyspace.delete(key, this.#time.now());
   }
@@ -148,6 +180,7 @@ export class Executor {
     // Also where there was nothing: a copy that comes back from a partition or a disk is older (RULES T1).
     const stamp = { time: this.clock.tick(this.#time.wallMs()), origin: this.#node };
     this.#bury(key, stamp, nowMs + this.#limits.tombstoneMs, nowMs);
+    if (existed && this.#onChange !== null) this.#onChange('delete', key, stamp, null);
     return { type: 'deleted', id, existed };
   }
 
@@ -162,7 +195,6 @@ export class Executor {
 
   #forgetOldest(nowMs: number): void {
     for (const oldest of this.#tombstones) {
-      this.#tombstones.delete(oldest);
       this.keyspace.delete(oldest, nowMs);
       this.#onRemoved(oldest);
       return;
@@ -193,9 +225,12 @@ export class Executor {
 
   /** The time of the change, or null: there is no room for the entry, whatever else would go. */
   #store(key: string, value: Uint8Array, expiresAtMs: number, nowMs: number): number | null {
+    // What had expired is told of before what comes in its place, under an earlier stamp.
+    if (this.#onChange !== null && this.keyspace.peekAny(key, nowMs) === undefined) this.keyspace.delete(key, nowMs);
     const time = this.clock.tick(this.#time.wallMs());
     if (!this.keyspace.set(key, value, time, this.#node, expiresAtMs, nowMs)) return null;
     if (this.#tombstones.size > 0) this.#tombstones.delete(key);
+    if (this.#onChange !== null) this.#onChange('set', key, { time, origin: this.#node }, value);
     return time;
   }
 

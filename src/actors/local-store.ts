@@ -25,6 +25,8 @@ import { localStoreMachine } from './local-store-machine.js';
 import type { LocalStoreEvent } from './local-store-machine.js';
 import type {
   Absent,
+  Attend,
+  Attending,
   Conclude,
   Concluded,
   Count,
@@ -32,6 +34,7 @@ import type {
   Kept,
   Loaded,
   LoadFailed,
+  EntryChange,
   Locate,
   Located,
   LocalStoreMessage,
@@ -127,6 +130,7 @@ export class LocalStore {
   readonly #freed = new Set<Key>();
   #heldCount = 0;
   #lastAsk = 0;
+  #lastChange = 0;
   #lastClaim: number;
   #incarnation: number;
   #isSweeping = false;
@@ -201,7 +205,7 @@ export class LocalStore {
         drop: (key) => {
           // The home's table names the other owner already: there is nothing to release.
           this.#owned.remove(key);
-          this.#executor.discard(key);
+          this.#executor.giveUp(key);
           this.#frozen.delete(key);
         },
         incomingCount: () => this.#takeover.count,
@@ -544,6 +548,29 @@ export class LocalStore {
     );
   }
 
+  /** Only while somebody watches does a change cost more than a comparison. */
+  onAttend({ isOn }: Attend, watcher: Ref): void {
+    this.#executor.attend(
+      isOn
+        ? (kind, key, { time, origin }, value) => {
+            this.#lastChange += 1;
+            const change: EntryChange = {
+              type: 'entryChange',
+              number: this.#lastChange,
+              kind,
+              key,
+              time,
+              origin,
+              value,
+            };
+            watcher.tell(change, this.#self.ref);
+          }
+        : null,
+    );
+    const attending: Attending = { type: 'attending', number: this.#lastChange, isFresh: this.#executor.isFresh };
+    watcher.tell(attending, this.#self.ref);
+  }
+
   // Upkeep
 
   onObserve(message: Observe): void {
@@ -861,6 +888,7 @@ const serving = {
   ...forCacheRequests(on.onRequest),
   forward: on.onForward,
   collect: on.onCollect,
+  attend: on.onAttend,
   locate: on.onLocate,
   place: on.onPlace,
   conclude: on.onConclude,
@@ -897,6 +925,7 @@ export const localStoreKind = defineKind({
       ...forCacheRequests(stash),
       forward: stash,
       collect: stash,
+      attend: stash,
       locate: stash,
       place: stash,
       conclude: stash,
@@ -929,6 +958,7 @@ export const localStoreKind = defineKind({
       ...forCacheRequests(refuse),
       forward: drop,
       collect: drop,
+      attend: drop,
       locate: drop,
       place: drop,
       conclude: drop,
@@ -963,6 +993,7 @@ export const localStoreKind = defineKind({
     overflow: {
       forward: 'dropNew',
       collect: 'dropNew',
+      attend: 'never',
       locate: 'never',
       place: 'never',
       conclude: 'never',

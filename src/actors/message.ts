@@ -7,6 +7,7 @@ import type { KeptEntry } from '../disk/entry-disk.js';
 import type { NodeId } from '../store/node-id.js';
 import type {
   CacheRequest,
+  ChangeKind,
   ClientReply,
   ClientRequest,
   Key,
@@ -14,6 +15,7 @@ import type {
   Malformed,
   MessageOf,
   Relay,
+  RequestId,
   RoutedMessage,
 } from '../transport/message.js';
 import type { Ref, Terminated } from './runtime/kind.js';
@@ -220,7 +222,41 @@ export interface Unrouted {
   readonly number: number;
 }
 
-/** Router to finder and scanner: members or routes have changed. */
+/** Watcher to store: tell of changes from now on, or no more. `attending` follows. */
+export interface Attend {
+  readonly type: 'attend';
+  readonly isOn: boolean;
+}
+
+/** Store to watcher. */
+export interface Attending {
+  readonly type: 'attending';
+  /** The number of the last change that was told. */
+  readonly number: number;
+  /** No entry of this node had changed before. */
+  readonly isFresh: boolean;
+}
+
+/** Store to watcher: an entry of this node has changed. */
+export interface EntryChange {
+  readonly type: 'entryChange';
+  /** Counts them, so that it is noticed if one is dropped. */
+  readonly number: number;
+  readonly kind: Exclude<ChangeKind, 'gap'>;
+  readonly key: Key;
+  readonly time: number;
+  readonly origin: NodeId;
+  /** Null if it has none any more. */
+  readonly value: Uint8Array | null;
+}
+
+/** Watcher to session: changes of the watch with this id were dropped. */
+export interface Gap {
+  readonly type: 'gap';
+  readonly id: RequestId;
+}
+
+/** Router to finder, scanner and watcher: members or routes have changed. */
 export interface View {
   readonly type: 'view';
   /** Present members, this node included. */
@@ -311,7 +347,7 @@ export interface Gone {
 export type NodeMessage =
   MessageOf<'inspect'> | DialRequest | Registered | Recovered | Emptied | NameTaken | Terminated | Tick;
 
-export type SessionMessage = ClientRequest | Malformed | BadFrame | Gone | ClientReply | Drain | Tick;
+export type SessionMessage = ClientRequest | Malformed | BadFrame | Gone | ClientReply | Gap | Drain | Tick;
 
 export type PeerLinkMessage =
   LinkMessage | RoutedMessage | Relay | Malformed | BadFrame | Gone | Adopted | Spurned | Tick;
@@ -337,6 +373,7 @@ export type LocalStoreMessage =
   | MessageOf<'forward' | 'collect'>
   | MessageOf<'place' | 'compare' | 'wanted' | 'registered' | 'released' | 'freeze' | 'thaw'>
   | MessageOf<'take' | 'taken' | 'record' | 'transferred'>
+  | Attend
   | Locate
   | Conclude
   | Members
@@ -358,6 +395,16 @@ export type DirectoryMessage =
   | Renumbered
   | Count
   | Remind;
+
+export type WatcherMessage =
+  | MessageOf<'watch' | 'unwatch' | 'interest' | 'disinterest' | 'interested' | 'changed'>
+  | Attending
+  | EntryChange
+  | View
+  | Terminated
+  | Serve
+  | Count
+  | Tick;
 
 export type ScannerMessage = MessageOf<'scan' | 'collected'> | View | Serve | Count | Tick;
 

@@ -33,6 +33,7 @@ import { scannerKind } from './scanner.js';
 import { sessionKind } from './session.js';
 import type { SessionCounts } from './session.js';
 import type { Identity, NodeEnv, Settings } from './settings.js';
+import { watcherKind } from './watcher.js';
 
 /** How a node ended. */
 export interface NodeEnd {
@@ -81,6 +82,7 @@ export class Node {
     untaken: 0,
     slow: 0,
     slowClosed: 0,
+    gaps: 0,
   };
   readonly #linkCounts: LinkCounts = {
     dials: 0,
@@ -114,9 +116,10 @@ export class Node {
     addresses.directory = self.spawn(directoryKind, 'directory', { identity, settings, addresses });
     addresses.locator = self.spawn(locatorKind, 'locator', { identity, addresses });
     addresses.scanner = self.spawn(scannerKind, 'scanner', { identity, settings, addresses });
+    addresses.watcher = self.spawn(watcherKind, 'watcher', { identity, settings, addresses });
     this.#addresses = addresses;
-    const { store, router, finder, directory, locator, scanner } = addresses;
-    for (const ref of [store, router, finder, directory, locator, scanner]) self.watch(ref);
+    const { store, router, finder, directory, locator, scanner, watcher } = addresses;
+    for (const ref of [store, router, finder, directory, locator, scanner, watcher]) self.watch(ref);
   }
 
   get drainMs(): number {
@@ -167,6 +170,7 @@ export class Node {
     const serve: Serve = { type: 'serve' };
     this.#addresses.finder.tell(serve, this.#self.ref);
     this.#addresses.scanner.tell(serve, this.#self.ref);
+    this.#addresses.watcher.tell(serve, this.#self.ref);
     this.#args.onRunning();
   }
 
@@ -334,7 +338,7 @@ export class Node {
       links: { ...this.#linkCounts },
       runtime: this.#args.runtimeCounters(),
     };
-    const asked = ['store', 'finder', 'router', 'directory', 'locator', 'scanner'] as const;
+    const asked = ['store', 'finder', 'router', 'directory', 'locator', 'scanner', 'watcher'] as const;
     let awaited = asked.length;
     for (const name of asked) {
       this.#self.ask(this.#addresses[name], { type: 'count' } satisfies Count, COUNT_TIMEOUT_MS, (reply) => {

@@ -87,6 +87,10 @@ const RECEIVERS = {
   hailed: 'locator',
   collect: 'store',
   collected: 'scanner',
+  interest: 'watcher',
+  disinterest: 'watcher',
+  interested: 'watcher',
+  changed: 'watcher',
 } as const satisfies { readonly [N in RoutedName]: keyof Addresses };
 
 /** Interval at which searches past their deadline are ended and what is old is forgotten. */
@@ -353,6 +357,7 @@ export class Router {
     const view: View = { type: 'view', members, missed: this.#missed, number: this.#topology.viewNumber };
     this.#addresses.finder.tell(view, this.#self.ref);
     this.#addresses.scanner.tell(view, this.#self.ref);
+    this.#addresses.watcher.tell(view, this.#self.ref);
     this.#tellMembers();
   }
 

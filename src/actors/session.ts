@@ -5,13 +5,20 @@
  */
 import { parseTime, timeOfMs } from '../store/stamp.js';
 import { CLOSE, forCacheRequests, forRequests, PROTOCOL_MAX, PROTOCOL_MIN, refused } from '../transport/message.js';
-import type { CacheRequest, ClientReply, ClientRequest, Malformed, MessageOf } from '../transport/message.js';
+import type {
+  CacheRequest,
+  ClientReply,
+  ClientRequest,
+  Malformed,
+  MessageOf,
+  RequestId,
+} from '../transport/message.js';
 import type { Link, LinkHandler } from '../transport/link.js';
 import type { ClientWire, Wires } from '../transport/wire.js';
 import type { Addresses } from './addresses.js';
 import { faultOf } from './cache-request.js';
 import { LEAVING_RETRY_MS, refuseLeaving } from './leaving.js';
-import type { BadFrame, Observe, SessionMessage } from './message.js';
+import type { BadFrame, Gap, Observe, SessionMessage } from './message.js';
 import { defineKind, drop, stash } from './runtime/kind.js';
 import type { Ref, Self } from './runtime/kind.js';
 import { sessionMachine } from './session-machine.js';
@@ -45,6 +52,8 @@ export interface SessionCounts {
   untaken: number;
   slow: number;
   slowClosed: number;
+  /** Changes that a client did not take in time, and was told of by a gap. */
+  gaps: number;
 }
 
 /** Replies not yet taken by the client beyond which no more of its requests are begun. */
@@ -67,6 +76,10 @@ export class Session {
   readonly #wire: ClientWire;
   /** Requests passed on and not yet answered. */
   #inFlight = 0;
+  /** Watches whose changes were dropped and that have not been told so. */
+  #gapped: Set<RequestId> | null = null;
+  /** The watches that open requests are to end, by the id of the request. */
+  #unwatching: Map<RequestId, RequestId> | null = null;
   /** Requests for which the mailbox had no room since the last flush. */
   #overflowing = 0;
   #isFlooded = false;
@@ -147,6 +160,16 @@ export class Session {
     this.#pass(request, this.#args.addresses.locator);
   }
 
+  onWatch(request: MessageOf<'watch'>): void {
+    this.#pass(request, this.#args.addresses.watcher);
+  }
+
+  onUnwatch(request: MessageOf<'unwatch'>): void {
+    if (!this.#pass(request, this.#args.addresses.watcher)) return;
+    this.#unwatching ??= new Map();
+    this.#unwatching.set(request.id, request.watch);
+  }
+
   onScan(request: MessageOf<'scan'>): void {
     this.#pass(request, this.#args.addresses.scanner);
   }
@@ -201,6 +224,32 @@ export class Session {
     if (this.#hasLingered && this.#inFlight === 0) return 'finished';
   }
 
+  onUnwatched(reply: MessageOf<'unwatched'>, from: Ref): SessionEvent | void {
+    const watch = this.#unwatching?.get(reply.id);
+    if (watch !== undefined) {
+      this.#wire.endWatch(watch);
+      this.#gapped?.delete(watch);
+    }
+    this.#unwatching?.delete(reply.id);
+    return this.onReply(reply, from);
+  }
+
+  onRefused(reply: MessageOf<'refused'>, from: Ref): SessionEvent | void {
+    if (reply.id !== null) this.#unwatching?.delete(reply.id);
+    return this.onReply(reply, from);
+  }
+
+  /** Of a watch. A client that does not take what it has is told only that there was more. */
+  onChange(change: MessageOf<'change'>): void {
+    if (this.#wire.bufferedBytes > SLOW_BYTES) this.#missChange(change.id);
+    else this.#send(change);
+  }
+
+  onGap({ id }: Gap): void {
+    this.#missChange(id);
+    if (this.#wire.bufferedBytes <= SLOW_BYTES) this.#tellGaps();
+  }
+
   onDrain(): SessionEvent {
     return 'drain';
   }
@@ -235,6 +284,7 @@ export class Session {
 
   resumeReading(): void {
     this.#wire.resume();
+    this.#tellGaps();
   }
 
   hangUp(): void {
@@ -263,17 +313,36 @@ export class Session {
     this.#wire.close(CLOSE.tooMany, 'more requests at once than can be refused');
   }
 
-  /** To whoever answers it. */
-  #pass(request: ClientRequest, to: Ref): void {
-    if (this.#inFlight >= this.#args.settings.inFlightMax) return this.#refuseTooMany(request);
+  /** To whoever answers it. False: it was refused. */
+  #pass(request: ClientRequest, to: Ref): boolean {
+    if (this.#inFlight >= this.#args.settings.inFlightMax) {
+      this.#refuseTooMany(request);
+      return false;
+    }
     this.#inFlight += 1;
     this.#args.counts.requests += 1;
     to.tell(request, this.#self.ref);
+    return true;
   }
 
   #send(reply: ClientReply): void {
     this.#wire.send(reply);
     this.#self.flushLater();
+  }
+
+  #missChange(watch: RequestId): void {
+    this.#args.counts.gaps += 1;
+    this.#gapped ??= new Set();
+    this.#gapped.add(watch);
+    // What is sent next may be what is waited for to be taken.
+    this.#self.flushLater();
+  }
+
+  #tellGaps(): void {
+    for (const id of this.#gapped ?? []) {
+      this.#send({ type: 'change', id, kind: 'gap', key: null, meta: null, value: null });
+    }
+    this.#gapped = null;
   }
 
   #refuseTooMany({ id }: ClientRequest): void {
@@ -291,11 +360,15 @@ const replies = {
   stored: on.onReply,
   deleted: on.onReply,
   keys: on.onReply,
+  watching: on.onReply,
+  change: on.onChange,
+  gap: on.onGap,
+  unwatched: on.onUnwatched,
   located: on.onReply,
   pong: drop,
   report: on.onReply,
   bye: drop,
-  refused: on.onReply,
+  refused: on.onRefused,
 } as const;
 const always = { ...replies, badFrame: on.onBadFrame, gone: on.onGone, drain: on.onDrain, tick: on.onTick } as const;
 
@@ -322,6 +395,8 @@ export const sessionKind = defineKind({
       where: on.onLocate,
       trace: on.onLocate,
       scan: on.onScan,
+      watch: on.onWatch,
+      unwatch: on.onUnwatch,
       ping: on.onPing,
       inspect: on.onInspect,
       malformed: on.onMalformed,
@@ -347,6 +422,10 @@ export const sessionKind = defineKind({
       stored: drop,
       deleted: drop,
       keys: drop,
+      watching: drop,
+      change: drop,
+      gap: drop,
+      unwatched: drop,
       located: drop,
       pong: drop,
       report: drop,
@@ -380,6 +459,10 @@ export const sessionKind = defineKind({
       stored: 'never',
       deleted: 'never',
       keys: 'never',
+      watching: 'never',
+      change: 'dropNew',
+      gap: 'never',
+      unwatched: 'never',
       located: 'never',
       report: 'never',
       refused: 'never',

@@ -95,6 +95,11 @@ export const LEARNED_OWNERS_MAX = 200_000;
 export const OPEN_REQUESTS_MAX = 262_144;
 /** Requests for frozen keys and for keys with a claim under way that a store keeps at once; beyond, BUSY. */
 export const HELD_REQUESTS_MAX = 65_536;
+/** Watches of one session, and of all sessions of a node; beyond, BUSY. */
+export const WATCHES_PER_SESSION_MAX = 64;
+export const WATCHES_MAX = 4096;
+/** Keys whose latest stamp a node remembers for its watches. */
+export const WATCHED_KEYS_MAX = 65_536;
 /** Keys of one page of a scan. */
 export const KEYS_MAX = 1000;
 /** Floods that a router takes part in at once. */

@@ -20,6 +20,7 @@ export type SwarmClient = Pick<
   | 'touch'
   | 'incr'
   | 'scan'
+  | 'watch'
   | 'where'
   | 'trace'
   | 'ping'

@@ -23,6 +23,11 @@ const COMMANDS: readonly CommandRow[] = [
   { name: 'incr', summary: 'add to an integer', load: async () => (await import('./entry.js')).incrCommand },
   { name: 'scan', summary: 'print the keys of the swarm', load: async () => (await import('./scan.js')).scanCommand },
   {
+    name: 'watch',
+    summary: 'print the changes of keys as they happen',
+    load: async () => (await import('./watch.js')).watchCommand,
+  },
+  {
     name: 'where',
     summary: 'show which node stores a key',
     load: async () => (await import('./where.js')).whereCommand,

@@ -31,3 +31,4 @@ export { SwarmError } from './errors.js';
 export type { ErrorCode } from './errors.js';
 export type { SocketConstructor, SocketLike } from './socket.js';
 export type { Timers } from './timers.js';
+export type { Change, Watch, WatchOptions } from './watch.js';

@@ -14,7 +14,7 @@ export interface Entry<T = unknown> {
   readonly ttlMs: number | null;
 }
 
-export type Request = CacheRequest | MessageOf<'scan' | 'ping' | 'inspect'>;
+export type Request = CacheRequest | MessageOf<'scan' | 'watch' | 'unwatch' | 'ping' | 'inspect'>;
 
 const WRITES: ReadonlySet<Request['type']> = new Set(['set', 'delete', 'touch', 'incr']);
 

@@ -32,10 +32,13 @@ import { Connection } from './connection.js';
 import { outcomesOf } from './outcome.js';
 import type { Outcome } from './outcome.js';
 import { SwarmError } from './errors.js';
+import type { ErrorCode } from './errors.js';
 import type { OpenSocket, SocketConstructor } from './socket.js';
 import { systemTimers } from './timers.js';
 import type { Timers } from './timers.js';
 import { UrlList, isUrl, isUsable } from './url-list.js';
+import { Watch } from './watch.js';
+import type { WatchClient, WatchOptions } from './watch.js';
 
 /**
  * `connecting`: there is no connection to a node, one is being opened; requests wait. `open`: requests are sent.
@@ -133,7 +136,16 @@ const SETTLED_MS = 2000;
 /** Longer delays make timers fire at once. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
+/** Pause before a watch is registered again that could not be. */
+const WATCH_AGAIN_MS = 500;
+/** Refusals of a watch that say nothing against it. */
+const PASSING_CODES: ReadonlySet<ErrorCode> = new Set(['BUSY', 'DRAINING', 'TIMEOUT', 'UNKNOWN']);
+
 const nothing = (): void => {};
+const readAny: Read<void> = (_reply, resolve) => {
+  resolve();
+  return true;
+};
 
 export class Client {
   readonly #openSocket: OpenSocket;
@@ -168,6 +180,9 @@ export class Client {
   #firstWaiting: MapIterator<Call> | null = null;
   /** Calls sent and not answered, oldest first. Aborted ones stay until their reply: the node still works on them. */
   readonly #sent = new Map<number, Call>();
+  readonly #watches = new Set<Watch>();
+  /** Those that the present node has confirmed, by the id of the request. */
+  readonly #openWatches = new Map<number, Watch>();
   #isFlushScheduled = false;
   /** Highest stamp seen. Told to each node, so that what we write next gets a higher one. */
   #clock = '';
@@ -339,6 +354,23 @@ export class Client {
     if (page.isIncomplete) throw new SwarmError('UNKNOWN', 'the members of the swarm changed: keys may be missing');
   }
 
+  /**
+   * The changes of one key, or of all keys with a prefix, as they happen: `for await (const change of client.watch(…))`.
+   * Those of one key come with rising stamps. Where some may have been missed (a node or a connection was lost, or they
+   * came faster than they were read) a change of kind `gap` says so.
+   */
+  watch<T = unknown>(options: WatchOptions): Watch<T> {
+    const { key, prefix, signal } = options;
+    if ((key === undefined) === (prefix === undefined)) {
+      throw new SwarmError('BAD_REQUEST', 'either a key or a prefix is to be watched');
+    }
+    if (key !== undefined) checkedKey(key);
+    if (signal?.aborted === true) throw aborted(signal, false);
+    const watch = new Watch<T>(this.#watchClient, options);
+    this.#watches.add(watch as Watch);
+    return watch;
+  }
+
   /** Which node stores the key, and over which nodes a request gets there. */
   where(key: Key, options: CallOptions = {}): Promise<Location> {
     return this.#ask((id) => ({ type: 'where', id, key: checkedKey(key) }), readLocated<Location>, options);
@@ -364,6 +396,16 @@ export class Client {
     return this.#ask((id) => ({ type: 'inspect', id, what: checkedKey(what) }), readReport, options);
   }
 
+  readonly #watchClient: WatchClient = {
+    register: (watch, isAgain, onOpen) => this.#register(watch, isAgain, onOpen),
+    unregister: (id) => {
+      if (!this.#openWatches.delete(id) || this.#status !== 'open') return;
+      // Whatever the answer is, nobody listens any more.
+      this.#ask((own) => ({ type: 'unwatch', id: own, watch: id }), readAny, {}).catch(nothing);
+    },
+    forget: (watch) => void this.#watches.delete(watch),
+  };
+
   /** Takes no more requests, waits for those that are open, then closes. */
   drain(): Promise<void> {
     this.#isDraining = true;
@@ -379,6 +421,37 @@ export class Client {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** A lost connection, or a node that can't yet, ends no watch that was open once: it is tried for as long as it lives. */
+  async #register(watch: Watch, isAgain: boolean, onOpen: (id: number) => void): Promise<void> {
+    const { key, prefix, values } = watch.options;
+    const options = {
+      ...(key === undefined ? {} : { key }),
+      ...(prefix === undefined ? {} : { prefix }),
+      ...(values === undefined ? {} : { values }),
+    };
+    for (;;) {
+      try {
+        await this.#ask<void>(
+          (id) => ({ type: 'watch', id, options }),
+          (reply, resolve, { id }) => {
+            if (reply.type !== 'watching') return false;
+            this.#openWatches.set(id, watch);
+            onOpen(id);
+            resolve();
+            return true;
+          },
+          {},
+        );
+        return;
+      } catch (error) {
+        const { code } = error as SwarmError;
+        if (!isAgain || !PASSING_CODES.has(code) || !this.#watches.has(watch)) throw error;
+        await new Promise<void>((resolve) => void this.#timers.setTimeout(resolve, WATCH_AGAIN_MS));
+        if (this.#status === 'closed') throw error;
+      }
+    }
   }
 
   // Requests.
@@ -481,6 +554,11 @@ export class Client {
   }
 
   #onReply(reply: ClientReply): void {
+    if (reply.type === 'change') {
+      this.#observe(reply.meta?.['stamp']);
+      this.#openWatches.get(reply.id)?.take(reply);
+      return;
+    }
     const call = this.#sent.get(reply.id ?? -1);
     // An answer that nobody waits for any more.
     if (call === undefined) return;
@@ -693,11 +771,18 @@ export class Client {
     }
     this.#sent.clear();
     this.#returnedCount = 0;
+    const lost = [...this.#openWatches.values()];
+    this.#openWatches.clear();
     for (const [id, call] of this.#waiting) resent.set(id, call);
     this.#waiting = resent;
     this.#firstWaiting = null;
     this.#setStatus('connecting', url, error);
     this.#dial();
+    for (const watch of lost) {
+      watch.lose();
+      // What ends it, its reader learns.
+      watch.register().catch(nothing);
+    }
   }
 
   /** The end of the client: asked for (null), or forced by the error. */
@@ -719,6 +804,8 @@ export class Client {
     this.#sent.clear();
     this.#waiting.clear();
     this.#setStatus('closed', connection?.url ?? null, error);
+    for (const watch of this.#watches) watch.finish(error);
+    this.#openWatches.clear();
     this.#tellConnected(reason);
     const onGone = (): void => this.#resolveClosed(error ?? undefined);
     if (connection === null) onGone();

@@ -140,6 +140,8 @@ export const MESSAGES = {
   touch: request(5, field('key', 'key'), field('ttlMs', 'integer')),
   incr: request(6, field('key', 'key'), field('by', 'signed'), options({ ttlMs: 'integer' })),
   scan: request(7, field('prefix', 'text'), options({ cursor: 'text', limit: 'integer' })),
+  watch: request(8, options({ key: 'text', prefix: 'text', values: 'boolean' }, false)),
+  unwatch: request(9, field('watch', 'integer')),
   where: request(10, field('key', 'key')),
   trace: request(11, field('key', 'key')),
   ping: request(12),
@@ -152,9 +154,13 @@ export const MESSAGES = {
   stored: reply(36, maybe('meta', 'info')),
   deleted: reply(37, field('existed', 'boolean')),
   keys: reply(38, field('keys', 'keys'), maybe('cursor', 'text'), maybe('incomplete', 'boolean')),
+  watching: reply(39),
+  /** Any number of them, with the id of the watch. */
+  change: reply(40, field('kind', 'text'), maybe('key', 'key'), maybe('meta', 'info'), maybe('value', 'value')),
   located: reply(41, field('info', 'info')),
   pong: reply(42),
   report: reply(43, field('info', 'info')),
+  unwatched: reply(45),
   bye: idlessReply(44, field('info', 'info')),
   refused: idlessReply(63, field('code', 'text'), field('message', 'text'), maybe('info', 'info')),
 
@@ -330,6 +336,36 @@ export const MESSAGES = {
     maybe('part', 'integer'),
     maybe('after', 'text'),
   ),
+
+  // Between those who watch and all others (RULES W1).
+  /** From now on tell of changes of these keys. Number 0 asks for no more than the answer. */
+  interest: routed(
+    214,
+    field('incarnation', 'integer'),
+    field('number', 'integer'),
+    field('text', 'text'),
+    field('isPrefix', 'boolean'),
+    field('values', 'boolean'),
+  ),
+  disinterest: routed(215, field('incarnation', 'integer'), field('number', 'integer')),
+  /** Done. Of what the node keeps for the asking one: since when, how many changes it has sent. */
+  interested: routed(
+    216,
+    field('number', 'integer'),
+    field('epoch', 'integer'),
+    field('sequence', 'integer'),
+    field('isFresh', 'boolean'),
+  ),
+  changed: routed(
+    217,
+    field('epoch', 'integer'),
+    field('sequence', 'integer'),
+    field('kind', 'text'),
+    maybe('key', 'key'),
+    field('time', 'integer'),
+    maybe('origin', 'node'),
+    maybe('value', 'value'),
+  ),
 } as const satisfies Record<string, Row>;
 
 export type MessageName = keyof typeof MESSAGES;
@@ -410,6 +446,10 @@ export interface Malformed {
   readonly reason: string;
   readonly info: Info | null;
 }
+
+/** What became of an entry; `gap`: perhaps anything, of any key. `merge`: of two copies this one was dropped. */
+export const CHANGE_KINDS = ['set', 'delete', 'expire', 'evict', 'merge', 'gap'] as const;
+export type ChangeKind = (typeof CHANGE_KINDS)[number];
 
 /** Why a request was refused. */
 export const REFUSAL_CODES = [

@@ -130,6 +130,8 @@ export class ClientWire implements Wire<ClientReply>, LinkHandler {
   /** Null until the first text frame; most sessions never see one. */
   #batches: Map<RequestId | null, TextBatch[]> | null = null;
   #lastIsText = false;
+  /** Watches that were asked for in text: their changes are text, too. */
+  #textWatches: Set<RequestId> | null = null;
   #heldLength = 0;
   readonly #pausedBytesMax: number;
   #isPaused = false;
@@ -159,8 +161,18 @@ export class ClientWire implements Wire<ClientReply>, LinkHandler {
   }
 
   send(reply: ClientReply): void {
+    if (reply.type === 'change') {
+      if (this.#textWatches?.has(reply.id) === true) this.#sendText(encodeText(reply));
+      else this.#sender.send(reply);
+      return;
+    }
     if ((this.#lastIsText || this.#batches !== null) && this.#answerText(reply)) return;
     this.#sender.send(reply);
+  }
+
+  /** No more changes follow. */
+  endWatch(id: RequestId): void {
+    this.#textWatches?.delete(id);
   }
 
   flush(): void {
@@ -237,6 +249,10 @@ export class ClientWire implements Wire<ClientReply>, LinkHandler {
       if (reply.id !== null || !this.#lastIsText) return false;
       this.#sendText(encodeText(reply));
       return true;
+    }
+    if (reply.type === 'watching') {
+      this.#textWatches ??= new Set();
+      this.#textWatches.add(reply.id);
     }
     const batch = waiting.shift() as TextBatch;
     if (waiting.length === 0) this.#batches?.delete(reply.id);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { KeyPage } from '../../src/client/index.js';
+import type { KeyPage, WatchOptions } from '../../src/client/index.js';
 import type { SwarmClient } from '../../src/cli/outside.js';
 import { run } from '../../src/cli/program.js';
 import { fakeOutside, runCommand, swarmError, type FakeOptions } from './fake-outside.js';
@@ -252,6 +252,56 @@ describe('scan', () => {
     const { code, out, err } = await runCommand(['scan'], scanning([...pages.slice(0, 2), last]));
     expect([code, out]).toEqual([1, 'a\nb\nc\n']);
     expect(err).toMatch(/^swarmbus: incomplete: .*; scan again\n$/);
+  });
+});
+
+describe('watch', () => {
+  const changes = [
+    { kind: 'set', key: 'k', stamp: '3A-b', value: { a: 1 } },
+    { kind: 'gap', key: null, stamp: null, value: undefined },
+    { kind: 'delete', key: 'k', stamp: '3A-c', value: undefined },
+  ];
+  const asked: WatchOptions[] = [];
+  /** Ends after the changes if its signal says so. */
+  const watching = (): FakeOptions => ({
+    client: {
+      watch: ((options: WatchOptions) => {
+        asked.push(options);
+        const left = [...changes];
+        return {
+          ready: Promise.resolve(),
+          [Symbol.asyncIterator]: () => ({
+            next: async () => {
+              if (left.length === 0) {
+                await new Promise((resolve) => options.signal?.addEventListener('abort', resolve));
+              }
+              const value = left.shift();
+              return value === undefined ? { done: true, value } : { done: false, value };
+            },
+          }),
+        };
+      }) as unknown as SwarmClient['watch'],
+    },
+  });
+
+  it('prints changes until it is interrupted', async () => {
+    const outside = fakeOutside(watching());
+    const ended = run(['watch', 'k', '--values'], outside);
+    while (!outside.out().includes('delete')) await new Promise((resolve) => setTimeout(resolve, 1));
+    outside.signal('SIGINT');
+    expect(await ended).toBe(130);
+    expect(outside.out()).toBe('set\tk\t3A-b\t{"a":1}\ngap\ndelete\tk\t3A-c\n');
+    expect(asked.at(-1)).toMatchObject({ prefix: 'k', values: true });
+  });
+
+  it('ends after so many, and prints JSON on request', async () => {
+    const { code, out } = await runCommand(['watch', '--key', 'k', '--count', '2', '--format', 'json'], watching());
+    expect([code, out]).toEqual([
+      0,
+      '{"kind":"set","key":"k","stamp":"3A-b"}\n{"kind":"gap","key":null,"stamp":null}\n',
+    ]);
+    expect(asked.at(-1)).toMatchObject({ key: 'k', values: false });
+    expect(await runCommand(['watch', 'p', '--key', 'k'])).toMatchObject({ code: 2 });
   });
 });
 

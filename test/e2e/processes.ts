@@ -47,7 +47,7 @@ export class RunningProcess {
 
   constructor(command: string, args: readonly string[], { env = {}, cwd = PROJECT, input }: StartOptions) {
     const beganMs = performance.now();
-    this.child = spawn(command, args, { cwd, env: { ...ownEnv(), ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    this.child = spawn(command, args, { cwd, env: { ...ownEnv(), ...DRAIN, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
     this.child.stdin?.on('error', () => {});
     if (input !== undefined) this.child.stdin?.end(input);
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
@@ -288,6 +288,9 @@ export async function settled(nodes: readonly NodeProcess[], linkCount: number):
     }
   }
 }
+
+/** A node that can't hand its entries over ends before its suite takes it for stubborn. */
+const DRAIN = { SWARMBUS_DRAIN_MS: '3s' };
 
 export async function until(
   isTrue: () => boolean | Promise<boolean>,

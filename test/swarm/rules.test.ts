@@ -493,3 +493,38 @@ describe('nodes', () => {
     expect(stranger.closed).toBeNull();
   });
 });
+
+describe('watches', () => {
+  const big = packValue('x'.repeat(100_000));
+  const setAll = (world: World, writer: RawClient, count: number): void => {
+    for (let id = 0; id < count; id += 1) {
+      writer.sendAll({ type: 'set', id, key: `k${id}`, options: {}, value: big });
+      world.time.advance(20);
+    }
+  };
+
+  it('[WT6] who does not take the changes in time gets a gap for them, and is closed after ten seconds', () => {
+    const world = new World(1, { backlogBytesMax: 64 * 1024 * 1024 });
+    const watcher = world.client();
+    const writer = world.client();
+    watcher.sendAll({ type: 'watch', id: 1, options: { prefix: '', values: true } });
+    world.time.advance(600);
+    expect(watcher.replies).toEqual([{ type: 'watching', id: 1 }]);
+    world.network.clog('client-1', 'n0', 3000);
+    setAll(world, writer, 40);
+    world.time.advance(4000);
+    const kinds = watcher.replies.slice(1).map(({ kind }) => kind);
+    expect(kinds.length).toBeGreaterThan(9);
+    expect(kinds.length).toBeLessThan(20);
+    expect(kinds.indexOf('gap')).toBe(kinds.length - 1);
+    writer.sendAll({ type: 'delete', id: 99, key: 'k0', options: {} });
+    world.time.advance(100);
+    expect(watcher.replies.at(-1)).toMatchObject({ type: 'change', id: 1, kind: 'delete', key: 'k0' });
+
+    world.network.clog('client-1', 'n0', 12_000);
+    setAll(world, writer, 40);
+    world.time.advance(13_000);
+    expect(watcher.closed).toMatchObject({ code: 1013 });
+    expect(writer.closed).toBeNull();
+  });
+});
