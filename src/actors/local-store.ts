@@ -12,6 +12,7 @@ import { keyPageOf } from '../store/key-page.js';
 import { ExecutionRecord } from '../store/execution-record.js';
 import { KeyHasher, sameHash } from '../store/key-hash.js';
 import type { KeyHash } from '../store/key-hash.js';
+import type { Keyspace } from '../store/keyspace.js';
 import type { NodeId } from '../store/node-id.js';
 import { OwnedKeys } from '../store/owned-keys.js';
 import { forCacheRequests, refused } from '../transport/message.js';
@@ -291,6 +292,11 @@ export class LocalStore {
     }
     this.#writeBehind?.changed(key);
     return leftMs > 0 ? 'noRoom' : 'expired';
+  }
+
+  /** What is stored, for checkers to look at: nothing of the actors does. */
+  get keyspace(): Keyspace {
+    return this.#executor.keyspace;
   }
 
   // Requests

@@ -22,7 +22,8 @@ import type { ClientEnd, ClientEvents, MemoryNetwork } from '../transport/memory
 import { encodeHop } from './encode-hop.js';
 import { openDisk } from '../node.js';
 import { NodeLife } from './node-life.js';
-import { edgesOf, reachOf } from './shape.js';
+import { lackOf } from './settled.js';
+import { edgesOf } from './shape.js';
 import type { Shape } from './shape.js';
 import { TraceHash } from './trace-hash.js';
 
@@ -410,7 +411,10 @@ class EmbeddedSwarm implements Swarm {
   }
 
   #trace(hop: Hop, node: number): void {
-    if (this.time !== null) this.#hash.add(`${hop.atMs} ${node} ${hop.from} ${hop.to} ${hop.type}`);
+    if (this.time !== null) {
+      this.#hash.addTime(hop.atMs);
+      for (const word of [this.#slot(node).name, hop.from, hop.to, hop.type]) this.#hash.addWord(word);
+    }
     this.#options.trace?.(hop, node);
   }
 
@@ -440,14 +444,7 @@ class EmbeddedSwarm implements Swarm {
   /** What is missing until all is settled; null if nothing. */
   #lacking(views: ReadonlyMap<number, ReadonlySet<string>>): string | null {
     const edges = this.#edges.filter(([a, b]) => !this.#cuts.has(edgeKey(a, b)));
-    for (const [index, reach] of reachOf([...views.keys()], edges)) {
-      const seen = views.get(index) as ReadonlySet<string>;
-      const due = [...reach].map((other) => this.#life(other).node.identity.node);
-      if (seen.size !== due.length || due.some((id) => !seen.has(id))) {
-        return `n${index} sees ${seen.size} nodes, ${due.length} are in its reach`;
-      }
-    }
-    return null;
+    return lackOf(views, edges, (index) => this.#life(index).node.identity.node);
   }
 
   /** Lets virtual time pass until the promise is settled. */

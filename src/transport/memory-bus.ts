@@ -432,6 +432,11 @@ class MemoryLink implements Link {
   /** Bytes that this end has sent and the other one has not been given. */
   #undeliveredBytes = 0;
   #isChoked = false;
+  /** One for all frames. */
+  readonly #onDue = (): void => {
+    this.#dueCount++;
+    this.deliver();
+  };
 
   constructor(wire: Wire, local: string, remote: string, frameBytesMax: number, backlogBytesMax: number) {
     this.#wire = wire;
@@ -500,10 +505,7 @@ class MemoryLink implements Link {
   enqueue(item: Item): void {
     if (this.#isLost || this.#status === 'closed') return;
     this.#inbox.push(item);
-    this.#wire.defer(this.#wire.latencyMs(this.remote, this.local), () => {
-      this.#dueCount++;
-      this.deliver();
-    });
+    this.#wire.defer(this.#wire.latencyMs(this.remote, this.local), this.#onDue);
   }
 
   /** The connection broke; what was on its way to this end is lost. */

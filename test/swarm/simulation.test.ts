@@ -1,16 +1,20 @@
 /** Simulated swarms with fixed seeds; `make sim` runs fresh ones. A seed that once failed is named here. */
 import { expect, it } from '@jest/globals';
-import { simulate } from '../../src/testing/simulate.js';
+import { simulate } from '../../src/testing/simulator/simulate.js';
 
-const SEEDS = Array.from({ length: 12 }, (_, i) => i + 1);
+const SEEDS = Array.from({ length: 20 }, (_, i) => i + 1);
 
-it.each(SEEDS)('seed %i holds what a swarm promises', async (seed) => {
-  const result = await simulate(seed);
-  expect(result.violations).toEqual([]);
-  expect(result.requests).toBeGreaterThan(50);
+it.each(SEEDS)('seed %i holds what a swarm promises', (seed) => {
+  const { violations, requests, plan, undecided } = simulate(seed);
+  expect(violations).toEqual([]);
+  expect(undecided).toBe(0);
+  expect(requests).toBeGreaterThanOrEqual(500);
+  expect(plan.faults.length).toBeGreaterThanOrEqual(5);
+  expect(plan.durationMs).toBeGreaterThanOrEqual(60_000);
 });
 
-it('a simulation is a function of its seed', async () => {
-  const first = await simulate(1234);
-  expect(await simulate(1234)).toEqual(first);
+it('same seed, same trace', () => {
+  const first = simulate(1234);
+  expect(simulate(1234)).toEqual(first);
+  expect(simulate(1235).traceHash).not.toBe(first.traceHash);
 });

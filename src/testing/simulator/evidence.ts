@@ -1,0 +1,83 @@
+/** All that a run leaves for its checkers to judge. Times are those of the world, in ms. */
+import type { Settings } from '../../actors/settings.js';
+import type { Window } from '../checker/linearizable.js';
+import type { Operation } from '../checker/operation.js';
+import type { Weaknesses } from './not-yet.js';
+import type { Edge, Plan } from './plan.js';
+
+export interface Evidence {
+  readonly plan: Plan;
+  readonly settings: Settings;
+  readonly weaknesses: Weaknesses;
+  readonly history: readonly Operation[];
+  /** In which the membership was stable. */
+  readonly windows: readonly Window[];
+  readonly endMs: number;
+  /** Why the swarm did not settle after all faults had ended; null if it did. */
+  readonly unsettled: string | null;
+  /** Nodes that ended by themselves, replies to nothing, and what could not be read. */
+  readonly oddities: readonly string[];
+  readonly lives: readonly Life[];
+  readonly disturbances: readonly Disturbance[];
+  /** `missing` answered while a node had an acknowledged copy all the time. */
+  readonly missedCopies: readonly MissedCopy[];
+  /** By key: when a node last went with a copy of it. */
+  readonly goneWithNode: ReadonlyMap<string, number>;
+  /** The nodes that live at the end. */
+  readonly nodes: readonly NodeEvidence[];
+  /** Sums over all lives, `finder.searches` and the like. */
+  readonly counters: ReadonlyMap<string, number>;
+  /** Searches begun while the settled swarm was asked for keys that it had been asked for before. */
+  readonly searchesWhenSettled: number;
+  /** What was still there after all nodes had stopped. */
+  readonly leftBehind: readonly string[];
+}
+
+export interface Life {
+  readonly node: number;
+  readonly bornMs: number;
+  /** Infinite while it lasts. */
+  endedMs: number;
+}
+
+/** Something stood still or was cut off; links need time to come back afterwards. */
+export interface Disturbance {
+  readonly fromMs: number;
+  /** When the fault ended. */
+  readonly endedMs: number;
+  /** When its consequences had ended as well. */
+  readonly toMs: number;
+  readonly nodes: readonly number[];
+  readonly edges: readonly Edge[];
+  /** The node that stood still, if that was the fault. */
+  readonly pausedNode: number | null;
+}
+
+export interface MissedCopy {
+  readonly operation: Operation;
+  /** As bits by number: the nodes that had the copy throughout. */
+  readonly holders: number;
+}
+
+export interface StoredEntry {
+  /** Null for a tombstone. */
+  readonly value: number | null;
+  readonly bytes: number;
+}
+
+export interface NodeEvidence {
+  readonly node: number;
+  /** What is stored, by key, with the bytes that it counts for. */
+  readonly entries: ReadonlyMap<string, StoredEntry>;
+  /** What the store says of itself. */
+  readonly keyCount: number;
+  readonly byteCount: number;
+  /** Requests for which something still waits. */
+  readonly open: number;
+  readonly lookups: number;
+  readonly messages: {
+    readonly sent: number;
+    readonly accounted: number;
+  };
+  readonly mailboxes: readonly { readonly path: string; readonly depthMax: number; readonly capacity: number }[];
+}

@@ -1,0 +1,88 @@
+/** What must hold of every run: each invariant by its name, with the part of the evidence that it is judged by. */
+import { checkAnsweredOnce } from '../checker/answered-once.js';
+import { checkLinearizable } from '../checker/linearizable.js';
+import type { Operation } from '../checker/operation.js';
+import { checkValueWasSet } from '../checker/value-was-set.js';
+import { checkBounded } from './check/bounded.js';
+import { checkConservation } from './check/conservation.js';
+import { checkExactAccounting } from './check/exact-accounting.js';
+import { checkNoFlood } from './check/no-flood.js';
+import { checkNoLostWrite } from './check/no-lost-write.js';
+import { checkNoRefusal } from './check/no-refusal.js';
+import { checkOneCopy } from './check/one-copy.js';
+import { checkTrueMissing } from './check/true-missing.js';
+import type { Evidence } from './evidence.js';
+
+export interface Violation {
+  readonly invariant: string;
+  readonly text: string;
+  /** When and about which key, where that is known. */
+  readonly atMs?: number;
+  readonly key?: string;
+}
+
+export interface Judgement {
+  /** First things first; empty if all holds. */
+  readonly violations: readonly Violation[];
+  /** Keys whose linearizability could not be decided. */
+  readonly undecided: number;
+}
+
+/** Answers may come this much after the time-out: turns, and the way there and back. */
+const GRACE_MS = 100;
+const GRACE_LATENCIES = 30;
+
+export const judge = (evidence: Evidence): Judgement => {
+  const { plan, settings, weaknesses, history, nodes, counters } = evidence;
+  const violations: Violation[] = [];
+  const add = (invariant: string, texts: readonly string[]): void => {
+    for (const text of texts) violations.push({ invariant, text });
+  };
+  const hasFaults = plan.faults.length > 0;
+  const mayPart = plan.faults.some(({ kind }) => kind !== 'clock-jump' && kind !== 'clock-drift');
+  const evicts = (counters.get('store.evicted') ?? 0) > 0;
+
+  add('settles', evidence.unsettled === null ? [] : [evidence.unsettled]);
+  add('nothing unexpected', evidence.oddities);
+  add('value was set', checkValueWasSet(history));
+  add('answered once', checkAnsweredOnce(history, deadlineOf(evidence), evidence.endMs));
+  if (!hasFaults) add('no refusal', checkNoRefusal(history));
+  add('true missing', checkTrueMissing(evidence.missedCopies, { ...evidence, edges: plan.edges, ...settings }));
+  if (!evicts) add('no lost write', checkNoLostWrite(history, evidence));
+  const { violations: disorders, undecided } = checkLinearizable(history, {
+    windows: evidence.windows,
+    evicts,
+    effectMsMax: effectMsMax(evidence),
+  });
+  for (const { invariant, text, stuck } of disorders) {
+    violations.push({ invariant, text, atMs: stuck.returnedMs, key: stuck.key });
+  }
+  const mayHaveTwo = weaknesses.partitionsMerge === true && mayPart;
+  if (!mayHaveTwo) add('one copy', checkOneCopy(nodes));
+  add('exact accounting', checkExactAccounting(nodes, settings));
+  add('message conservation', checkConservation(nodes));
+  add('bounded', checkBounded(nodes));
+  if (weaknesses.settledSwarmsDoNotSearch !== true) add('no flood', checkNoFlood(evidence.searchesWhenSettled));
+  add('nothing left behind', evidence.leftBehind);
+  return { violations, undecided };
+};
+
+/** The reply is due after the time-out; while the node that was asked stands still, so does its clock. */
+const deadlineOf = ({ plan, settings, disturbances }: Evidence): ((operation: Operation) => number) => {
+  const graceMs = GRACE_MS + GRACE_LATENCIES * (plan.latency.minMs + plan.latency.extraMs);
+  const pauses = disturbances.filter(({ pausedNode }) => pausedNode !== null);
+  return ({ node, invokedMs }) => {
+    let dueMs = invokedMs + settings.requestTimeoutMs + graceMs;
+    for (const { pausedNode, fromMs, endedMs } of pauses) {
+      if (pausedNode === node && endedMs > invokedMs && fromMs < dueMs) dueMs += endedMs - Math.max(fromMs, invokedMs);
+    }
+    return dueMs;
+  };
+};
+
+/** Nothing of a request is left in the swarm after its time-out, one stall of a link and all pauses (RULES D3). */
+const effectMsMax = ({ settings, disturbances }: Evidence): number =>
+  disturbances.reduce(
+    (sum, { pausedNode, fromMs, endedMs }) => sum + (pausedNode === null ? 0 : endedMs - fromMs),
+    settings.requestTimeoutMs + settings.heartbeatTimeoutMs,
+  );

@@ -1,0 +1,276 @@
+/**
+ * Runs a plan: the swarm forms, clients ask while faults happen, everything heals, the swarm settles, every key is asked
+ * for through several nodes, all nodes stop. What happened comes back as evidence; nothing is judged here.
+ */
+import { seededRandom } from '../../actors/runtime/virtual-time.js';
+import type { Hop } from '../../actors/runtime/runtime.js';
+import type { Operation } from '../checker/operation.js';
+import type { NodeLife } from '../node-life.js';
+import { applyFault } from './apply-fault.js';
+import { disturbanceOf, stableWindows } from './disturbance.js';
+import type { Disturbance, Evidence, MissedCopy } from './evidence.js';
+import { countersOf, lookAt } from './look-at.js';
+import type { Weaknesses } from './not-yet.js';
+import type { Plan, PlannedRequest } from './plan.js';
+import { isAlive, World } from './world.js';
+import type { SimulatedNode } from './world.js';
+import { numberIn, WorkloadClient } from './workload-client.js';
+import type { Recording } from './workload-client.js';
+
+export interface RunResult {
+  readonly evidence: Evidence;
+  readonly traceHash: string;
+  readonly virtualMs: number;
+  /** Frames on the network and messages between actors. */
+  readonly events: number;
+  /** Faults that happened, by kind. */
+  readonly faults: ReadonlyMap<string, number>;
+}
+
+/** Sees what actors handle and which faults happen. */
+export interface RunWatcher {
+  onHop(atMs: number, node: number, hop: Hop): void;
+  onFault(atMs: number, text: string): void;
+}
+
+const CLIENT_STREAM = 2_000_000;
+const FORM_MS_MAX = 30_000;
+const SETTLE_MS_MAX = 90_000;
+/** Clients of the final questions, at nodes of their own. */
+const AUDITORS_MAX = 5;
+const AUDIT_STEP_MS = 20;
+const AUDIT_BATCH_MAX = 8;
+/** Time in which clients connect. */
+const CONNECT_MS = 1000;
+/** What a node may take beyond its drain. */
+const STOP_MARGIN_MS = 3000;
+
+export const runPlan = (plan: Plan, weaknesses: Weaknesses, watcher: RunWatcher | null = null): RunResult =>
+  new Run(plan, weaknesses, watcher).go();
+
+class Run {
+  readonly #plan: Plan;
+  readonly #weaknesses: Weaknesses;
+  readonly #watcher: RunWatcher | null;
+  readonly #world: World;
+  readonly #history: Operation[] = [];
+  readonly #recording: Recording;
+  readonly #clients: WorkloadClient[];
+  readonly #disturbances: Disturbance[] = [];
+  readonly #missedCopies: MissedCopy[] = [];
+  readonly #goneWithNode = new Map<string, number>();
+  readonly #counters = new Map<string, number>();
+  readonly #faults = new Map<string, number>();
+  /** Values whose `set` was acknowledged. */
+  readonly #acknowledged = new Set<number>();
+  /** What was stored when a `get` was asked. */
+  readonly #heldAtInvoke = new Map<number, { readonly nodes: number; readonly value: number }>();
+  readonly #keys: readonly string[];
+  readonly #ended = new Set<object>();
+  #processed = 0;
+
+  constructor(plan: Plan, weaknesses: Weaknesses, watcher: RunWatcher | null) {
+    this.#plan = plan;
+    this.#weaknesses = weaknesses;
+    this.#watcher = watcher;
+    this.#keys = [...new Set(plan.requests.map(({ key }) => key))].sort();
+    const onHop = watcher === null ? null : watcher.onHop.bind(watcher);
+    this.#world = new World(plan, onHop, (node) => this.#onNodeEnd(node));
+    this.#recording = {
+      history: this.#history,
+      sessionCount: 0,
+      strays: [],
+      onInvoke: (operation) => this.#onInvoke(operation),
+      onReply: (operation) => this.#onReply(operation),
+    };
+    this.#clients = plan.clients.map((node, i) => this.#client(i, node));
+  }
+
+  go(): RunResult {
+    const world = this.#world;
+    const plan = this.#plan;
+    const late = new Set(plan.faults.flatMap((fault) => (fault.kind === 'join' ? [fault.node] : [])));
+    for (const { index } of world.nodes) if (!late.has(index)) world.start(index);
+    const unformed = world.settle(FORM_MS_MAX);
+    for (const client of this.#clients) client.connect();
+    world.time.advance(CONNECT_MS);
+
+    const startMs = world.nowMs;
+    this.#scheduleRequests(startMs);
+    for (const fault of plan.faults) world.time.at(startMs + fault.atMs, () => this.#befall(fault));
+    world.time.advance(plan.durationMs);
+
+    // Faults end by themselves; the last one may outlast the requests.
+    const lastMs = Math.max(0, ...plan.faults.map((fault) => fault.atMs + ('forMs' in fault ? fault.forMs : 0)));
+    world.time.advance(Math.max(0, startMs + lastMs + 1 - world.nowMs));
+    for (const { index } of world.nodes) world.start(index);
+    const { requestTimeoutMs, heartbeatTimeoutMs, missedMs } = world.settings;
+    world.time.advance(heartbeatTimeoutMs);
+    const unsettled = unformed ?? world.settle(SETTLE_MS_MAX);
+    world.time.advance(Math.max(missedMs, requestTimeoutMs) + heartbeatTimeoutMs);
+    const settledMs = world.nowMs;
+    const auditors = this.#audit();
+    const searches = this.#sum('finder.searches');
+    this.#askAll(auditors);
+    const searchesWhenSettled = this.#sum('finder.searches') - searches;
+    world.time.advance(requestTimeoutMs + CONNECT_MS);
+
+    const endMs = world.nowMs;
+    const nodes = world.living.flatMap((node) => lookAt(world, node, this.#keys) ?? []);
+    for (const node of world.living) this.#collect(node);
+    for (const client of [...this.#clients, ...auditors]) client.stop();
+    const lives = world.lives.map((life) => ({ ...life }));
+    const leftBehind = this.#stopAll();
+    const evidence: Evidence = {
+      plan,
+      settings: world.settings,
+      weaknesses: this.#weaknesses,
+      history: this.#history,
+      windows: stableWindows(plan, world.settings, this.#weaknesses, startMs, settledMs),
+      endMs,
+      unsettled,
+      oddities: [...world.deaths, ...this.#recording.strays],
+      lives,
+      disturbances: this.#disturbances,
+      missedCopies: this.#missedCopies,
+      goneWithNode: this.#goneWithNode,
+      nodes,
+      counters: this.#counters,
+      searchesWhenSettled,
+      leftBehind,
+    };
+    const events = world.frameCount + this.#processed;
+    return { evidence, traceHash: world.hash.text, virtualMs: world.nowMs, events, faults: this.#faults };
+  }
+
+  #client(index: number, node: number): WorkloadClient {
+    const random = seededRandom(this.#plan.seed, CLIENT_STREAM + index);
+    return new WorkloadClient(this.#world, this.#recording, random, index, node);
+  }
+
+  /** One timer at a time: requests are in the order of their times. */
+  #scheduleRequests(startMs: number): void {
+    const { time } = this.#world;
+    const { requests } = this.#plan;
+    let next = 0;
+    const askDue = (): void => {
+      const first = requests[next] as PlannedRequest;
+      const batch = [first];
+      for (next += 1; next < requests.length; next += 1) {
+        const request = requests[next] as PlannedRequest;
+        if (request.atMs !== first.atMs || request.client !== first.client) break;
+        batch.push(request);
+      }
+      this.#clients[first.client]?.ask(batch);
+      const following = requests[next];
+      if (following !== undefined) time.at(startMs + following.atMs, askDue);
+    };
+    const first = requests[0];
+    if (first !== undefined) time.at(startMs + first.atMs, askDue);
+  }
+
+  #befall(fault: Plan['faults'][number]): void {
+    const world = this.#world;
+    if (!applyFault(world, fault)) return;
+    this.#faults.set(fault.kind, (this.#faults.get(fault.kind) ?? 0) + 1);
+    this.#watcher?.onFault(world.nowMs, JSON.stringify(fault));
+    const disturbance = disturbanceOf(fault, world.nowMs, this.#disturbances.length);
+    if (disturbance !== null) this.#disturbances.push(disturbance);
+  }
+
+  /** Asks for every key through several nodes, a few at a time: twice, so that the second time all is known. */
+  #audit(): WorkloadClient[] {
+    const living = this.#world.living;
+    const step = Math.max(1, Math.floor(living.length / AUDITORS_MAX));
+    const chosen = living.filter((_, i) => i % step === 0).slice(0, AUDITORS_MAX);
+    const auditors = chosen.map(({ index }, i) => this.#client(this.#clients.length + i, index));
+    for (const auditor of auditors) auditor.connect();
+    this.#world.time.advance(CONNECT_MS);
+    this.#askAll(auditors);
+    return auditors;
+  }
+
+  #askAll(auditors: readonly WorkloadClient[]): void {
+    const { time, settings } = this.#world;
+    const batchSize = Math.min(AUDIT_BATCH_MAX, settings.inFlightMax);
+    for (let at = 0; at < this.#keys.length; at += batchSize) {
+      const batch = this.#keys.slice(at, at + batchSize).map(question);
+      for (const auditor of auditors) if (auditor.pendingCount === 0) auditor.ask(batch);
+      time.advance(AUDIT_STEP_MS);
+      for (let waits = 0; waits < 20 && auditors.some(({ pendingCount }) => pendingCount > 0); waits += 1) {
+        time.advance(AUDIT_STEP_MS);
+      }
+    }
+  }
+
+  #onInvoke(operation: Operation): void {
+    if (operation.kind !== 'get') return;
+    const { nodes, value } = this.#world.holdersOf(operation.key);
+    if (value === null) return;
+    const number = numberIn(value);
+    if (this.#acknowledged.has(number)) this.#heldAtInvoke.set(operation.number, { nodes, value: number });
+  }
+
+  #onReply(operation: Operation): void {
+    const { kind, number, key, outcome } = operation;
+    if (outcome.type === 'stored' && kind === 'set') this.#acknowledged.add(number);
+    const held = this.#heldAtInvoke.get(number);
+    if (held === undefined) return;
+    this.#heldAtInvoke.delete(number);
+    if (outcome.type !== 'missing') return;
+    const { nodes, value } = this.#world.holdersOf(key);
+    // Values are unique: what is there now and was there then has been there all the time.
+    if (value === null || numberIn(value) !== held.value || (nodes & held.nodes) === 0) return;
+    this.#missedCopies.push({ operation, holders: nodes & held.nodes });
+  }
+
+  /** A node is about to go with all that it has. */
+  #onNodeEnd(node: SimulatedNode): void {
+    const bit = 1 << node.index;
+    for (const key of this.#keys) {
+      if ((this.#world.holdersOf(key).nodes & bit) !== 0) this.#goneWithNode.set(key, this.#world.nowMs);
+    }
+    this.#collect(node);
+  }
+
+  /** Adds a node's counters to the sums, once per life. */
+  #collect(node: SimulatedNode): void {
+    const { life } = node;
+    if (life === null || this.#ended.has(life)) return;
+    this.#ended.add(life);
+    this.#processed += life.runtime.counters.processed;
+    for (const [name, count] of countersOf(this.#world, node)) {
+      this.#counters.set(name, (this.#counters.get(name) ?? 0) + count);
+    }
+  }
+
+  /** One counter of all living nodes together. */
+  #sum(name: string): number {
+    return this.#world.living.reduce((sum, node) => sum + (countersOf(this.#world, node).get(name) ?? 0), 0);
+  }
+
+  /** Stops all nodes in order and says what they left behind. */
+  #stopAll(): string[] {
+    const world = this.#world;
+    const stopping = world.living.map((node) => ({ node, life: node.life as NodeLife }));
+    for (const { node } of stopping) world.leave(node.index, () => {});
+    world.time.advance(world.settings.drainMs + STOP_MARGIN_MS);
+    return stopping.flatMap(({ node, life }) => [
+      ...(isAlive(node) ? [`${node.name} did not stop`] : []),
+      ...life.runtime.tree().map(({ path, status }) => `${node.name}: ${path} is still ${status}`),
+      ...(life.runtime.timerCount > 0 ? [`${node.name}: ${life.runtime.timerCount} timers`] : []),
+    ]);
+  }
+}
+
+const question = (key: string): PlannedRequest => ({
+  atMs: 0,
+  client: 0,
+  key,
+  kind: 'get',
+  condition: null,
+  ttlMs: 0,
+  by: 0,
+  padding: 0,
+  retries: 0,
+});

@@ -1,0 +1,261 @@
+/**
+ * The simulated world: real nodes on a network in memory, under virtual time, and the faults that can befall them. It
+ * makes no promise and awaits none: whatever happens, happens within a call of `advance`.
+ */
+import { encodeHop } from '../encode-hop.js';
+import { lackOf } from '../settled.js';
+import { NodeLife } from '../node-life.js';
+import { TraceHash } from '../trace-hash.js';
+import { seededRandom, VirtualTime } from '../../actors/runtime/virtual-time.js';
+import type { Hop } from '../../actors/runtime/runtime.js';
+import type { Settings } from '../../actors/settings.js';
+import { createMemoryNetwork } from '../../transport/memory-bus.js';
+import type { MemoryNetwork } from '../../transport/memory-bus.js';
+import { exponential } from './draw-plan.js';
+import type { Life } from './evidence.js';
+import { keyspaceOf } from './look.js';
+import type { Edge, Plan } from './plan.js';
+import { SIMULATION_SETTINGS } from './settings.js';
+
+export interface SimulatedNode {
+  readonly index: number;
+  readonly name: string;
+  readonly url: string;
+  /** Null before its first start. */
+  life: NodeLife | null;
+  /** How far its wall clock is ahead of the others', now and in ms per second. */
+  skewMs: number;
+  driftRate: number;
+  driftsSinceMs: number;
+}
+
+/** What happened, for whoever asks why a run failed. */
+export type Watcher = (atMs: number, node: number, hop: Hop) => void;
+
+const FIRST_PORT = 7101;
+const LATENCY_STREAM = 1_000_000;
+/** A settled swarm is looked for this often. */
+const POLL_MS = 100;
+
+export class World {
+  readonly time: VirtualTime;
+  readonly network: MemoryNetwork;
+  readonly settings: Settings;
+  readonly nodes: readonly SimulatedNode[];
+  readonly hash = new TraceHash();
+  readonly lives: Life[] = [];
+  frameCount = 0;
+  /** Why a node ended by itself, which it never should. */
+  readonly deaths: string[] = [];
+  readonly #plan: Plan;
+  readonly #watcher: Watcher | null;
+  readonly #onEnd: (node: SimulatedNode) => void;
+  /** By edge, how many faults cut it at present, and in which directions it is dead. */
+  readonly #cuts = new Map<string, number>();
+  readonly #holes = new Map<string, number>();
+
+  /** `onEnd` is called before a node goes with what it has. */
+  constructor(plan: Plan, watcher: Watcher | null, onEnd: (node: SimulatedNode) => void) {
+    this.#plan = plan;
+    this.#watcher = watcher;
+    this.#onEnd = onEnd;
+    this.settings = { ...SIMULATION_SETTINGS, ...plan.settings };
+    const { seed, latency } = plan;
+    this.time = new VirtualTime({ seed });
+    const chance = seededRandom(seed, LATENCY_STREAM);
+    this.network = createMemoryNetwork({
+      defer: (delayMs, run) => this.time.at(this.time.nowMs + delayMs, run),
+      latencyMs: () => latency.minMs + exponential(chance, latency.extraMs),
+      onFrame: (from, to, bytes) => {
+        this.frameCount += 1;
+        this.hash.addTime(this.time.nowMs);
+        this.hash.addWord(from);
+        this.hash.addWord(to);
+        this.hash.addBytes(bytes);
+      },
+    });
+    this.nodes = Array.from({ length: plan.nodes }, (_, index) => ({
+      index,
+      name: `n${index}`,
+      url: `ws://127.0.0.1:${FIRST_PORT + index}`,
+      life: null,
+      skewMs: 0,
+      driftRate: 0,
+      driftsSinceMs: 0,
+    }));
+  }
+
+  get nowMs(): number {
+    return this.time.nowMs;
+  }
+
+  node(index: number): SimulatedNode {
+    return this.nodes[index] as SimulatedNode;
+  }
+
+  /** Those whose process is there, paused ones too. */
+  get living(): SimulatedNode[] {
+    return this.nodes.filter(isAlive);
+  }
+
+  start(index: number): void {
+    const node = this.node(index);
+    if (isAlive(node)) return;
+    const env = this.time.env(() => {});
+    const links = this.#plan.edges.filter(([from]) => from === index).map(([, to]) => this.node(to).url);
+    const watcher = this.#watcher;
+    const life = new NodeLife({
+      env: { ...env, wallMs: () => env.wallMs() + Math.round(this.#skewOf(node)) },
+      bus: this.network.bus(node.name),
+      settings: { ...this.settings, name: node.name, links, listen: [{ host: '127.0.0.1', port: FIRST_PORT + index }] },
+      runtimeOptions: {
+        ...(watcher === null ? {} : { trace: (hop: Hop) => watcher(hop.atMs, index, hop) }),
+        ...(this.#plan.encodesEveryHop ? { onHop: encodeHop } : {}),
+      },
+      onListening: () => {},
+      onEnd: ({ reason, exitCode }) => {
+        if (node.life === life && life.isAlive && exitCode !== 0) this.deaths.push(`${node.name}: ${reason}`);
+      },
+    });
+    node.life = life;
+    this.lives.push({ node: index, bornMs: this.nowMs, endedMs: Infinity });
+  }
+
+  crash(index: number): void {
+    const node = this.node(index);
+    if (!isAlive(node)) return;
+    this.#onEnd(node);
+    this.network.crash(node.name);
+    this.#end(node);
+  }
+
+  /** The node drains; `onDone` follows when its process has ended. */
+  leave(index: number, onDone: () => void): void {
+    const node = this.node(index);
+    const { life } = node;
+    if (life === null || !isAlive(node)) return;
+    this.#onEnd(node);
+    life.stop(() => {
+      this.#end(node);
+      this.network.crash(node.name);
+      onDone();
+    });
+  }
+
+  pause(index: number): void {
+    const node = this.node(index);
+    if (!isAlive(node)) return;
+    this.network.pause(node.name);
+    node.life?.pause();
+  }
+
+  resume(index: number): void {
+    const node = this.node(index);
+    if (!isAlive(node) || node.life?.isPaused !== true) return;
+    node.life.resume();
+    this.network.resume(node.name);
+  }
+
+  jumpClock(index: number, byMs: number): void {
+    this.node(index).skewMs += byMs;
+  }
+
+  driftClock(index: number, rate: number): void {
+    const node = this.node(index);
+    node.skewMs = this.#skewOf(node);
+    node.driftsSinceMs = this.nowMs;
+    node.driftRate = rate;
+  }
+
+  cut(edge: Edge): void {
+    add(this.#cuts, pairOf(edge), 1);
+    this.network.cut(this.node(edge[0]).name, this.node(edge[1]).name);
+  }
+
+  uncut(edge: Edge): void {
+    if (add(this.#cuts, pairOf(edge), -1) === 0) this.#mend(edge);
+  }
+
+  blackhole(edge: Edge): void {
+    add(this.#holes, wayOf(edge), 1);
+    this.network.blackhole(this.node(edge[0]).name, this.node(edge[1]).name);
+  }
+
+  unblackhole(edge: Edge): void {
+    if (add(this.#holes, wayOf(edge), -1) === 0) this.#mend(edge);
+  }
+
+  /** Lets time pass until every node sees all others that it can reach. Null, or what is lacking after `timeoutMs`. */
+  settle(timeoutMs: number): string | null {
+    for (const endMs = this.nowMs + timeoutMs; ;) {
+      const lack = this.#lack();
+      if (lack === null) return null;
+      if (this.nowMs >= endMs) return lack;
+      this.time.advance(POLL_MS);
+    }
+  }
+
+  /** What `inspect` reports, of a node that runs; undefined if it does not answer at once. Time stands still. */
+  inspect(node: SimulatedNode, what: string): Record<string, unknown> | undefined {
+    let report: Record<string, unknown> | undefined;
+    node.life?.inspect(what, (info) => (report = info));
+    this.time.run();
+    return report;
+  }
+
+  /** Which nodes store the key now, as bits by number, and the value at the first of them. */
+  holdersOf(key: string): { readonly nodes: number; readonly value: Uint8Array | null } {
+    let nodes = 0;
+    let value: Uint8Array | null = null;
+    for (const node of this.nodes) {
+      if (node.life === null || !isAlive(node)) continue;
+      const keyspace = keyspaceOf(node.life);
+      const entry = keyspace?.peek(key, this.nowMs);
+      if (keyspace === null || entry === undefined) continue;
+      nodes |= 1 << node.index;
+      value ??= keyspace?.read(entry) ?? null;
+    }
+    return { nodes, value };
+  }
+
+  #lack(): string | null {
+    const views = new Map<number, ReadonlySet<string>>();
+    for (const node of this.living) {
+      const topology = this.inspect(node, 'topology') as { members: { id: string }[] } | undefined;
+      if (topology === undefined) return `${node.name} does not answer`;
+      views.set(node.index, new Set(topology.members.map(({ id }) => id)));
+    }
+    const edges = this.#plan.edges.filter((edge) => (this.#cuts.get(pairOf(edge)) ?? 0) === 0);
+    return lackOf(views, edges, (index) => (this.node(index).life as NodeLife).identity.node);
+  }
+
+  /** The network's own `heal` ends all faults of a pair: what else holds is put back. */
+  #mend(edge: Edge): void {
+    const [a, b] = [this.node(edge[0]).name, this.node(edge[1]).name];
+    this.network.heal(a, b);
+    if ((this.#cuts.get(pairOf(edge)) ?? 0) > 0) this.network.cut(a, b);
+    if ((this.#holes.get(wayOf(edge)) ?? 0) > 0) this.network.blackhole(a, b);
+    if ((this.#holes.get(wayOf([edge[1], edge[0]])) ?? 0) > 0) this.network.blackhole(b, a);
+  }
+
+  #end(node: SimulatedNode): void {
+    node.life?.end();
+    const last = this.lives.findLast((life) => life.node === node.index);
+    if (last !== undefined) last.endedMs = this.nowMs;
+  }
+
+  #skewOf(node: SimulatedNode): number {
+    return node.skewMs + (node.driftRate * (this.nowMs - node.driftsSinceMs)) / 1000;
+  }
+}
+
+export const isAlive = (node: SimulatedNode): boolean => node.life?.isAlive === true;
+
+const wayOf = ([from, to]: Edge): string => `${from} ${to}`;
+const pairOf = ([a, b]: Edge): string => (a < b ? `${a} ${b}` : `${b} ${a}`);
+
+const add = (counts: Map<string, number>, key: string, by: number): number => {
+  const count = (counts.get(key) ?? 0) + by;
+  counts.set(key, count);
+  return count;
+};

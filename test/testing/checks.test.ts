@@ -1,0 +1,138 @@
+/** Each checker of a run is shown evidence that it must accept, and evidence that it must not. */
+import { describe, expect, it } from '@jest/globals';
+import { checkBounded } from '../../src/testing/simulator/check/bounded.js';
+import { checkConservation } from '../../src/testing/simulator/check/conservation.js';
+import { checkExactAccounting } from '../../src/testing/simulator/check/exact-accounting.js';
+import { checkNoFlood } from '../../src/testing/simulator/check/no-flood.js';
+import { checkNoLostWrite } from '../../src/testing/simulator/check/no-lost-write.js';
+import { checkNoRefusal } from '../../src/testing/simulator/check/no-refusal.js';
+import { checkOneCopy } from '../../src/testing/simulator/check/one-copy.js';
+import { checkTrueMissing } from '../../src/testing/simulator/check/true-missing.js';
+import type { MissingContext } from '../../src/testing/simulator/check/true-missing.js';
+import type { Disturbance, NodeEvidence } from '../../src/testing/simulator/evidence.js';
+import { operation } from './history.js';
+
+const node = (index: number, keys: readonly string[] = [], rest: Partial<NodeEvidence> = {}): NodeEvidence => ({
+  node: index,
+  entries: new Map(keys.map((key) => [key, { value: 1, bytes: 10 }])),
+  keyCount: keys.length,
+  byteCount: 10 * keys.length,
+  open: 0,
+  lookups: 0,
+  messages: { sent: 5, accounted: 5 },
+  mailboxes: [{ path: '/node', depthMax: 3, capacity: 4 }],
+  ...rest,
+});
+
+it('[C1] one copy', () => {
+  expect(checkOneCopy([node(0, ['a', 'b']), node(1, ['c'])])).toEqual([]);
+  expect(checkOneCopy([node(0, ['a', 'b']), node(1, ['b'])])).toEqual(['b: 1 at n0, 1 at n1']);
+});
+
+it('[C7] exact accounting', () => {
+  const limits = { keysMax: 2, storeBytesMax: 20 };
+  expect(checkExactAccounting([node(0, ['a', 'b'])], limits)).toEqual([]);
+  expect(checkExactAccounting([node(0, ['a'], { keyCount: 2 })], limits)).toEqual(['n0 counts 2 keys and has 1']);
+  expect(checkExactAccounting([node(0, ['a'], { byteCount: 9 })], limits)).toEqual(['n0 counts 9 bytes and has 10']);
+  expect(checkExactAccounting([node(0, ['a', 'b', 'c'])], limits)).toEqual([
+    'n0 has 3 keys, above 2',
+    'n0 has 30 bytes, above 20',
+  ]);
+});
+
+it('message conservation', () => {
+  expect(checkConservation([node(0)])).toEqual([]);
+  expect(checkConservation([node(0, [], { messages: { sent: 5, accounted: 4 } })])).toHaveLength(1);
+});
+
+it('bounded', () => {
+  expect(checkBounded([node(0)])).toEqual([]);
+  expect(checkBounded([node(0, [], { open: 1 })])).toHaveLength(1);
+  expect(checkBounded([node(0, [], { lookups: 1 })])).toHaveLength(1);
+  expect(checkBounded([node(0, [], { mailboxes: [{ path: '/node', depthMax: 5, capacity: 4 }] })])).toHaveLength(1);
+});
+
+it('no flood', () => {
+  expect(checkNoFlood(0)).toEqual([]);
+  expect(checkNoFlood(1)).toHaveLength(1);
+});
+
+it('no refusal where nothing went wrong', () => {
+  const refusedBy = (code: string) => operation('get', [0, 1], { type: 'refused', code });
+  expect(checkNoRefusal([refusedBy('BUSY'), operation('get', [0, 1], { type: 'missing' })])).toEqual([]);
+  expect(checkNoRefusal([refusedBy('TIMEOUT')])).toHaveLength(1);
+  expect(checkNoRefusal([operation('get', [0, Infinity], { type: 'lost' })])).toHaveLength(1);
+});
+
+describe('[C4] true missing', () => {
+  const missed = { operation: operation('get', [100, 110], { type: 'missing' }), holders: 2 };
+  const calm: MissingContext = {
+    edges: [
+      [0, 1],
+      [1, 2],
+      [2, 0],
+    ],
+    lives: [0, 1, 2].map((index) => ({ node: index, bornMs: 0, endedMs: Infinity })),
+    disturbances: [],
+    heartbeatTimeoutMs: 50,
+  };
+  const disturbance = (rest: Partial<Disturbance>): Disturbance => ({
+    fromMs: 60,
+    endedMs: 70,
+    toMs: 80,
+    nodes: [],
+    edges: [],
+    pausedNode: null,
+    ...rest,
+  });
+  const found = (rest: Partial<MissingContext>): number => checkTrueMissing([missed], { ...calm, ...rest }).length;
+
+  it('finds an answer that overlooked a copy', () => {
+    expect(checkTrueMissing([missed], calm)).toEqual(['100.0..110.0 s1 n0 get k -> missing, while n1 had it']);
+    expect(checkTrueMissing([], calm)).toEqual([]);
+  });
+
+  it('finds it behind one lost link of a ring, and long after a fault', () => {
+    expect(found({ disturbances: [disturbance({ edges: [[1, 0]] })] })).toBe(1);
+    expect(found({ disturbances: [disturbance({ fromMs: 0, toMs: 49, nodes: [1] })] })).toBe(1);
+    expect(found({ lives: [...calm.lives, { node: 3, bornMs: 0, endedMs: 49 }] })).toBe(1);
+  });
+
+  it('excuses what a fault explains', () => {
+    const cut = disturbance({
+      edges: [
+        [0, 1],
+        [2, 1],
+      ],
+    });
+    expect(found({ disturbances: [cut] })).toBe(0);
+    expect(found({ disturbances: [disturbance({ nodes: [2] })] })).toBe(0);
+    expect(found({ lives: [...calm.lives, { node: 3, bornMs: 0, endedMs: 55 }] })).toBe(0);
+    expect(found({ lives: calm.lives.map((life) => (life.node === 2 ? { ...life, bornMs: 55 } : life)) })).toBe(0);
+  });
+});
+
+describe('no lost write', () => {
+  const set = operation('set', [10, 20], { type: 'stored' }, { number: 3 });
+  const found = (history: Parameters<typeof checkNoLostWrite>[0], nodes: NodeEvidence[] = [], gone = -1): number =>
+    checkNoLostWrite(history, { nodes, goneWithNode: new Map(gone < 0 ? [] : [['k', gone]]) }).length;
+
+  it('finds a key that is nowhere', () => {
+    expect(found([set])).toBe(1);
+    expect(found([set], [node(0, ['k'])])).toBe(0);
+  });
+
+  it('finds it in spite of what ended before the write, and of what was refused', () => {
+    expect(found([operation('delete', [0, 9], { type: 'deleted', existed: true }), set])).toBe(1);
+    expect(found([set, operation('delete', [30, 40], { type: 'refused', code: 'BUSY' }, { number: 4 })])).toBe(1);
+    expect(found([set], [], 9)).toBe(1);
+  });
+
+  it('excuses deletes, even uncertain ones, times to live, and the crash of a node that had it', () => {
+    expect(found([set, operation('delete', [30, 40], { type: 'deleted', existed: true })])).toBe(0);
+    expect(found([set, operation('delete', [30, Infinity], { type: 'lost' })])).toBe(0);
+    expect(found([operation('delete', [0, Infinity], { type: 'open' }), set])).toBe(0);
+    expect(found([{ ...set, ttlMs: 5 }])).toBe(0);
+    expect(found([set], [], 15)).toBe(0);
+  });
+});

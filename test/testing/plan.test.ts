@@ -1,0 +1,66 @@
+/** Plans: what is drawn, and how a failing one gets smaller. */
+import { expect, it } from '@jest/globals';
+import { drawPlan } from '../../src/testing/simulator/draw-plan.js';
+import { areDispensable, isRedundant } from '../../src/testing/simulator/graph.js';
+import type { Plan } from '../../src/testing/simulator/plan.js';
+import { minimize, shrinkPlan } from '../../src/testing/simulator/shrink.js';
+
+const plans = Array.from({ length: 300 }, (_, seed) => drawPlan(seed, {}));
+
+it('each plan is long, busy and faulty enough, and its graph is connected', () => {
+  for (const { nodes, edges, requests, faults, durationMs, clients } of plans) {
+    expect(durationMs).toBeGreaterThanOrEqual(60_000);
+    expect(requests.length).toBeGreaterThanOrEqual(500);
+    expect(faults.length).toBeGreaterThanOrEqual(5);
+    expect(requests.every(({ atMs }, i) => atMs >= (requests[i - 1]?.atMs ?? 0))).toBe(true);
+    expect(areDispensable(nodes, edges, new Set())).toBe(true);
+    expect(edges.every(([a, b]) => a !== b && a < nodes && b < nodes)).toBe(true);
+    expect(clients.every((node) => node < nodes)).toBe(true);
+    const late = faults.flatMap((fault) => (fault.kind === 'join' ? [fault.node] : []));
+    expect(areDispensable(nodes, edges, new Set(late))).toBe(true);
+  }
+});
+
+it('plans are of all kinds', () => {
+  const sizes = new Set(plans.map(({ nodes }) => nodes));
+  for (let nodes = 1; nodes <= 25; nodes += 1) expect(sizes).toContain(nodes);
+  const kinds = new Set(plans.flatMap(({ faults }) => faults.map(({ kind }) => kind)));
+  expect([...kinds].sort()).toEqual(
+    ['clock-drift', 'clock-jump', 'clog', 'crash', 'cut', 'half-open', 'join', 'leave', 'pause', 'reset'].sort(),
+  );
+  const bothWays = ({ edges }: Plan): boolean => edges.some(([a, b]) => edges.some(([c, d]) => c === b && d === a));
+  expect(plans.some(bothWays)).toBe(true);
+  expect(plans.some(({ nodes, edges }) => edges.every((edge) => !isRedundant(nodes, edges, edge)))).toBe(true);
+  expect(plans.some(({ nodes, edges }) => nodes > 2 && edges.every((edge) => isRedundant(nodes, edges, edge)))).toBe(
+    true,
+  );
+});
+
+it('a plan is a function of its seed', () => {
+  expect(drawPlan(17, {})).toEqual(plans[17]);
+  expect(drawPlan(17, { concurrentCreation: true }).edges).toEqual(plans[17]?.edges);
+});
+
+it('the smallest part that still fails is found', () => {
+  const items = Array.from({ length: 100 }, (_, i) => i);
+  expect(minimize(items, (left) => left.includes(13) && left.includes(77))).toEqual([13, 77]);
+  expect(minimize(items, () => true)).toEqual([]);
+  expect(minimize(items, () => false)).toEqual(items);
+});
+
+it('a plan is shrunk to what it needs to fail, and not beyond its time', () => {
+  const plan = plans.find(({ faults, nodes }) => nodes > 5 && faults.some(({ kind }) => kind === 'crash')) as Plan;
+  const key = plan.requests[50]?.key as string;
+  const fails = ({ faults, requests }: Plan): boolean =>
+    faults.some(({ kind }) => kind === 'crash') && requests.some((request) => request.key === key);
+  const small = shrinkPlan(plan, fails, () => false);
+  expect([small.nodes, small.faults.map(({ kind }) => kind), small.requests.map((request) => request.key)]).toEqual([
+    expect.any(Number),
+    ['crash'],
+    [key],
+  ]);
+  expect(small.nodes).toBeLessThan(plan.nodes);
+  expect(small.settings).toEqual({});
+  expect(areDispensable(small.nodes, small.edges, new Set())).toBe(true);
+  expect(shrinkPlan(plan, fails, () => true)).toBe(plan);
+});
