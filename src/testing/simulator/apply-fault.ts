@@ -32,10 +32,8 @@ export const applyFault = (world: World, fault: PlannedFault): boolean => {
       later(fault.forMs, () => world.start(fault.node));
       return true;
     case 'leave': {
-      if (!isAlive(world.node(fault.node))) return false;
       const backMs = world.nowMs + fault.forMs;
-      world.leave(fault.node, () => world.time.at(backMs, () => world.start(fault.node)));
-      return true;
+      return world.leave(fault.node, () => world.time.at(backMs, () => world.start(fault.node)));
     }
     case 'pause':
       if (!isAlive(world.node(fault.node))) return false;

@@ -31,17 +31,23 @@ export const drawPlan = (seed: number, weaknesses: Weaknesses): Plan => {
     minMs: shape.below(20) / 10,
     extraMs: shape.below(3) === 0 ? 5 + shape.below(25) : shape.below(30) / 10,
   };
-  const faultRandom = seededRandom(seed, STREAM.faults);
+  const encodesEveryHop = shape.below(8) === 0;
+  const isCalm = shape.below(2) === 0;
+  const isRoomy = settings.keysMax === undefined && settings.storeBytesMax === undefined;
+  const setters = weaknesses.concurrentCreation !== true ? 'all' : isCalm && isRoomy ? 'creator first' : 'creator';
+  const all = { ...SIMULATION_SETTINGS, ...settings };
+  const faults = drawFaults(seededRandom(seed, STREAM.faults), isCalm, nodes, edges, all, weaknesses);
+  const times = faults.map(({ atMs }) => atMs);
   return {
     seed,
     nodes,
     edges,
     settings,
-    encodesEveryHop: shape.below(8) === 0,
+    encodesEveryHop,
     latency,
     clients,
-    requests: drawRequests(seededRandom(seed, STREAM.requests), clients.length, weaknesses),
-    faults: drawFaults(faultRandom, nodes, edges, { ...SIMULATION_SETTINGS, ...settings }, weaknesses),
+    requests: drawRequests(seededRandom(seed, STREAM.requests), clients.length, setters, times),
+    faults,
     durationMs: DURATION_MS,
   };
 };
@@ -51,7 +57,7 @@ const drawSettings = (random: Random): Partial<Settings> => {
   return {
     ...(isOn(4) ? { inFlightMax: 1 + random.below(4) } : {}),
     ...(isOn(4) ? { keysMax: 3 + random.below(20) } : {}),
-    ...(isOn(4) ? { storeBytesMax: 500 + random.below(4000) } : {}),
+    ...(isOn(4) ? { storeBytesMax: 150 + random.below(4000) } : {}),
     ...(isOn(4) ? { requestTimeoutMs: 300 + random.below(1500) } : {}),
     ...(isOn(4) ? { heartbeatMs: 150, heartbeatTimeoutMs: 700 } : {}),
     ...(isOn(4) ? { missedMs: 1500 } : {}),
@@ -60,7 +66,18 @@ const drawSettings = (random: Random): Partial<Settings> => {
   };
 };
 
-const drawRequests = (random: Random, clients: number, weaknesses: Weaknesses): PlannedRequest[] => {
+/**
+ * Who may set a key. `creator`: one client. `creator first`: so for half of the keys; the others are created by one
+ * client, never removed, and set by all clients once they are there.
+ */
+type Setters = 'all' | 'creator first' | 'creator';
+
+const drawRequests = (
+  random: Random,
+  clients: number,
+  setters: Setters,
+  faultTimes: readonly number[],
+): PlannedRequest[] => {
   const count = REQUESTS_MIN + random.below(1400);
   const hotKeys = 1 + random.below(4);
   const coldKeys = 5 + random.below(120);
@@ -70,46 +87,76 @@ const drawRequests = (random: Random, clients: number, weaknesses: Weaknesses): 
   const deletes = 2 + random.below(18);
   const requests: PlannedRequest[] = [];
   const meanGapMs = DURATION_MS / count;
-  let atMs = 0;
+  const isShared = (place: number): boolean => setters === 'all' || (setters === 'creator first' && place % 2 === 0);
+  if (setters === 'creator first') {
+    for (let place = 0; place < hotKeys + coldKeys; place += 2) {
+      requests.push({ ...question(place, place % clients), kind: 'set', retries: CREATION_RETRIES });
+    }
+  }
+  const ask = (atMs: number, place: number, someone: number): void => {
+    const dice = random.below(100);
+    const isKept = setters === 'creator first' && isShared(place);
+    const drawn = dice < reads ? 'get' : dice < reads + deletes ? 'delete' : 'set';
+    const kind = isKept && drawn === 'delete' ? 'get' : drawn;
+    const setter = isShared(place) ? someone : place % clients;
+    const mayExpire = kind === 'set' && expires && !isKept;
+    requests.push({
+      ...question(place, kind === 'set' ? setter : someone),
+      atMs: Math.max(0, Math.min(Math.round(atMs * 10) / 10, DURATION_MS)),
+      kind,
+      ttlMs: mayExpire && random.below(4) === 0 ? 50 + random.below(5000) : 0,
+      padding: kind === 'set' && pads && random.below(3) === 0 ? random.below(300) : 0,
+      retries: random.below(3),
+    });
+  };
+  let atMs = setters === 'creator first' ? CREATED_BY_MS : 0;
   while (requests.length < count) {
     atMs += exponential(random, meanGapMs * BURST_MEAN);
     const isHot = random.below(100) < 60;
     const place = isHot ? random.below(hotKeys) : hotKeys + random.below(coldKeys);
     const someone = random.below(clients);
     // Several requests of one session on one key at once: their order is promised.
-    for (let left = 1 + random.below(BURST_MEAN * 2 - 1); left > 0; left -= 1) {
-      const dice = random.below(100);
-      const kind = dice < reads ? 'get' : dice < reads + deletes ? 'delete' : 'set';
-      const setter = weaknesses.concurrentCreation === true && kind === 'set' ? place % clients : someone;
-      requests.push({
-        atMs: Math.min(Math.round(atMs * 10) / 10, DURATION_MS),
-        client: setter,
-        key: `key-${place}`,
-        kind,
-        condition: null,
-        ttlMs: kind === 'set' && expires && random.below(4) === 0 ? 50 + random.below(5000) : 0,
-        by: 0,
-        padding: kind === 'set' && pads && random.below(3) === 0 ? random.below(300) : 0,
-        retries: random.below(3),
-      });
+    for (let left = 1 + random.below(BURST_MEAN * 2 - 1); left > 0; left -= 1) ask(atMs, place, someone);
+  }
+  // What is under way when a fault strikes is what it hurts.
+  for (const faultMs of faultTimes) {
+    for (let left = random.below(AROUND_FAULT_MAX); left > 0; left -= 1) {
+      ask(faultMs - AROUND_FAULT_MS + random.below(2 * AROUND_FAULT_MS), random.below(hotKeys), random.below(clients));
     }
   }
-  return requests;
+  return requests.sort((a, b) => a.atMs - b.atMs);
 };
 
+const question = (place: number, client: number): PlannedRequest => ({
+  atMs: 0,
+  client,
+  key: `key-${place}`,
+  kind: 'get',
+  condition: null,
+  ttlMs: 0,
+  by: 0,
+  padding: 0,
+  retries: 0,
+});
+
 const BURST_MEAN = 2;
+const AROUND_FAULT_MS = 25;
+const AROUND_FAULT_MAX = 30;
+/** By then keys have been created that all may set. */
+const CREATED_BY_MS = 3000;
+const CREATION_RETRIES = 20;
 
 const CALM: readonly FaultKind[] = ['clog', 'pause', 'reset', 'clock-jump', 'clock-drift', 'join', 'leave'];
 const STORMY: readonly FaultKind[] = [...CALM, 'cut', 'half-open', 'crash'];
 
 const drawFaults = (
   random: Random,
+  isCalm: boolean,
   nodes: number,
   edges: readonly Edge[],
   settings: Settings,
   weaknesses: Weaknesses,
 ): PlannedFault[] => {
-  const isCalm = random.below(2) === 0;
   const calm = CALM.filter((kind) => {
     if (kind === 'join') return weaknesses.joinsKeepOrder !== true;
     return kind !== 'leave' || weaknesses.drainsKeepEntries !== true;

@@ -23,6 +23,7 @@ export interface SimulatedNode {
   readonly url: string;
   /** Null before its first start. */
   life: NodeLife | null;
+  isLeaving: boolean;
   /** How far its wall clock is ahead of the others', now and in ms per second. */
   skewMs: number;
   driftRate: number;
@@ -79,6 +80,7 @@ export class World {
       name: `n${index}`,
       url: `ws://127.0.0.1:${FIRST_PORT + index}`,
       life: null,
+      isLeaving: false,
       skewMs: 0,
       driftRate: 0,
       driftsSinceMs: 0,
@@ -118,6 +120,7 @@ export class World {
       },
     });
     node.life = life;
+    node.isLeaving = false;
     this.lives.push({ node: index, bornMs: this.nowMs, endedMs: Infinity });
   }
 
@@ -129,17 +132,19 @@ export class World {
     this.#end(node);
   }
 
-  /** The node drains; `onDone` follows when its process has ended. */
-  leave(index: number, onDone: () => void): void {
+  /** The node drains; `onDone` follows when its process has ended. False if it is not there, or leaves already. */
+  leave(index: number, onDone: () => void): boolean {
     const node = this.node(index);
     const { life } = node;
-    if (life === null || !isAlive(node)) return;
+    if (life === null || !isAlive(node) || node.isLeaving) return false;
+    node.isLeaving = true;
     this.#onEnd(node);
     life.stop(() => {
       this.#end(node);
       this.network.crash(node.name);
       onDone();
     });
+    return true;
   }
 
   pause(index: number): void {
