@@ -25,20 +25,26 @@ export const disturbs = (
       // Two at once may add up.
       return fault.forMs > harmlessMs(settings) || overlaps(fault, fault.forMs, plan.faults);
     case 'reset':
-      return !isRedundant(plan.nodes, plan.edges, fault.edge) || overlaps(fault, 0, plan.faults);
+      return (
+        !isRedundant(plan.nodes, plan.edges, fault.edge, lateAt(plan, fault.atMs)) || overlaps(fault, 0, plan.faults)
+      );
     case 'clock-jump':
     case 'clock-drift':
       return false;
     case 'join':
       return weaknesses.joinsKeepOrder === true;
     case 'leave': {
-      const isDispensable = areDispensable(plan.nodes, plan.edges, new Set([fault.node]));
+      const isDispensable = areDispensable(plan.nodes, plan.edges, lateAt(plan, fault.atMs).add(fault.node));
       return weaknesses.drainsKeepEntries === true || !isDispensable || overlaps(fault, fault.forMs, plan.faults);
     }
     default:
       return true;
   }
 };
+
+/** The nodes that have not joined by then. */
+const lateAt = (plan: Plan, atMs: number): Set<number> =>
+  new Set(plan.faults.flatMap((fault) => (fault.kind === 'join' && fault.atMs >= atMs ? [fault.node] : [])));
 
 /** Windows of a run in which the membership is stable, in ms of the run; the second is there once it has settled. */
 export const stableWindows = (

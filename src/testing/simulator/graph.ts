@@ -72,11 +72,17 @@ export const drawPartition = (random: Random, nodes: number, edges: readonly Edg
   }
 };
 
-/** Whether the nodes stay connected without that edge. */
-export const isRedundant = (nodes: number, edges: readonly Edge[], edge: Edge): boolean =>
-  isConnected(
+/** Whether the nodes that are there stay connected without that edge. */
+export const isRedundant = (
+  nodes: number,
+  edges: readonly Edge[],
+  edge: Edge,
+  absent: ReadonlySet<number> = new Set(),
+): boolean =>
+  areDispensable(
+    nodes,
     edges.filter((other) => !isSameEdge(other, edge)),
-    Array.from({ length: nodes }, (_, i) => i),
+    absent,
   );
 
 /** Whether the other nodes stay connected without those. */

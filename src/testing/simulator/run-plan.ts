@@ -75,7 +75,7 @@ class Run {
     this.#watcher = watcher;
     this.#keys = [...new Set(plan.requests.map(({ key }) => key))].sort();
     const onHop = watcher === null ? null : watcher.onHop.bind(watcher);
-    this.#world = new World(plan, onHop, (node) => this.#onNodeEnd(node));
+    this.#world = new World(plan, onHop, (node, isCrash) => this.#onNodeEnd(node, isCrash));
     this.#recording = {
       history: this.#history,
       sessionCount: 0,
@@ -213,7 +213,13 @@ class Run {
 
   #onReply(operation: Operation): void {
     const { kind, number, key, outcome } = operation;
-    if (outcome.type === 'stored' && kind === 'set') this.#acknowledged.add(number);
+    if (outcome.type === 'stored' && kind === 'set') {
+      this.#acknowledged.add(number);
+      // What a node still stores while it leaves goes with it.
+      if (this.#weaknesses.drainsKeepEntries === true) {
+        for (const node of this.#world.living) if (node.isLeaving) this.#losesWith(node, key);
+      }
+    }
     const held = this.#heldAtInvoke.get(number);
     if (held === undefined) return;
     this.#heldAtInvoke.delete(number);
@@ -224,13 +230,16 @@ class Run {
     this.#missedCopies.push({ operation, holders: nodes & held.nodes });
   }
 
-  /** A node is about to go with all that it has. */
-  #onNodeEnd(node: SimulatedNode): void {
-    const bit = 1 << node.index;
-    for (const key of this.#keys) {
-      if ((this.#world.holdersOf(key).nodes & bit) !== 0) this.#goneWithNode.set(key, this.#world.nowMs);
-    }
+  /** A node is about to go with all that it has, or with what it does not hand over. */
+  #onNodeEnd(node: SimulatedNode, isCrash: boolean): void {
+    if (isCrash || this.#weaknesses.drainsKeepEntries === true)
+      for (const key of this.#keys) this.#losesWith(node, key);
     this.#collect(node);
+  }
+
+  #losesWith(node: SimulatedNode, key: string): void {
+    const isHeld = (this.#world.holdersOf(key).nodes & (1 << node.index)) !== 0;
+    if (isHeld) this.#goneWithNode.set(key, this.#world.nowMs);
   }
 
   /** Adds a node's counters to the sums, once per life. */

@@ -50,13 +50,13 @@ export class World {
   readonly deaths: string[] = [];
   readonly #plan: Plan;
   readonly #watcher: Watcher | null;
-  readonly #onEnd: (node: SimulatedNode) => void;
+  readonly #onEnd: (node: SimulatedNode, isCrash: boolean) => void;
   /** By edge, how many faults cut it at present, and in which directions it is dead. */
   readonly #cuts = new Map<string, number>();
   readonly #holes = new Map<string, number>();
 
   /** `onEnd` is called before a node goes with what it has. */
-  constructor(plan: Plan, watcher: Watcher | null, onEnd: (node: SimulatedNode) => void) {
+  constructor(plan: Plan, watcher: Watcher | null, onEnd: (node: SimulatedNode, isCrash: boolean) => void) {
     this.#plan = plan;
     this.#watcher = watcher;
     this.#onEnd = onEnd;
@@ -127,7 +127,7 @@ export class World {
   crash(index: number): void {
     const node = this.node(index);
     if (!isAlive(node)) return;
-    this.#onEnd(node);
+    this.#onEnd(node, true);
     this.network.crash(node.name);
     this.#end(node);
   }
@@ -138,7 +138,7 @@ export class World {
     const { life } = node;
     if (life === null || !isAlive(node) || node.isLeaving) return false;
     node.isLeaving = true;
-    this.#onEnd(node);
+    this.#onEnd(node, false);
     life.stop(() => {
       this.#end(node);
       this.network.crash(node.name);
