@@ -215,9 +215,8 @@ class Run {
     const { kind, number, key, outcome } = operation;
     if (outcome.type === 'stored' && kind === 'set') {
       this.#acknowledged.add(number);
-      // What a node still stores while it leaves goes with it.
-      if (this.#weaknesses.drainsKeepEntries === true) {
-        for (const node of this.#world.living) if (node.isLeaving) this.#losesWith(node, key);
+      if (this.#weaknesses.drainsKeepEntries === true && this.#mayGoWithLeaver(operation)) {
+        this.#goneWithNode.set(key, this.#world.nowMs);
       }
     }
     const held = this.#heldAtInvoke.get(number);
@@ -232,14 +231,20 @@ class Run {
 
   /** A node is about to go with all that it has, or with what it does not hand over. */
   #onNodeEnd(node: SimulatedNode, isCrash: boolean): void {
-    if (isCrash || this.#weaknesses.drainsKeepEntries === true)
-      for (const key of this.#keys) this.#losesWith(node, key);
+    if (isCrash || this.#weaknesses.drainsKeepEntries === true) {
+      const bit = 1 << node.index;
+      for (const key of this.#keys) {
+        if ((this.#world.holdersOf(key).nodes & bit) !== 0) this.#goneWithNode.set(key, this.#world.nowMs);
+      }
+    }
     this.#collect(node);
   }
 
-  #losesWith(node: SimulatedNode, key: string): void {
-    const isHeld = (this.#world.holdersOf(key).nodes & (1 << node.index)) !== 0;
-    if (isHeld) this.#goneWithNode.set(key, this.#world.nowMs);
+  /** A node that leaves stores to the end, which no look at what it had at the beginning shows. */
+  #mayGoWithLeaver({ invokedMs }: Operation): boolean {
+    const { nodes, lives } = this.#world;
+    const hasEnded = lives.some(({ endedMs }) => endedMs >= invokedMs && endedMs !== Infinity);
+    return hasEnded || nodes.some(({ isLeaving }) => isLeaving);
   }
 
   /** Adds a node's counters to the sums, once per life. */
