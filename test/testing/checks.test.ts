@@ -114,8 +114,13 @@ describe('[C4] true missing', () => {
 
 describe('no lost write', () => {
   const set = operation('set', [10, 20], { type: 'stored' }, { number: 3 });
-  const found = (history: Parameters<typeof checkNoLostWrite>[0], nodes: NodeEvidence[] = [], gone = -1): number =>
-    checkNoLostWrite(history, { nodes, goneWithNode: new Map(gone < 0 ? [] : [['k', gone]]) }).length;
+  const found = (
+    history: Parameters<typeof checkNoLostWrite>[0],
+    nodes: NodeEvidence[] = [],
+    gone = -1,
+    partsFromMs = Infinity,
+  ): number =>
+    checkNoLostWrite(history, { nodes, goneWithNode: new Map(gone < 0 ? [] : [['k', gone]]), partsFromMs }).length;
 
   it('finds a key that is nowhere', () => {
     expect(found([set])).toBe(1);
@@ -134,5 +139,17 @@ describe('no lost write', () => {
     expect(found([operation('delete', [0, Infinity], { type: 'open' }), set])).toBe(0);
     expect(found([{ ...set, ttlMs: 5 }])).toBe(0);
     expect(found([set], [], 15)).toBe(0);
+  });
+
+  it('excuses an earlier delete only where stamps of two parts may decide', () => {
+    const deleted = operation('delete', [0, 9], { type: 'deleted', existed: true });
+    expect(found([deleted, set], [], -1, 5)).toBe(0);
+    expect(found([deleted, set], [], -1, 30)).toBe(1);
+    expect(found([set], [], -1, 5)).toBe(1);
+  });
+
+  it('does not take a tombstone for the entry', () => {
+    const buried = node(0, [], { entries: new Map([['k', { value: null, bytes: 1 }]]) });
+    expect(found([set], [buried])).toBe(1);
   });
 });

@@ -48,7 +48,8 @@ export const judge = (evidence: Evidence): Judgement => {
   add('answered once', checkAnsweredOnce(history, deadlineOf(evidence), evidence.endMs));
   if (!hasFaults) add('no refusal', checkNoRefusal(history));
   add('true missing', checkTrueMissing(evidence.missedCopies, { ...evidence, edges: plan.edges, ...settings }));
-  if (!evicts) add('no lost write', checkNoLostWrite(history, evidence));
+  const partsFromMs = evidence.windows[0]?.toMs ?? Infinity;
+  if (!evicts) add('no lost write', checkNoLostWrite(history, { ...evidence, partsFromMs }));
   const { violations: disorders, undecided } = checkLinearizable(history, {
     windows: evidence.windows,
     evicts,

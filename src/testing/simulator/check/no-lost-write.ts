@@ -10,11 +10,13 @@ export interface LostWriteContext {
   readonly nodes: readonly NodeEvidence[];
   /** By key: when a node last went with a copy of it. */
   readonly goneWithNode: ReadonlyMap<string, number>;
+  /** From then on the swarm may have been in parts; infinite if it never was. */
+  readonly partsFromMs: number;
 }
 
 export const checkNoLostWrite = (
   history: readonly Operation[],
-  { nodes, goneWithNode }: LostWriteContext,
+  { nodes, goneWithNode, partsFromMs }: LostWriteContext,
 ): string[] => {
   const stored = new Set<string>();
   for (const { entries } of nodes) for (const [key, { value }] of entries) if (value !== null) stored.add(key);
@@ -27,7 +29,9 @@ export const checkNoLostWrite = (
   // What gives an entry an end may have come after the write, whenever it was asked for.
   for (const operation of history) {
     const write = kept.get(operation.key);
-    if (write === undefined || operation.returnedMs < write.invokedMs) continue;
+    if (write === undefined) continue;
+    // Between parts stamps decide, and a clock that was ahead lets an earlier delete win (C6).
+    if (operation.returnedMs < write.invokedMs && write.invokedMs < partsFromMs) continue;
     if (mayRemove(operation)) kept.delete(operation.key);
   }
   return [...kept.values()]
