@@ -30,9 +30,8 @@ export const disturbs = (
       );
     case 'clock-jump':
     case 'clock-drift':
-      return false;
     case 'join':
-      return weaknesses.joinsKeepOrder === true;
+      return false;
     case 'leave': {
       const isDispensable = areDispensable(plan.nodes, plan.edges, lateAt(plan, fault.atMs).add(fault.node));
       return weaknesses.drainsKeepEntries === true || !isDispensable || overlaps(fault, fault.forMs, plan.faults);

@@ -33,8 +33,6 @@ export const drawPlan = (seed: number, weaknesses: Weaknesses): Plan => {
   };
   const encodesEveryHop = shape.below(8) === 0;
   const isCalm = shape.below(2) === 0;
-  const isRoomy = settings.keysMax === undefined && settings.storeBytesMax === undefined;
-  const setters = weaknesses.concurrentCreation !== true ? 'all' : isCalm && isRoomy ? 'creator first' : 'creator';
   const all = { ...SIMULATION_SETTINGS, ...settings };
   const faults = drawFaults(seededRandom(seed, STREAM.faults), isCalm, nodes, edges, all, weaknesses);
   const times = faults.map(({ atMs }) => atMs);
@@ -46,7 +44,7 @@ export const drawPlan = (seed: number, weaknesses: Weaknesses): Plan => {
     encodesEveryHop,
     latency,
     clients,
-    requests: drawRequests(seededRandom(seed, STREAM.requests), clients.length, setters, times),
+    requests: drawRequests(seededRandom(seed, STREAM.requests), clients.length, times),
     faults,
     durationMs: DURATION_MS,
   };
@@ -66,18 +64,7 @@ const drawSettings = (random: Random): Partial<Settings> => {
   };
 };
 
-/**
- * Who may set a key. `creator`: one client. `creator first`: so for half of the keys; the others are created by one
- * client, never removed, and set by all clients once they are there.
- */
-type Setters = 'all' | 'creator first' | 'creator';
-
-const drawRequests = (
-  random: Random,
-  clients: number,
-  setters: Setters,
-  faultTimes: readonly number[],
-): PlannedRequest[] => {
+const drawRequests = (random: Random, clients: number, faultTimes: readonly number[]): PlannedRequest[] => {
   const count = REQUESTS_MIN + random.below(1400);
   const hotKeys = 1 + random.below(4);
   const coldKeys = 5 + random.below(120);
@@ -87,29 +74,25 @@ const drawRequests = (
   const deletes = 2 + random.below(18);
   const requests: PlannedRequest[] = [];
   const meanGapMs = DURATION_MS / count;
-  const isShared = (place: number): boolean => setters === 'all' || (setters === 'creator first' && place % 2 === 0);
-  if (setters === 'creator first') {
-    for (let place = 0; place < hotKeys + coldKeys; place += 2) {
-      requests.push({ ...question(place, place % clients), kind: 'set', retries: CREATION_RETRIES });
-    }
-  }
   const ask = (atMs: number, place: number, someone: number): void => {
     const dice = random.below(100);
-    const isKept = setters === 'creator first' && isShared(place);
-    const drawn = dice < reads ? 'get' : dice < reads + deletes ? 'delete' : 'set';
-    const kind = isKept && drawn === 'delete' ? 'get' : drawn;
-    const setter = isShared(place) ? someone : place % clients;
-    const mayExpire = kind === 'set' && expires && !isKept;
+    const isChange = dice >= reads + deletes;
+    const kind = dice < reads ? 'get' : !isChange ? 'delete' : random.below(12) === 0 ? 'touch' : changeOf(place);
+    const isSet = kind === 'set';
+    const hasEnd = kind === 'touch' || (isSet && expires && random.below(4) === 0);
     requests.push({
-      ...question(place, kind === 'set' ? setter : someone),
       atMs: Math.max(0, Math.min(Math.round(atMs * 10) / 10, DURATION_MS)),
+      client: someone,
+      key: `key-${place}`,
       kind,
-      ttlMs: mayExpire && random.below(4) === 0 ? 50 + random.below(5000) : 0,
-      padding: kind === 'set' && pads && random.below(3) === 0 ? random.below(300) : 0,
+      condition: isSet && random.below(6) === 0 ? (random.below(2) === 0 ? 'absent' : 'present') : null,
+      ttlMs: hasEnd ? 50 + random.below(5000) : 0,
+      by: kind === 'incr' ? 1 + random.below(9) : 0,
+      padding: isSet && pads && random.below(3) === 0 ? random.below(300) : 0,
       retries: random.below(3),
     });
   };
-  let atMs = setters === 'creator first' ? CREATED_BY_MS : 0;
+  let atMs = 0;
   while (requests.length < count) {
     atMs += exponential(random, meanGapMs * BURST_MEAN);
     const isHot = random.below(100) < 60;
@@ -127,24 +110,12 @@ const drawRequests = (
   return requests.sort((a, b) => a.atMs - b.atMs);
 };
 
-const question = (place: number, client: number): PlannedRequest => ({
-  atMs: 0,
-  client,
-  key: `key-${place}`,
-  kind: 'get',
-  condition: null,
-  ttlMs: 0,
-  by: 0,
-  padding: 0,
-  retries: 0,
-});
+/** Some keys are counters, all others hold values that are written once. */
+const changeOf = (place: number): 'incr' | 'set' => (place % 7 === 3 ? 'incr' : 'set');
 
 const BURST_MEAN = 2;
 const AROUND_FAULT_MS = 25;
 const AROUND_FAULT_MAX = 30;
-/** By then keys have been created that all may set. */
-const CREATED_BY_MS = 3000;
-const CREATION_RETRIES = 20;
 
 const CALM: readonly FaultKind[] = ['clog', 'pause', 'reset', 'clock-jump', 'clock-drift', 'join', 'leave'];
 const STORMY: readonly FaultKind[] = [...CALM, 'cut', 'half-open', 'crash'];
@@ -158,7 +129,6 @@ const drawFaults = (
   weaknesses: Weaknesses,
 ): PlannedFault[] => {
   const calm = CALM.filter((kind) => {
-    if (kind === 'join') return weaknesses.joinsKeepOrder !== true;
     return kind !== 'leave' || weaknesses.drainsKeepEntries !== true;
   });
   const possible = (isCalm ? calm : STORMY).filter(

@@ -60,12 +60,11 @@ export const judge = (evidence: Evidence): Judgement => {
     if (invariant === 'session order' && mayOvertake) continue;
     violations.push({ invariant, text, atMs: stuck.returnedMs, key: stuck.key });
   }
-  const mayHaveTwo = weaknesses.partitionsMerge === true && mayPart;
-  if (!mayHaveTwo) add('one copy', checkOneCopy(nodes));
+  add('one copy', checkOneCopy(nodes));
   add('exact accounting', checkExactAccounting(nodes, settings));
   add('message conservation', checkConservation(nodes));
   add('bounded', checkBounded(nodes));
-  if (weaknesses.settledSwarmsDoNotSearch !== true) add('no flood', checkNoFlood(evidence.searchesWhenSettled));
+  add('no flood', checkNoFlood(evidence.searchesWhenSettled));
   add('nothing left behind', evidence.leftBehind);
   return { violations, undecided };
 };

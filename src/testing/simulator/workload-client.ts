@@ -168,22 +168,24 @@ export class WorkloadClient {
   }
 }
 
-const messageOf = ({ number, key }: Operation, { kind, ttlMs, padding }: PlannedRequest): ClientRequest => {
+const messageOf = ({ number, key }: Operation, request: PlannedRequest): ClientRequest => {
+  const { kind, ttlMs, padding, condition, by } = request;
   switch (kind) {
-    case 'get':
-      return { type: 'get', id: number, key, options: {} };
     case 'set':
       return {
         type: 'set',
         id: number,
         key,
-        options: ttlMs > 0 ? { ttlMs } : {},
+        options: { ...(ttlMs > 0 ? { ttlMs } : {}), ...(condition === null ? {} : { if: condition }) },
         value: packValue(padding === 0 ? number : `${number}:${'.'.repeat(padding)}`),
       };
+    case 'touch':
+      return { type: 'touch', id: number, key, ttlMs };
+    case 'incr':
+      return { type: 'incr', id: number, key, by, options: {} };
+    case 'get':
     case 'delete':
-      return { type: 'delete', id: number, key, options: {} };
-    default:
-      throw new Error(`nodes do not know ${kind} yet`);
+      return { type: kind, id: number, key, options: {} };
   }
 };
 
