@@ -7,6 +7,7 @@ import { checkNoFlood } from '../../src/testing/simulator/check/no-flood.js';
 import { checkNoLostWrite } from '../../src/testing/simulator/check/no-lost-write.js';
 import { checkNoRefusal } from '../../src/testing/simulator/check/no-refusal.js';
 import { checkOneCopy } from '../../src/testing/simulator/check/one-copy.js';
+import { checkStampsIncrease } from '../../src/testing/simulator/check/stamps-increase.js';
 import { checkTrueMissing } from '../../src/testing/simulator/check/true-missing.js';
 import type { MissingContext } from '../../src/testing/simulator/check/true-missing.js';
 import type { Disturbance, NodeEvidence } from '../../src/testing/simulator/evidence.js';
@@ -14,7 +15,7 @@ import { operation } from './history.js';
 
 const node = (index: number, keys: readonly string[] = [], rest: Partial<NodeEvidence> = {}): NodeEvidence => ({
   node: index,
-  entries: new Map(keys.map((key) => [key, { value: 1, bytes: 10 }])),
+  entries: new Map(keys.map((key) => [key, { value: 1, time: 7, bytes: 10 }])),
   keyCount: keys.length,
   byteCount: 10 * keys.length,
   open: 0,
@@ -38,6 +39,15 @@ it('[C7] exact accounting', () => {
     'n0 has 3 keys, above 2',
     'n0 has 30 bytes, above 20',
   ]);
+});
+
+it('[C6] stamps increase', () => {
+  const found = (time: number, gone: [string, number][] = []): number =>
+    checkStampsIncrease([node(0, ['a'])], new Map([['a', { atMs: 50, node: 1, time }]]), new Map(gone)).length;
+  expect(found(7)).toBe(0);
+  expect(found(8)).toBe(1);
+  expect(found(8, [['a', 49]])).toBe(1);
+  expect(found(8, [['a', 51]])).toBe(0);
 });
 
 it('message conservation', () => {
@@ -149,7 +159,7 @@ describe('no lost write', () => {
   });
 
   it('does not take a tombstone for the entry', () => {
-    const buried = node(0, [], { entries: new Map([['k', { value: null, bytes: 1 }]]) });
+    const buried = node(0, [], { entries: new Map([['k', { value: null, time: 1, bytes: 1 }]]) });
     expect(found([set], [buried])).toBe(1);
   });
 });

@@ -23,6 +23,8 @@ export interface Evidence {
   readonly missedCopies: readonly MissedCopy[];
   /** By key: when a node last went with a copy of it. */
   readonly goneWithNode: ReadonlyMap<string, number>;
+  /** By key: the latest stamp of a copy without expiry, seen whenever a fault ended. */
+  readonly seenStamps: ReadonlyMap<string, SeenStamp>;
   /** The nodes that live at the end. */
   readonly nodes: readonly NodeEvidence[];
   /** Sums over all lives, `finder.searches` and the like. */
@@ -62,7 +64,15 @@ export interface MissedCopy {
 export interface StoredEntry {
   /** Null for a tombstone. */
   readonly value: number | null;
+  /** Of its stamp. */
+  readonly time: number;
   readonly bytes: number;
+}
+
+export interface SeenStamp {
+  readonly atMs: number;
+  readonly node: number;
+  readonly time: number;
 }
 
 export interface NodeEvidence {

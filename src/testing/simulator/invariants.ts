@@ -10,6 +10,7 @@ import { checkNoFlood } from './check/no-flood.js';
 import { checkNoLostWrite } from './check/no-lost-write.js';
 import { checkNoRefusal } from './check/no-refusal.js';
 import { checkOneCopy } from './check/one-copy.js';
+import { checkStampsIncrease } from './check/stamps-increase.js';
 import { checkTrueMissing } from './check/true-missing.js';
 import type { Evidence } from './evidence.js';
 
@@ -49,6 +50,7 @@ export const judge = (evidence: Evidence): Judgement => {
   if (!hasFaults) add('no refusal', checkNoRefusal(history));
   add('true missing', checkTrueMissing(evidence.missedCopies, { ...evidence, edges: plan.edges, ...settings }));
   const partsFromMs = evidence.windows[0]?.toMs ?? Infinity;
+  if (!evicts) add('stamps increase', checkStampsIncrease(nodes, evidence.seenStamps, evidence.goneWithNode));
   if (!evicts) add('no lost write', checkNoLostWrite(history, { ...evidence, partsFromMs }));
   const { violations: disorders, undecided } = checkLinearizable(history, {
     windows: evidence.windows,

@@ -29,7 +29,7 @@ export const lookAt = (world: World, node: SimulatedNode, keys: readonly string[
     const entry = keyspace.peekAny(key, world.nowMs);
     if (entry === undefined) continue;
     const bytes = Buffer.byteLength(key) + entry.valueBytes;
-    entries.set(key, { value: entry.isTombstone ? null : numberIn(keyspace.read(entry)), bytes });
+    entries.set(key, { value: entry.isTombstone ? null : numberIn(keyspace.read(entry)), time: entry.time, bytes });
   }
   const counters = countersOf(world, node);
   const { sent, processed, queued, stashed, dropped, dead } = life.runtime.counters;

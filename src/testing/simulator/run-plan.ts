@@ -8,8 +8,9 @@ import type { Operation } from '../checker/operation.js';
 import type { NodeLife } from '../node-life.js';
 import { applyFault } from './apply-fault.js';
 import { disturbanceOf, stableWindows } from './disturbance.js';
-import type { Disturbance, Evidence, MissedCopy } from './evidence.js';
+import type { Disturbance, Evidence, MissedCopy, SeenStamp } from './evidence.js';
 import { countersOf, lookAt } from './look-at.js';
+import { keyspaceOf } from './look.js';
 import type { Weaknesses } from './not-yet.js';
 import type { Plan, PlannedRequest } from './plan.js';
 import { isAlive, World } from './world.js';
@@ -59,6 +60,7 @@ class Run {
   readonly #disturbances: Disturbance[] = [];
   readonly #missedCopies: MissedCopy[] = [];
   readonly #goneWithNode = new Map<string, number>();
+  readonly #seenStamps = new Map<string, SeenStamp>();
   readonly #counters = new Map<string, number>();
   readonly #faults = new Map<string, number>();
   /** Values whose `set` was acknowledged. */
@@ -134,6 +136,7 @@ class Run {
       disturbances: this.#disturbances,
       missedCopies: this.#missedCopies,
       goneWithNode: this.#goneWithNode,
+      seenStamps: this.#seenStamps,
       nodes,
       counters: this.#counters,
       searchesWhenSettled,
@@ -175,7 +178,23 @@ class Run {
     this.#faults.set(fault.kind, (this.#faults.get(fault.kind) ?? 0) + 1);
     this.#watcher?.onFault(world.nowMs, JSON.stringify(fault));
     const disturbance = disturbanceOf(fault, world.nowMs, this.#disturbances.length);
-    if (disturbance !== null) this.#disturbances.push(disturbance);
+    if (disturbance === null) return;
+    this.#disturbances.push(disturbance);
+    world.time.at(disturbance.endedMs, () => this.#noteStamps());
+  }
+
+  /** Where a fault ends, copies of its two sides are still apart. */
+  #noteStamps(): void {
+    const { nowMs, living } = this.#world;
+    for (const { index, life } of living) {
+      const keyspace = life === null ? null : keyspaceOf(life);
+      for (const key of this.#keys) {
+        const entry = keyspace?.peek(key, nowMs);
+        if (entry === undefined || entry.expiresAtMs !== 0) continue;
+        if ((this.#seenStamps.get(key)?.time ?? -1) >= entry.time) continue;
+        this.#seenStamps.set(key, { atMs: nowMs, node: index, time: entry.time });
+      }
+    }
   }
 
   /** Asks for every key through several nodes, a few at a time: twice, so that the second time all is known. */

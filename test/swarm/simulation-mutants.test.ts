@@ -1,0 +1,28 @@
+/**
+ * The simulator is tested by what it must notice. `MUTANTS=all RUNS=2000 npx jest test/swarm/simulation-mutants.test.ts`
+ * tries all mistakes, and says what noticed each; by default those that a few runs show.
+ */
+import { expect, it } from '@jest/globals';
+import { mutate, tryMutant } from './simulation-mutant.js';
+import { MUTANTS } from './simulation-mutants.js';
+
+const QUICK: readonly string[] = ['"not mine" taken for missing', 'constant hop limit', 'stamp comparison reversed'];
+const RUNS = Number(process.env['RUNS'] ?? 60);
+const isAll = process.env['MUTANTS'] === 'all';
+
+it.each(MUTANTS.filter(({ name }) => isAll || QUICK.includes(name)).map((mutant) => [mutant.name, mutant] as const))(
+  'notices: %s',
+  async (name, mutant) => {
+    const { caughtBy, output } = await tryMutant(mutant, RUNS);
+    if (isAll) process.stderr.write(`${name}: ${caughtBy ?? 'NOT noticed'} ${/seed \d+/.exec(output)?.[0] ?? ''}\n`);
+    expect(caughtBy).not.toBeNull();
+    expect(caughtBy).not.toBe('crash');
+  },
+  isAll ? 3_600_000 : 120_000,
+);
+
+it('every mutant fits the module that it changes', () => {
+  for (const mutant of MUTANTS) expect(mutate(mutant)).not.toBe('');
+  const wrong = { name: 'wrong', file: 'store/stamp.ts', edits: [['no such text', '']] } as const;
+  expect(() => mutate(wrong)).toThrow('not exactly once in src/store/stamp.ts: no such text');
+});
