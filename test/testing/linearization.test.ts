@@ -108,6 +108,15 @@ describe('[C3] linearization', () => {
     ]);
   });
 
+  it('accepts that an entry ends in a window which does not know its time to live', () => {
+    const windows = [{ fromMs: 10, toMs: 99, startsEmpty: false }];
+    const read = [get(1, 10, 11), get(null, 12, 13)];
+    const options = { windows, effectMsMax: 2 };
+    expect(invariants([set(1, 0, 1, { ttlMs: 12 }), ...read], options)).toEqual([]);
+    expect(invariants([set(1, 0, 1, { ttlMs: 7 }), ...read], options)).toEqual(['linearizable']);
+    expect(invariants([set(1, 0, 1), ...read], options)).toEqual(['linearizable']);
+  });
+
   it('finds one wrong answer in a long history, and says which', () => {
     const history: Operation[] = [];
     for (let i = 0; i < 3000; i += 1) {

@@ -43,7 +43,6 @@ export const checkLinearizable = (
 ): LinearizableResult => {
   const violations: Disorder[] = [];
   let undecided = 0;
-  const step = createStep(evicts);
   const byKey = new Map<string, Operation[]>();
   for (const operation of history) {
     const operations = byKey.get(operation.key);
@@ -54,6 +53,7 @@ export const checkLinearizable = (
     for (const [key, operations] of byKey) {
       const { answered, uncertain } = within(operations, window, effectMsMax);
       const start = window.startsEmpty ? ABSENT : UNKNOWN;
+      const step = createStep(evicts || operations.some((operation) => endsWithin(operation, window, effectMsMax)));
       const question = { answered, uncertain, start, step, stepsMax };
       const strict = linearize({ ...question, keepsSessionOrder: true });
       if (strict.isLinearizable === null) undecided += 1;
@@ -69,6 +69,10 @@ export const checkLinearizable = (
   }
   return { violations, undecided };
 };
+
+/** It was asked before the window, which does not know it, and gives the entry an end that may lie in the window. */
+const endsWithin = ({ ttlMs, invokedMs }: Operation, { fromMs }: Window, effectMsMax: number): boolean =>
+  ttlMs > 0 && invokedMs < fromMs && invokedMs + effectMsMax + ttlMs >= fromMs;
 
 const within = (
   operations: readonly Operation[],
