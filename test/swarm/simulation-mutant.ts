@@ -20,6 +20,8 @@ export interface Mutant {
 export interface Trial {
   /** The invariant that failed, `crash` where the run itself did, null if nothing was noticed. */
   readonly caughtBy: string | null;
+  /** The seed that failed. */
+  readonly seed: number | null;
   readonly output: string;
 }
 
@@ -63,7 +65,12 @@ export const tryMutant = async (mutant: Mutant, runs: number, seed = 1): Promise
     child.stderr.on('data', (chunk) => (output += String(chunk)));
     const code = await new Promise<number | null>((done) => child.on('close', done));
     const invariant = /FAILED: ([^;\n]+)/.exec(output)?.[1] ?? null;
-    return { caughtBy: invariant ?? (code === 0 ? null : 'crash'), output };
+    const failed = /seed (\d+) FAILED/.exec(output)?.[1];
+    return {
+      caughtBy: invariant ?? (code === 0 ? null : 'crash'),
+      seed: failed === undefined ? null : Number(failed),
+      output,
+    };
   } finally {
     rmSync(folder, { recursive: true });
   }

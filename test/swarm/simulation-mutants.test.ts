@@ -3,6 +3,7 @@
  * tries all mistakes, and says what noticed each; by default those that a few runs show.
  */
 import { expect, it } from '@jest/globals';
+import { simulate } from '../../src/testing/simulator/simulate.js';
 import { mutate, tryMutant } from './simulation-mutant.js';
 import { MUTANTS } from './simulation-mutants.js';
 
@@ -13,10 +14,12 @@ const isAll = process.env['MUTANTS'] === 'all';
 it.each(MUTANTS.filter(({ name }) => isAll || QUICK.includes(name)).map((mutant) => [mutant.name, mutant] as const))(
   'notices: %s',
   async (name, mutant) => {
-    const { caughtBy, output } = await tryMutant(mutant, RUNS);
-    if (isAll) process.stderr.write(`${name}: ${caughtBy ?? 'NOT noticed'} ${/seed \d+/.exec(output)?.[0] ?? ''}\n`);
+    const { caughtBy, seed, output } = await tryMutant(mutant, RUNS);
+    if (isAll) process.stderr.write(`${name}: ${caughtBy ?? 'NOT noticed'} at seed ${seed}\n`);
     expect(caughtBy).not.toBeNull();
-    expect(caughtBy).not.toBe('crash');
+    expect(caughtBy === 'crash' ? output : '').toBe('');
+    // What fails without the mistake as well says nothing about it.
+    expect(simulate(seed as number).violations).toEqual([]);
   },
   isAll ? 3_600_000 : 120_000,
 );

@@ -12,8 +12,8 @@ const simulateSeeds = (first: number, runs: number): string => {
   return status === 0 ? `${runs} runs hold` : `${String(stdout)}${String(stderr)}`;
 };
 
-it('seeds 1 to 40 hold what a swarm promises', () => {
-  expect(simulateSeeds(1, 40)).toBe('40 runs hold');
+it('seeds 1 to 25 hold what a swarm promises', () => {
+  expect(simulateSeeds(1, 25)).toBe('25 runs hold');
 }, 120_000);
 
 it('same seed, same trace', () => {

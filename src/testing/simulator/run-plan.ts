@@ -68,6 +68,7 @@ class Run {
   /** What was stored when a `get` was asked. */
   readonly #heldAtInvoke = new Map<number, { readonly nodes: number; readonly value: number }>();
   readonly #keys: readonly string[];
+  readonly #counterKeys: ReadonlySet<string>;
   readonly #ended = new Set<object>();
   #processed = 0;
 
@@ -76,6 +77,7 @@ class Run {
     this.#weaknesses = weaknesses;
     this.#watcher = watcher;
     this.#keys = [...new Set(plan.requests.map(({ key }) => key))].sort();
+    this.#counterKeys = new Set(plan.requests.flatMap(({ key, kind }) => (kind === 'incr' ? [key] : [])));
     const onHop = watcher === null ? null : watcher.onHop.bind(watcher);
     this.#world = new World(plan, onHop, (node, isCrash) => this.#onNodeEnd(node, isCrash));
     this.#recording = {
@@ -223,7 +225,8 @@ class Run {
   }
 
   #onInvoke(operation: Operation): void {
-    if (operation.kind !== 'get') return;
+    // The values of counters come again: two of them that are equal need not be one copy.
+    if (operation.kind !== 'get' || this.#counterKeys.has(operation.key)) return;
     const { nodes, value } = this.#world.holdersOf(operation.key);
     if (value === null) return;
     const number = numberIn(value);
