@@ -38,7 +38,7 @@ describe('a ring of five processes under load', () => {
     await ring.start(NODES, SEED);
     const load = new Workload(ring.urls, seeded(SEED + 1));
     ends.push(async () => load.close());
-    load.begin();
+    await load.begin();
     await run(ring);
     await load.end();
     // Until then what is not found may be at a node that vanished.

@@ -32,6 +32,7 @@ export type Outcome =
   | { readonly type: 'deleted'; readonly existed: boolean }
   | { readonly type: 'refused'; readonly code: string };
 
+const BYE = 44;
 const RECONNECT_MS = 50;
 /** Beyond every deadline of a node: an answer that late is none. */
 const PATIENCE_MS = 10_000;
@@ -74,6 +75,7 @@ export class RecordingClient {
   readonly #url: string;
   #socket: WebSocket | null = null;
   #session = 0;
+  #isLeaving = false;
   #isClosed = false;
   /** By id; those that were answered stay, to notice a second answer. */
   #asked: Asked = new Map();
@@ -85,8 +87,9 @@ export class RecordingClient {
     this.#connect();
   }
 
+  /** It can be asked: connected, to a node that has not said `bye`. */
   get isOpen(): boolean {
-    return this.#socket?.readyState === WebSocket.OPEN;
+    return this.#socket?.readyState === WebSocket.OPEN && !this.#isLeaving;
   }
 
   /** Resolves when there is an answer, or will be none. */
@@ -121,6 +124,7 @@ export class RecordingClient {
     const socket = new WebSocket(this.#url, { perMessageDeflate: false, handshakeTimeout: 2000 });
     this.#socket = socket;
     this.#session = this.#history.nextSession();
+    this.#isLeaving = false;
     this.#asked = new Map();
     const asked = this.#asked;
     socket.on('error', () => {});
@@ -137,8 +141,8 @@ export class RecordingClient {
   }
 
   #onReply(asked: Asked, reply: unknown[]): void {
+    if (reply[0] === BYE) this.#isLeaving = true;
     const request = asked.get(reply[1] as number);
-    // A `bye` answers nobody: the node says the rest by closing.
     if (request === undefined) return;
     const { operation, settle } = request;
     operation.replyCount += 1;

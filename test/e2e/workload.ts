@@ -2,7 +2,7 @@
  * Load from recording clients: writers that each own their keys, and readers that read all of them, through any node.
  * A writer waits for each answer, and takes a fresh key after an uncertain one (see judge.ts).
  */
-import { pause } from './processes.js';
+import { pause, until } from './processes.js';
 import {
   History,
   isAnswered,
@@ -42,7 +42,9 @@ export class Workload {
       this.#clients.push(urls.map((url, node) => new RecordingClient(this.history, node, url)));
   }
 
-  begin(): void {
+  /** Begins when all nodes are connected to. */
+  async begin(): Promise<void> {
+    await until(() => this.#clients.flat().every(({ isOpen }) => isOpen), 'all connections of the load');
     for (let i = 0; i < WRITERS; i++) this.#ends.push(this.#write(i));
     for (let i = 0; i < READERS; i++) this.#ends.push(this.#read(i));
   }
