@@ -1,6 +1,6 @@
 /**
  * Load from recording clients: writers that each own their keys, and readers that read all of them, through any node.
- * A writer waits for each answer, and takes a fresh key after an uncertain one (see judge.ts).
+ * A writer waits for each answer, and takes a fresh key after an uncertain one (see judge.ts) or by chance.
  */
 import { pause, until } from './processes.js';
 import {
@@ -17,6 +17,8 @@ const READERS = 12;
 /** Keys of one writer at a time. */
 const KEYS = 4;
 const PAUSE_MS = 8;
+/** Times that a key is written, on average: after a while none would be left of which there is surely one copy. */
+const KEY_WRITES = 30;
 const READ_AT_ONCE = 100;
 /** Before a request is made again, at another node. */
 const RETRY_AFTER_MS = 200;
@@ -80,7 +82,7 @@ export class Workload {
       const place = this.#below(KEYS);
       const kind = this.#random() < 0.1 ? 'delete' : 'set';
       const asked = await this.#askTwice(writer, kind, own[place]!);
-      if (asked.some(isUncertain)) {
+      if (asked.some(isUncertain) || this.#random() < 1 / KEY_WRITES) {
         this.#keys.splice(this.#keys.indexOf(own[place]!), 1);
         this.#oldKeys.push(own[place]!);
         if (this.#oldKeys.length > OLD_KEYS) this.#oldKeys.shift();

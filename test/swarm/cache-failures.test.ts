@@ -1,0 +1,205 @@
+/**
+ * How other distributed caches have failed their users, and this one must not. More of them, next to what they are
+ * about: a half-open link whose other side reconnects first, and nodes linked to themselves or twice, in faults.test.ts
+ * and test/e2e/broken-links.test.ts; an owner that is believed but is none, in regressions.test.ts; limits after a
+ * million operations, in test/store/keyspace.test.ts.
+ */
+import { describe, expect, it } from '@jest/globals';
+import type { Hop } from '../../src/actors/runtime/runtime.js';
+import type { Client } from '../../src/client/index.js';
+import { startSwarm } from '../../src/testing/index.js';
+import type { Shape, Swarm } from '../../src/testing/index.js';
+import { edgesOf } from '../../src/testing/shape.js';
+import type { NodeId } from '../../src/store/node-id.js';
+import { Stranger } from './stranger.js';
+
+type Answer = { readonly value: unknown } | { readonly code: string };
+
+const answerOf = (promise: Promise<unknown>): Promise<Answer> =>
+  promise.then(
+    (value) => ({ value }),
+    (error: { code: string }) => ({ code: error.code }),
+  );
+
+const clientsOf = (swarm: Swarm): Promise<Client[]> =>
+  Promise.all(Array.from({ length: swarm.size }, (_, i) => swarm.client(i)));
+
+/** Entries at each node. */
+const keysOf = (swarm: Swarm): Promise<number[]> =>
+  Promise.all(
+    Array.from({ length: swarm.size }, async (_, i) => {
+      const { store } = await swarm.node(i).inspect('counters');
+      return (store as { keys: number }).keys;
+    }),
+  );
+
+/** What the nodes were asked by searches: `asker/number`, in order of arrival, by node. */
+class Probes {
+  readonly byNode: string[][];
+
+  constructor(nodes: number) {
+    this.byNode = Array.from({ length: nodes }, () => []);
+  }
+
+  readonly trace = (hop: Hop, node: number): void => {
+    if (hop.type !== 'probe') return;
+    const { asker, number } = hop.message as unknown as { asker: string; number: number };
+    this.byNode[node]!.push(`${asker}/${number}`);
+  };
+}
+
+describe('what has failed elsewhere', () => {
+  it.each<[number, Shape & string]>([
+    [3, 'ring'],
+    [4, 'ring'],
+    [5, 'ring'],
+    [6, 'mesh'],
+  ])(
+    '1. an absent key is asked for once per node of a %i-node %s, at two messages per link',
+    async (nodes, topology) => {
+      const probes = new Probes(nodes);
+      let crossings = 0;
+      const trace = (hop: Hop, node: number): void => {
+        probes.trace(hop, node);
+        if (hop.from === '/node/router' && hop.to.startsWith('/node/peer-link')) crossings += 1;
+      };
+      await using swarm = await startSwarm({ nodes, topology, virtual: true, trace });
+      const client = await swarm.client(0);
+      crossings = 0;
+      expect(await client.get('absent')).toBeUndefined();
+      expect(probes.byNode.map(({ length }) => length)).toEqual([0, ...Array.from({ length: nodes - 1 }, () => 1)]);
+      expect(crossings).toBeLessThanOrEqual(2 * edgesOf(topology, nodes).length);
+    },
+  );
+
+  it('2. an owner slower than the time-out gets no second copy beside it, and its key is not called missing', async () => {
+    const settings = { requestTimeoutMs: 500, heartbeatTimeoutMs: 60_000 };
+    await using swarm = await startSwarm({ nodes: 2, topology: 'line', virtual: true, settings });
+    const [near, far] = (await clientsOf(swarm)) as [Client, Client];
+    for (const key of ['known', 'unknown']) await far.set(key, 'first');
+    expect(await near.get('known')).toBe('first');
+    // The owner gets what is asked; its answers take longer than anybody waits.
+    swarm.blackhole(1, 0);
+    for (const key of ['known', 'unknown']) {
+      expect(await answerOf(near.get(key))).toEqual({ code: 'TIMEOUT' });
+      expect(await answerOf(near.set(key, 'second'))).toEqual({ code: 'TIMEOUT' });
+    }
+    swarm.advance(5000);
+    expect(await keysOf(swarm)).toEqual([0, 2]);
+    // The one write that reached the owner took effect there.
+    expect([await far.get('known'), await far.get('unknown')]).toEqual(['second', 'first']);
+  });
+
+  it('5. a search that arrives again is handled once, and once more when all have forgotten it: no flood without end', async () => {
+    const nodes = 4;
+    const probes = new Probes(nodes);
+    await using swarm = await startSwarm({ nodes, topology: 'ring', virtual: true, trace: probes.trace });
+    const stranger = new Stranger('Xstranger1');
+    stranger.dial(swarm, 0);
+    stranger.greet(swarm);
+    const { id, incarnation } = await swarm.node(0).inspect('node');
+    const neighbour = { node: id as NodeId, incarnation: incarnation as number };
+    stranger.announce(swarm, neighbour);
+    const visited = [{ node: stranger.id, incarnation: 1 }, neighbour];
+    const search = { type: 'search', asker: stranger.id, number: 1, hops: 1, clock: 0, visited, key: 'k' } as const;
+    const probed = (): number[] => probes.byNode.map(({ length }) => length);
+
+    const before = probed()[0]!;
+    for (let copy = 0; copy < 3; copy += 1) {
+      stranger.send({ ...search, budgetMs: 1000 });
+      swarm.advance(100);
+    }
+    expect(probed()).toEqual([before + 1, 1, 1, 1]);
+    // Held up somewhere until all have forgotten it: once more, and over.
+    for (let i = 0; i < 10; i += 1) {
+      stranger.send({ type: 'beat' });
+      swarm.advance(500);
+    }
+    stranger.send({ ...search, budgetMs: 1000 });
+    for (let i = 0; i < 10; i += 1) {
+      stranger.send({ type: 'beat' });
+      swarm.advance(500);
+    }
+    expect(probed()).toEqual([before + 2, 2, 2, 2]);
+    expect(stranger.closed).toBeNull();
+  });
+
+  it.each([1, 2])(
+    '6. a search that overtakes an earlier one on another path is answered once, and so is the other (seed %i)',
+    async (seed) => {
+      const nodes = 12;
+      const probes = new Probes(nodes);
+      await using swarm = await startSwarm({ nodes, topology: 'line', virtual: true, seed, trace: probes.trace });
+      const clients = await clientsOf(swarm);
+      await Promise.all(clients.map((client, i) => client.set(`at-${i}`, i)));
+      for (const seen of probes.byNode) seen.length = 0;
+      const asked: Promise<unknown>[] = [];
+      const expected: unknown[] = [];
+      // A shorter way to the other end comes up while searches are on the long one.
+      swarm.link(nodes - 1, 0);
+      for (let i = 0; i < 100; i += 1) {
+        // Each in a frame of its own.
+        asked.push(clients[0]!.get(i % 3 === 0 ? `at-${1 + (i % 11)}` : `absent-${i}`));
+        expected.push(i % 3 === 0 ? 1 + (i % 11) : undefined);
+        await swarm.sleep(0.1);
+      }
+      expect(await Promise.all(asked)).toEqual(expected);
+      const numbers = (seen: string[]): number[] => seen.map((search) => Number(search.split('/')[1]));
+      const isOvertaken = (seen: string[]): boolean =>
+        numbers(seen).some((number, i, all) => number < (all[i - 1] ?? 0));
+      expect(probes.byNode.some(isOvertaken)).toBe(true);
+      for (const seen of probes.byNode) expect(new Set(seen).size).toBe(seen.length);
+    },
+  );
+
+  it('9. a node that comes and goes elsewhere fails no request', async () => {
+    const topology: Shape = [...edgesOf('ring', 4), [4, 2]];
+    await using swarm = await startSwarm({ nodes: 5, topology, virtual: true });
+    const clients = (await clientsOf(swarm)).slice(0, 4);
+    await Promise.all(clients.map((client, i) => client.set(`at-${i}`, i)));
+    const failed: Answer[] = [];
+    let askedCount = 0;
+    let isOver = false;
+    const ask = async (client: Client): Promise<void> => {
+      while (!isOver) {
+        const number = askedCount++ % 8;
+        const answer = await answerOf(client.get(`at-${number}`));
+        const isRight = 'value' in answer && answer.value === (number < 4 ? number : undefined);
+        if (!isRight) failed.push(answer);
+        await swarm.sleep(3);
+      }
+    };
+    const asking = Promise.all(clients.map(ask));
+    for (let i = 0; i < 3; i += 1) {
+      await swarm.sleep(50);
+      await swarm.leave(4);
+      await swarm.sleep(50);
+      await swarm.restart(4);
+      await swarm.settle();
+    }
+    isOver = true;
+    await asking;
+    expect(failed).toEqual([]);
+    expect(askedCount).toBeGreaterThan(300);
+  });
+
+  it.each([1, 2, 3])('11. reads that race a delete do not bring the key back (seed %i)', async (seed) => {
+    await using swarm = await startSwarm({ nodes: 4, topology: 'ring', virtual: true, seed });
+    const clients = await clientsOf(swarm);
+    for (let round = 0; round < 4; round += 1) {
+      await clients[round % 4]!.set('k', round);
+      const reads: Promise<unknown>[] = [];
+      const read = (): void => void reads.push(...clients.map((client) => client.get('k')));
+      read();
+      const deleted = clients[(round + seed) % 4]!.delete('k');
+      for (let i = 0; i < 20; i += 1) {
+        swarm.advance(0.3);
+        read();
+      }
+      expect(await deleted).toBe(true);
+      for (const value of await Promise.all(reads)) expect([round, undefined]).toContain(value);
+      expect(await Promise.all(clients.map((client) => client.get('k')))).toEqual(clients.map(() => undefined));
+      expect(await keysOf(swarm)).toEqual([0, 0, 0, 0]);
+    }
+  });
+});
