@@ -124,6 +124,8 @@ class Run {
     for (const node of world.living) this.#collect(node);
     for (const client of [...this.#clients, ...auditors]) client.stop();
     const lives = world.lives.map((life) => ({ ...life }));
+    // Those that end now have nobody to hand their entries over to.
+    const deaths = [...world.deaths];
     const leftBehind = this.#stopAll();
     const evidence: Evidence = {
       plan,
@@ -133,7 +135,7 @@ class Run {
       windows: stableWindows(plan, world.settings, this.#weaknesses, startMs, settledMs),
       endMs,
       unsettled,
-      oddities: [...world.deaths, ...this.#recording.strays],
+      oddities: [...deaths, ...this.#recording.strays],
       lives,
       disturbances: this.#disturbances,
       missedCopies: this.#missedCopies,

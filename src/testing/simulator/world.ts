@@ -33,6 +33,8 @@ export interface SimulatedNode {
 /** What happened, for whoever asks why a run failed. */
 export type Watcher = (atMs: number, node: number, hop: Hop) => void;
 
+/** What a node says of entries that found no room, or nobody to go to. */
+const NOT_HANDED_OVER = /not handed over/;
 const FIRST_PORT = 7101;
 const LATENCY_STREAM = 1_000_000;
 /** A settled swarm is looked for this often. */
@@ -109,6 +111,7 @@ export class World {
     const life = new NodeLife({
       env: { ...env, wallMs: () => env.wallMs() + Math.round(this.#skewOf(node)) },
       bus: this.network.bus(node.name),
+      disk: null,
       settings: { ...this.settings, name: node.name, links, listen: [{ host: '127.0.0.1', port: FIRST_PORT + index }] },
       runtimeOptions: {
         ...(watcher === null ? {} : { trace: (hop: Hop) => watcher(hop.atMs, index, hop) }),
@@ -116,7 +119,10 @@ export class World {
       },
       onListening: () => {},
       onEnd: ({ reason, exitCode }) => {
-        if (node.life === life && life.isAlive && exitCode !== 0) this.deaths.push(`${node.name}: ${reason}`);
+        if (node.life !== life || !life.isAlive || exitCode === 0) return;
+        // Without others to hand entries over to, a node that leaves takes them along.
+        if (node.isLeaving && NOT_HANDED_OVER.test(reason)) this.#onEnd(node, true);
+        else this.deaths.push(`${node.name}: ${reason}`);
       },
     });
     node.life = life;
