@@ -216,7 +216,8 @@ function planField(field: AnyField): FieldPlan {
     name: field.name,
     kind: field.kind,
     isOptional: field.optional,
-    acceptsNil: field.optional || isOptions,
+    // Nil is a value like any other: an absent one is left out.
+    acceptsNil: isOptions || (field.optional && field.kind !== 'value'),
     absent: isOptions ? NO_OPTIONS : null,
     options: new Map(isOptions ? Object.entries(field.kinds).map(([name, kind]) => [name, { name, kind }]) : []),
     optionNames: isOptions ? Object.keys(field.kinds) : [],

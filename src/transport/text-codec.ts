@@ -138,7 +138,7 @@ class Fault {
 
 function jsonToField(json: unknown, field: FieldPlan, limits: DecodeLimits): unknown {
   if (json === undefined || (json === null && field.acceptsNil)) {
-    return field.acceptsNil ? field.absent : new Fault('is missing');
+    return field.isOptional || field.acceptsNil ? field.absent : new Fault('is missing');
   }
   switch (field.kind) {
     case 'key':
