@@ -173,16 +173,15 @@ describe('a key that passes from one owner to another', () => {
   });
 
   it('[P1] [O4] of two copies with one stamp keeps the one that was handed over', () => {
-    expect(transfer(5, 9)).toBe(VERDICT.yes);
-    views[GIVER] = 2;
-    router.tell(directory, { type: 'renumbered', node: GIVER, view: 2 });
-    // It took the key back, and its copy is compared with the other one.
-    register(GIVER, 6);
+    // At a home that has not seen the key pass, both state it.
+    views[TAKER] = 2;
+    router.tell(directory, { type: 'renumbered', node: TAKER, view: 2 });
+    register(TAKER, 9);
     expect(lookUp()[0]).toBe('stale');
-    expect(transfer(6, 10)).toBe(VERDICT.later);
+    expect(transfer(5, 10)).toBe(VERDICT.later);
     const { contest } = told('freeze');
     const frozen = { type: 'frozen', contest, hash, time: 7, origin: GIVER } as const;
-    router.tell(directory, { ...frozen, ...head(GIVER), claim: 6 });
+    router.tell(directory, { ...frozen, ...head(GIVER), claim: 5 });
     router.tell(directory, { ...frozen, ...head(TAKER), claim: 9 });
     runtime.run();
     const thaws = router.received.filter(({ type }) => type === 'thaw') as MessageOf<'thaw'>[];
