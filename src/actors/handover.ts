@@ -70,8 +70,8 @@ interface Target {
 
 const BATCH_BYTES = 256 * 1024;
 const BATCH_KEYS_MAX = 512;
-/** Batches under way to one node. */
-const TARGET_BATCHES_MAX = 4;
+/** Batches under way to one node: it works on one while the other travels. More of them only make requests wait longer. */
+const TARGET_BATCHES_MAX = 2;
 /** Nodes that get entries at one time. */
 const TARGETS_MAX = 3;
 /** Bytes under way in all, beyond one entry: much less than what a link may hold back. */
