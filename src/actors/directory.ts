@@ -42,8 +42,8 @@ interface Member {
   registeredView: number;
   /** Under which view number the buckets below are being compared. */
   comparedView: number;
-  /** Buckets whose keys the member is still to state. */
-  differing: BucketSummary[];
+  /** Buckets whose keys the member is still to state; null: it has not said yet what is in which bucket. */
+  differing: BucketSummary[] | null;
 }
 
 /** Two copies of one key, between which this home decides. */
@@ -123,7 +123,7 @@ export class Directory {
     for (const { node, incarnation: started, view: memberView } of members) {
       const known = this.#members.get(node);
       if (known === undefined) {
-        const fresh = { registeredView: 0, comparedView: 0, differing: [] };
+        const fresh = { registeredView: 0, comparedView: 0, differing: null };
         this.#members.set(node, { node, incarnation: started, view: memberView, ...fresh });
       } else {
         known.view = Math.max(known.view, memberView);
@@ -220,9 +220,15 @@ export class Directory {
       this.#register(member, message);
       return;
     }
+    if (member.comparedView === message.view && member.differing !== null) {
+      // It asks again because it heard nothing for a while: the comparison goes on where it is. Begun anew, it would
+      // take a part that is still on its way for the last one.
+      this.#wantMore(member, member.differing, message);
+      return;
+    }
     this.#counts.compared += 1;
     member.comparedView = message.view;
-    member.differing = [];
+    member.differing = null;
     this.#answer(message, { type: 'compare' });
   }
 
@@ -230,7 +236,9 @@ export class Directory {
   onBuckets(message: MessageOf<'buckets'>): void {
     const member = this.#compared(message);
     const summaries = member === null ? null : decodeSummaries(message.summary);
-    if (member === null || summaries === null) return;
+    if (member === null || summaries === null || member.differing !== null) return;
+    const differing: BucketSummary[] = [];
+    member.differing = differing;
     const stated = new Map(summaries.map((summary) => [summary.bucket, summary]));
     for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
       if (this.#homes.homeOf(bucket) !== this.#node) continue;
@@ -238,21 +246,23 @@ export class Directory {
       const summary = stated.get(bucket);
       if (summary === undefined) {
         if (count > 0) this.#take(member, { bucket, keys: [] });
-      } else if (summary.count !== count || summary.digest !== value) member.differing.push(summary);
+      } else if (summary.count !== count || summary.digest !== value) differing.push(summary);
     }
-    this.#wantMore(member, message);
+    this.#wantMore(member, differing, message);
   }
 
   onEntries(message: MessageOf<'entries'>): void {
     const member = this.#compared(message);
     const buckets = member === null ? null : decodeBuckets(message.keys);
-    if (member === null || buckets === null) return;
+    if (member === null || buckets === null || member.differing === null) return;
+    const stated = new Set<number>();
     for (const keys of buckets) {
       if (this.#homes.homeOf(keys.bucket) !== this.#node) continue;
       this.#take(member, keys);
-      member.differing = member.differing.filter(({ bucket }) => bucket !== keys.bucket);
+      stated.add(keys.bucket);
     }
-    this.#wantMore(member, message);
+    member.differing = member.differing.filter(({ bucket }) => !stated.has(bucket));
+    this.#wantMore(member, member.differing, message);
   }
 
   // Contests
@@ -341,7 +351,7 @@ export class Directory {
 
   #register(member: Member, message: Pair & { readonly from: NodeId }): void {
     member.registeredView = message.view;
-    member.differing = [];
+    member.differing = null;
     this.#counts.registered += 1;
     this.#countUnregistered();
     this.#answer(message, { type: 'registered' });
@@ -354,14 +364,14 @@ export class Directory {
     return member.comparedView === message.view && member.registeredView < message.view ? member : null;
   }
 
-  #wantMore(member: Member, message: Pair & { readonly from: NodeId }): void {
-    if (member.differing.length === 0) {
+  #wantMore(member: Member, differing: readonly BucketSummary[], message: Pair & { readonly from: NodeId }): void {
+    if (differing.length === 0) {
       this.#register(member, message);
       return;
     }
     let keys = 0;
     const wanted: BucketSummary[] = [];
-    for (const summary of member.differing) {
+    for (const summary of differing) {
       if (wanted.length > 0 && keys + summary.count > KEYS_WANTED_MAX) break;
       keys += summary.count;
       wanted.push(summary);

@@ -201,3 +201,42 @@ describe('a key that passes from one owner to another', () => {
     expect(lookUp()).toEqual(['owned', TAKER, 9]);
   });
 });
+
+describe('a member that states what it owns', () => {
+  it('[O1] [O5] is registered when all is stated, also when it asks again because an answer is late', () => {
+    const keys = [0x100, 0x200].map((bucket) => {
+      const digest = new KeyDigest();
+      const key = Uint8Array.from({ length: 16 }, (_, at) => (at < 2 ? bucket >> (8 * at) : at));
+      digest.add(key, 7);
+      return { bucket, key, digest };
+    });
+    views[TAKER] = 2;
+    router.tell(directory, { type: 'renumbered', node: TAKER, view: 2 });
+    const pair = { ...head(TAKER), ...pairOf(TAKER) };
+    const ask = (): void => router.tell(directory, { type: 'register', ...pair, count: 2, digest: 1 });
+    const entries = ({ bucket, key }: (typeof keys)[0]): void =>
+      router.tell(directory, {
+        type: 'entries',
+        ...pair,
+        keys: encodeBuckets([{ bucket, keys: [{ hash: key, claim: 7 }] }]),
+      });
+    const isRegistered = (): boolean => {
+      runtime.run();
+      return router.received.some((message) => message.type === 'registered' && message.view === 2);
+    };
+    ask();
+    ask();
+    const summary = keys.map(({ bucket, digest: { count, value } }) => ({ bucket, count, digest: value }));
+    const buckets = { type: 'buckets', ...pair, summary: encodeSummaries(summary) } as const;
+    router.tell(directory, buckets);
+    ask();
+    entries(keys[0] as (typeof keys)[0]);
+    ask();
+    router.tell(directory, buckets);
+    expect(isRegistered()).toBe(false);
+    entries(keys[0] as (typeof keys)[0]);
+    expect(isRegistered()).toBe(false);
+    entries(keys[1] as (typeof keys)[0]);
+    expect(isRegistered()).toBe(true);
+  });
+});
