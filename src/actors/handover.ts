@@ -93,7 +93,7 @@ export class Handover {
   readonly #owned: OwnedKeys;
   readonly #drainMs: number;
   readonly #targets = new Map<NodeId, Target>();
-  /** Nodes that could have taken entries and vanished without leaving. They may come back. */
+  /** Nodes that could have taken entries and vanished meanwhile, without leaving. They may come back. */
   readonly #vanished = new Set<NodeId>();
   readonly #batches = new Map<number, Batch>();
   /** Keys that are frozen because they are being given. */
@@ -164,7 +164,7 @@ export class Handover {
       const member = stores.get(node);
       if (member?.isStore === true) continue;
       this.#targets.delete(node);
-      if (member === undefined) this.#vanished.add(node);
+      if (member === undefined && this.#status === 'giving') this.#vanished.add(node);
     }
     for (const batch of this.#batches.values()) if (!stores.has(batch.target)) this.#takeBack(batch);
     if (this.#status === 'giving') this.#host.remindWithin(1);
