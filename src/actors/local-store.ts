@@ -410,7 +410,14 @@ export class LocalStore {
     if (isClaimed) this.#forgetAsk(key);
     let executed = 0;
     for (const { request, asker } of requests) {
-      if (claim === null && isClaiming(request) && !this.#executor.knows(key)) break;
+      if (!this.#executor.knows(key)) {
+        if (this.#isLeaving && isCreating(request)) {
+          asker.tell(refuseLeaving(request.id), this.#self.ref);
+          executed += 1;
+          continue;
+        }
+        if (claim === null && isClaiming(request)) break;
+      }
       asker.tell(this.#executor.execute(request, true) as ClientReply, this.#self.ref);
       // At once: the next one may make room by removing the entry again.
       if (claim !== null && this.#owned.claimOf(key) === null && this.#executor.knows(key)) {
@@ -425,16 +432,6 @@ export class LocalStore {
     const isPresent = this.#executor.knows(key);
     this.#addresses.finder.tell({ type: 'concluded', key, executed, isPresent } satisfies Concluded, this.#self.ref);
     this.#resume(key);
-  }
-
-  /** While draining nothing new is created: it would be lost. */
-  onConcludeDraining(message: Conclude): void {
-    const requests = message.requests.filter(({ request, asker }) => {
-      if (!isCreating(request)) return true;
-      asker.tell(refuseLeaving(request.id), this.#self.ref);
-      return false;
-    });
-    this.onConclude({ ...message, requests });
   }
 
   // The view, and the homes
@@ -650,6 +647,11 @@ export class LocalStore {
       this.#remindBy(nowMs + FROZEN_AGAIN_MS);
     }
     this.#expireHeld(nowMs);
+  }
+
+  /** Nothing new is created then: it would have to go at once. */
+  get #isLeaving(): boolean {
+    return this.#self.status === 'draining';
   }
 
   /** Some key is not free, so that it is worth asking which. */
@@ -959,7 +961,7 @@ export const localStoreKind = defineKind({
       tick: drop,
     },
     ready: serving,
-    draining: { ...serving, conclude: on.onConcludeDraining, drain: drop },
+    draining: { ...serving, drain: drop },
     closed: {
       ...forCacheRequests(refuse),
       forward: drop,

@@ -252,9 +252,12 @@ export class Node {
     this.#isEmptied = true;
     this.#addresses.router.tell(emptied, this.#self.ref);
     this.#sayFarewell();
-    if (fault !== null && this.#end.exitCode === 0) {
+    if (left > 0 && this.#end.exitCode === 0) {
       const entries = left === 1 ? '1 entry was' : `${left} entries were`;
-      this.#end = { reason: `${entries} not handed over: ${fault}`, exitCode: 1 };
+      this.#end =
+        fault === null
+          ? { reason: `stopped; ${entries} not handed over: no other node stores`, exitCode: 0 }
+          : { reason: `${entries} not handed over: ${fault}`, exitCode: 1 };
     }
   }
 

@@ -382,3 +382,17 @@ describe('a hostile client', () => {
     expect(client.closed).toMatchObject({ code: 4429 });
   });
 });
+
+it('[CL2] [FR7] a node that leaves refuses what it would have to create, each request once', async () => {
+  await using swarm = await startSwarm({ nodes: 3, topology: 'line', virtual: true, latencyMs: 20 });
+  const client = new RawClient(swarm, 0);
+  // Two for each key, so that each lookup holds several. Their homes answer when the node is leaving already.
+  client.sendAll(Array.from({ length: 24 }, (_, id) => set(id, `new-${id >> 1}`, id)));
+  swarm.advance(25);
+  const left = swarm.leave(0);
+  await left;
+  const ids = client.replies.filter(({ type }) => type !== 'bye').map(({ id }) => id);
+  expect(ids.toSorted((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 24 }, (_, id) => id));
+  const refusals = client.replies.filter((reply) => reply.type === 'refused' && reply.code === 'DRAINING');
+  expect(refusals.length).toBeGreaterThan(3);
+});

@@ -119,10 +119,10 @@ export class World {
       },
       onListening: () => {},
       onEnd: ({ reason, exitCode }) => {
-        if (node.life !== life || !life.isAlive || exitCode === 0) return;
+        if (node.life !== life || !life.isAlive) return;
         // Without others to hand entries over to, a node that leaves takes them along.
         if (node.isLeaving && NOT_HANDED_OVER.test(reason)) this.#onEnd(node, true);
-        else this.deaths.push(`${node.name}: ${reason}`);
+        else if (exitCode !== 0) this.deaths.push(`${node.name}: ${reason}`);
       },
     });
     node.life = life;
