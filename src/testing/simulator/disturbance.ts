@@ -3,7 +3,6 @@ import type { Settings } from '../../actors/settings.js';
 import type { Window } from '../checker/linearizable.js';
 import type { Disturbance } from './evidence.js';
 import { areDispensable, isRedundant } from './graph.js';
-import type { Weaknesses } from './not-yet.js';
 import type { Plan, PlannedFault } from './plan.js';
 
 /** Part of the heartbeat time-out for which a link or a node may stand still and not be taken for dead. */
@@ -13,12 +12,7 @@ export const harmlessMs = ({ heartbeatTimeoutMs }: Pick<Settings, 'heartbeatTime
   heartbeatTimeoutMs * HARMLESS_SHARE;
 
 /** The fault may change who sees whom, or what is stored. */
-export const disturbs = (
-  fault: PlannedFault,
-  plan: Plan,
-  settings: Pick<Settings, 'heartbeatTimeoutMs'>,
-  weaknesses: Weaknesses,
-): boolean => {
+export const disturbs = (fault: PlannedFault, plan: Plan, settings: Pick<Settings, 'heartbeatTimeoutMs'>): boolean => {
   switch (fault.kind) {
     case 'clog':
     case 'pause':
@@ -34,7 +28,7 @@ export const disturbs = (
       return false;
     case 'leave': {
       const isDispensable = areDispensable(plan.nodes, plan.edges, lateAt(plan, fault.atMs).add(fault.node));
-      return weaknesses.drainsKeepEntries === true || !isDispensable || overlaps(fault, fault.forMs, plan.faults);
+      return !isDispensable || overlaps(fault, fault.forMs, plan.faults);
     }
     default:
       return true;
@@ -49,13 +43,10 @@ const lateAt = (plan: Plan, atMs: number): Set<number> =>
 export const stableWindows = (
   plan: Plan,
   settings: Pick<Settings, 'heartbeatTimeoutMs'>,
-  weaknesses: Weaknesses,
   startMs: number,
   settledMs: number,
 ): Window[] => {
-  const firstMs = Math.min(
-    ...plan.faults.filter((fault) => disturbs(fault, plan, settings, weaknesses)).map(({ atMs }) => atMs),
-  );
+  const firstMs = Math.min(...plan.faults.filter((fault) => disturbs(fault, plan, settings)).map(({ atMs }) => atMs));
   if (firstMs === Infinity) return [{ fromMs: 0, toMs: Infinity, startsEmpty: true }];
   return [
     { fromMs: 0, toMs: startMs + firstMs, startsEmpty: true },

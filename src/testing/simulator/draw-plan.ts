@@ -7,7 +7,6 @@ import { seededRandom } from '../../actors/runtime/virtual-time.js';
 import type { Settings } from '../../actors/settings.js';
 import { harmlessMs } from './disturbance.js';
 import { areDispensable, drawEdges, drawNodeCount, drawPartition, isRedundant } from './graph.js';
-import type { Weaknesses } from './not-yet.js';
 import type { Edge, FaultKind, Plan, PlannedFault, PlannedRequest } from './plan.js';
 import { SIMULATION_SETTINGS } from './settings.js';
 
@@ -21,7 +20,7 @@ const FAULTS_MIN = 5;
 const FAULTS_FROM_MS = 4000;
 const FAULTS_TO_MS = 54_000;
 
-export const drawPlan = (seed: number, weaknesses: Weaknesses): Plan => {
+export const drawPlan = (seed: number): Plan => {
   const shape = seededRandom(seed, STREAM.shape);
   const nodes = drawNodeCount(shape);
   const edges = drawEdges(shape, nodes);
@@ -34,7 +33,7 @@ export const drawPlan = (seed: number, weaknesses: Weaknesses): Plan => {
   const encodesEveryHop = shape.below(8) === 0;
   const isCalm = shape.below(2) === 0;
   const all = { ...SIMULATION_SETTINGS, ...settings };
-  const faults = drawFaults(seededRandom(seed, STREAM.faults), isCalm, nodes, edges, all, weaknesses);
+  const faults = drawFaults(seededRandom(seed, STREAM.faults), isCalm, nodes, edges, all);
   const times = faults.map(({ atMs }) => atMs);
   return {
     seed,
@@ -126,12 +125,8 @@ const drawFaults = (
   nodes: number,
   edges: readonly Edge[],
   settings: Settings,
-  weaknesses: Weaknesses,
 ): PlannedFault[] => {
-  const calm = CALM.filter((kind) => {
-    return kind !== 'leave' || weaknesses.drainsKeepEntries !== true;
-  });
-  const possible = (isCalm ? calm : STORMY).filter(
+  const possible = (isCalm ? CALM : STORMY).filter(
     (kind) => nodes > 1 || !['clog', 'reset', 'cut', 'half-open', 'join'].includes(kind),
   );
   const chosen = possible.filter(() => random.below(2) === 0);

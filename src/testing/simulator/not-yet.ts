@@ -4,8 +4,6 @@
  * as the contract.
  */
 export const NOT_YET = {
-  /** A node that leaves takes its entries with it: counted as a crash. */
-  drainsKeepEntries: true,
   /** Where routes change, a later request of a session may overtake an earlier one on a shorter way. */
   routeChangesKeepSessionOrder: true,
 } as const satisfies Record<string, true>;

@@ -132,7 +132,7 @@ class Run {
       settings: world.settings,
       weaknesses: this.#weaknesses,
       history: this.#history,
-      windows: stableWindows(plan, world.settings, this.#weaknesses, startMs, settledMs),
+      windows: stableWindows(plan, world.settings, startMs, settledMs),
       endMs,
       unsettled,
       oddities: [...deaths, ...this.#recording.strays],
@@ -239,9 +239,6 @@ class Run {
     const { kind, number, key, outcome } = operation;
     if (outcome.type === 'stored' && kind === 'set') {
       this.#acknowledged.add(number);
-      if (this.#weaknesses.drainsKeepEntries === true && this.#mayGoWithLeaver(operation)) {
-        this.#goneWithNode.set(key, this.#world.nowMs);
-      }
     }
     const held = this.#heldAtInvoke.get(number);
     if (held === undefined) return;
@@ -255,20 +252,13 @@ class Run {
 
   /** A node is about to go with all that it has, or with what it does not hand over. */
   #onNodeEnd(node: SimulatedNode, isCrash: boolean): void {
-    if (isCrash || this.#weaknesses.drainsKeepEntries === true) {
+    if (isCrash) {
       const bit = 1 << node.index;
       for (const key of this.#keys) {
         if ((this.#world.holdersOf(key).nodes & bit) !== 0) this.#goneWithNode.set(key, this.#world.nowMs);
       }
     }
     this.#collect(node);
-  }
-
-  /** A node that leaves stores to the end, which no look at what it had at the beginning shows. */
-  #mayGoWithLeaver({ invokedMs }: Operation): boolean {
-    const { nodes, lives } = this.#world;
-    const hasEnded = lives.some(({ endedMs }) => endedMs >= invokedMs && endedMs !== Infinity);
-    return hasEnded || nodes.some(({ isLeaving }) => isLeaving);
   }
 
   /** Adds a node's counters to the sums, once per life. */

@@ -26,7 +26,7 @@ export interface SimulationResult {
 }
 
 export const simulate = (seed: number, weaknesses: Weaknesses = NOT_YET): SimulationResult =>
-  simulatePlan(drawPlan(seed, weaknesses), weaknesses);
+  simulatePlan(drawPlan(seed), weaknesses);
 
 export const simulatePlan = (
   plan: Plan,
