@@ -12,7 +12,7 @@ import type { NodeId } from '../../src/store/node-id.js';
 import { decodePassing } from '../../src/store/statement.js';
 import type { PassingKey } from '../../src/store/statement.js';
 import { TAKING, VERDICT } from '../../src/store/taking.js';
-import type { CacheRequest, Message, MessageOf, RoutedMessage } from '../../src/transport/message.js';
+import type { CacheRequest, Message, MessageOf } from '../../src/transport/message.js';
 
 /** The store's own node, one that leaves, the home of all keys, and one more that stores. */
 const [SELF, GIVER, HOME, NEXT] = ['1S', '1G', '1H', '1N'] as [NodeId, NodeId, NodeId, NodeId];
@@ -110,7 +110,7 @@ describe('a key that comes in', () => {
     take(1, 7);
     expect(states()).toEqual([TAKING.waiting]);
     expect(probe()).toMatchObject({ owner: null, isPending: true });
-    const { given, claim } = decodePassing(last('transfer').keys)?.[0] as PassingKey;
+    const { given, claim } = (decodePassing(last('transfer').keys) ?? [])[0] as PassingKey;
     expect(given).toBe(5);
     expect(claim).toBeGreaterThan(given);
     ask(get, 1, claim);
