@@ -18,7 +18,7 @@ import { OwnedKeys } from '../store/owned-keys.js';
 import { forCacheRequests, refused } from '../transport/message.js';
 import type { CacheRequest, ClientReply, Key, MessageOf, RoutedMessage } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
-import { isClaiming, isCreating, isRead } from './cache-request.js';
+import { isClaiming, isRead } from './cache-request.js';
 import { Executor } from './executor.js';
 import { Handover } from './handover.js';
 import { refuseLeaving } from './leaving.js';
@@ -411,7 +411,7 @@ export class LocalStore {
     let executed = 0;
     for (const { request, asker } of requests) {
       if (!this.#executor.knows(key)) {
-        if (this.#isLeaving && isCreating(request)) {
+        if (this.#isLeaving && isClaiming(request)) {
           asker.tell(refuseLeaving(request.id), this.#self.ref);
           executed += 1;
           continue;
@@ -649,7 +649,7 @@ export class LocalStore {
     this.#expireHeld(nowMs);
   }
 
-  /** Nothing new is created then: it would have to go at once. */
+  /** Nothing new is owned then, not even the memory of a delete: it might come when all has been handed over. */
   get #isLeaving(): boolean {
     return this.#self.status === 'draining';
   }

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { judge, type Incident, type JudgeOptions } from './judge.js';
 import type { Operation, Outcome } from './recording-client.js';
 
-const OPTIONS: JudgeOptions = { heartbeatTimeoutMs: 1000, answerMsMax: 2000, merges: false };
+const OPTIONS: JudgeOptions = { heartbeatTimeoutMs: 1000, answerMsMax: 2000 };
 
 type Line = readonly [
   span: string,
@@ -205,7 +205,6 @@ describe('the judge', () => {
     const shutOut = [stopped(0, 100, 2000)];
     expect(faults(lines, shutOut)).toEqual([]);
     expect(judge(history(...lines), shutOut, OPTIONS).splitKeys).toBe(1);
-    expect(faults(lines, shutOut, { merges: true })).toEqual(['a stale read']);
     // Too short to be given up.
     expect(faults(lines, [stopped(0, 1400, 2000)])).toEqual(['a stale read']);
     expect(faults(lines, [stopped(2, 100, 2000)])).toEqual(['a stale read']);

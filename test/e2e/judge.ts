@@ -22,17 +22,12 @@ export interface JudgeOptions {
   readonly heartbeatTimeoutMs: number;
   /** The latest answer to a request, of a node that runs. */
   readonly answerMsMax: number;
-  /**
-   * Two copies that arose while a node was shut out find together again (C6). Without it, keys that were written then
-   * are not judged any further.
-   */
-  readonly merges: boolean;
 }
 
 export interface Verdict {
   readonly violations: readonly string[];
   readonly readsJudged: number;
-  /** Keys of which two copies may exist, since merging is not built. */
+  /** Keys of which two copies may have arisen while a node was shut out: no order is promised until they are merged (C3). */
   readonly splitKeys: number;
 }
 
@@ -168,7 +163,7 @@ function statesOf(operations: readonly Operation[], incidents: readonly Incident
       const isConcerned = owners.has(incident.node) || incident.node === node;
       return isConcerned && shutsOut(incident, operation, options.heartbeatTimeoutMs);
     });
-    if (isSplit && !options.merges) splitMs = Math.min(splitMs, invokedMs);
+    if (isSplit) splitMs = Math.min(splitMs, invokedMs);
     states.push({
       value: kind === 'set' ? number : null,
       fromMs: invokedMs,

@@ -55,20 +55,19 @@ describe('what has failed elsewhere', () => {
     [5, 'ring'],
     [6, 'mesh'],
   ])(
-    '1. an absent key is asked for once per node of a %i-node %s, at two messages per link',
+    '1. an absent key is asked for once, at its home, in a %i-node %s: no node is searched',
     async (nodes, topology) => {
       const probes = new Probes(nodes);
-      let crossings = 0;
+      let questions = 0;
       const trace = (hop: Hop, node: number): void => {
         probes.trace(hop, node);
-        if (hop.from === '/node/router' && hop.to.startsWith('/node/peer-link')) crossings += 1;
+        if (hop.type === 'lookup' && hop.to === '/node/directory') questions += 1;
       };
       await using swarm = await startSwarm({ nodes, topology, virtual: true, trace });
       const client = await swarm.client(0);
-      crossings = 0;
-      expect(await client.get('absent')).toBeUndefined();
-      expect(probes.byNode.map(({ length }) => length)).toEqual([0, ...Array.from({ length: nodes - 1 }, () => 1)]);
-      expect(crossings).toBeLessThanOrEqual(2 * edgesOf(topology, nodes).length);
+      for (let i = 0; i < 50; i += 1) expect(await client.get(`absent-${i}`)).toBeUndefined();
+      expect(questions).toBe(50);
+      expect(probes.byNode.flat()).toEqual([]);
     },
   );
 
@@ -125,14 +124,21 @@ describe('what has failed elsewhere', () => {
   });
 
   it.each([1, 2])(
-    '6. a search that overtakes an earlier one on another path is answered once, and so is the other (seed %i)',
+    '6. a question that overtakes an earlier one on another path is answered once, and so is the other (seed %i)',
     async (seed) => {
       const nodes = 12;
-      const probes = new Probes(nodes);
-      await using swarm = await startSwarm({ nodes, topology: 'line', virtual: true, seed, trace: probes.trace });
+      /** Numbers of the questions that node 0 asked, as they arrived at each home. */
+      const asked0: number[][] = Array.from({ length: nodes }, () => []);
+      let own = '';
+      const trace = (hop: Hop, node: number): void => {
+        if (hop.type !== 'lookup' || hop.to !== '/node/directory') return;
+        const { from, number } = hop.message as unknown as { from: string; number: number };
+        if (from === own) asked0[node]!.push(number);
+      };
+      await using swarm = await startSwarm({ nodes, topology: 'line', virtual: true, seed, trace });
+      own = swarm.node(0).id;
       const clients = await clientsOf(swarm);
       await Promise.all(clients.map((client, i) => client.set(`at-${i}`, i)));
-      for (const seen of probes.byNode) seen.length = 0;
       const asked: Promise<unknown>[] = [];
       const expected: unknown[] = [];
       // A shorter way to the other end comes up while searches are on the long one.
@@ -144,11 +150,8 @@ describe('what has failed elsewhere', () => {
         await swarm.sleep(0.1);
       }
       expect(await Promise.all(asked)).toEqual(expected);
-      const numbers = (seen: string[]): number[] => seen.map((search) => Number(search.split('/')[1]));
-      const isOvertaken = (seen: string[]): boolean =>
-        numbers(seen).some((number, i, all) => number < (all[i - 1] ?? 0));
-      expect(probes.byNode.some(isOvertaken)).toBe(true);
-      for (const seen of probes.byNode) expect(new Set(seen).size).toBe(seen.length);
+      const isOvertaken = (numbers: number[]): boolean => numbers.some((number, i) => number < (numbers[i - 1] ?? 0));
+      expect(asked0.some(isOvertaken)).toBe(true);
     },
   );
 
@@ -199,7 +202,8 @@ describe('what has failed elsewhere', () => {
       expect(await deleted).toBe(true);
       for (const value of await Promise.all(reads)) expect([round, undefined]).toContain(value);
       expect(await Promise.all(clients.map((client) => client.get('k')))).toEqual(clients.map(() => undefined));
-      expect(await keysOf(swarm)).toEqual([0, 0, 0, 0]);
+      // What is left is the memory of the delete, at one node.
+      expect((await keysOf(swarm)).reduce((sum, keys) => sum + keys, 0)).toBe(1);
     }
   });
 });

@@ -299,6 +299,44 @@ describe('a node that leaves', () => {
     await expectInverse(swarm);
   });
 
+  it.each([1, 2, 3])('[H1] [C8] owns nothing new, not even what is deleted through it (seed %i)', async (seed) => {
+    const created: string[] = [];
+    let isLeaving = false;
+    let ownQuestions = 0;
+    await using swarm = await startSwarm({
+      nodes: 5,
+      topology: 'ring',
+      virtual: true,
+      seed,
+      latencyMs: 0.1,
+      trace(hop, node) {
+        if (node !== 0) return;
+        if (hop.type === 'lookup' && hop.to === '/node/directory') ownQuestions += 1;
+        if (hop.to !== '/node/local-store') return;
+        if (hop.type === 'drain') isLeaving = true;
+        if (isLeaving && hop.type === 'conclude') created.push((hop.message as unknown as { key: string }).key);
+      },
+    });
+    const [leaver, other] = [await swarm.client(0), await swarm.client(2)];
+    // With a key whose home is node 0 it would have something to hand over, which takes time.
+    const keys: string[] = [];
+    for (const key of numbers(60).map((i) => `k${i}`)) {
+      const before = ownQuestions;
+      await leaver.get(key);
+      if (ownQuestions === before) keys.push(key);
+    }
+    const deletes = keys.map((key) => leaver.delete(key).catch(() => {}));
+    // They have arrived, and the answers of their homes have not.
+    await swarm.sleep(0.15);
+    const left = leave(swarm, 0);
+    await Promise.all(deletes);
+    expect(created.length).toBeGreaterThan(0);
+    await Promise.all(keys.map((key) => other.set(key, key)));
+    expect(await left).toEqual(IN_ORDER);
+    await swarm.settle();
+    for (const key of keys) expect(await other.get(key)).toBe(key);
+  });
+
   it('[H2] alone, or with others that store nothing, does not wait', async () => {
     await using swarm = await startSwarm({ nodes: 2, topology: 'line', virtual: true, settings: { drainMs: 60_000 } });
     const client = await swarm.client(0);
@@ -308,7 +346,10 @@ describe('a node that leaves', () => {
     swarm.crash(1);
     await swarm.settle();
     const beganMs = swarm.time?.nowMs ?? NaN;
-    expect(await leave(swarm, 0)).toEqual(IN_ORDER);
+    expect(await leave(swarm, 0)).toEqual({
+      reason: 'stopped; 10 entries were not handed over: no other node stores',
+      exitCode: 0,
+    });
     expect((swarm.time?.nowMs ?? NaN) - beganMs).toBeLessThan(1000);
   });
 
