@@ -196,7 +196,7 @@ describe('the judge', () => {
     expect(faults(lines, [killed(1, 10, 30)])).toEqual([]);
   });
 
-  it('does not judge what merging would mend, until there is merging', () => {
+  it('does not judge the order of a key of which two copies may have arisen', () => {
     const lines: Line[] = [
       ['0-1', 0, 'set', 'stored'],
       ['1500-1510', 1, 'set', 'stored'],
