@@ -252,7 +252,9 @@ export class Node {
     this.#isEmptied = true;
     this.#addresses.router.tell(emptied, this.#self.ref);
     this.#sayFarewell();
-    if (left > 0 && this.#end.exitCode === 0) {
+    // A node alone that has a disk has its entries back when it starts again.
+    const isLoss = left > 0 && (fault !== null || this.#args.env.disk === null);
+    if (isLoss && this.#end.exitCode === 0) {
       const entries = left === 1 ? '1 entry was' : `${left} entries were`;
       this.#end =
         fault === null
