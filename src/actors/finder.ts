@@ -266,6 +266,8 @@ export class Finder {
       this.#counts.misfits += 1;
       return;
     }
+    // The owner had nothing for a write of its session before it either, which will be executed first.
+    if (reply.type === 'missing' && this.#hasWriteBefore(open)) return this.#lookUpAgain(open, RELEASE_PAUSE_MS);
     this.#take(open);
     if (!isRead(request)) this.#answered.set(owner, Math.max(open.number, this.#answered.get(owner) ?? 0));
     this.#owners.learn(request.key, owner);
@@ -421,6 +423,13 @@ export class Finder {
       else if (!isRead(request)) written.add(name);
     }
     return overtaken;
+  }
+
+  /** A write of the key waits that came before the request. */
+  #hasWriteBefore({ number, request }: Open): boolean {
+    const lookup = this.#lookups.get(request.key);
+    const isBefore = (other: Open): boolean => other.number < number && !isRead(other.request);
+    return lookup !== undefined && (lookup.waiting.some(isBefore) || lookup.concluding.some(isBefore));
   }
 
   #wait(lookup: Lookup, request: CacheRequest, asker: Ref): void {

@@ -396,3 +396,16 @@ it('[CL2] [FR7] a node that leaves refuses what it would have to create, each re
   const refusals = client.replies.filter((reply) => reply.type === 'refused' && reply.code === 'DRAINING');
   expect(refusals.length).toBeGreaterThan(3);
 });
+
+it('[C3] a read does not hear of absence before the write of its session that was sent to the same owner', async () => {
+  await using swarm = await startSwarm({ nodes: 3, topology: 'line', virtual: true, latencyMs: 10 });
+  const [a, , c] = await Promise.all([0, 1, 2].map((node) => swarm.client(node)));
+  for (let i = 0; i < 60; i += 1) {
+    // Its owner has nothing left, and its home does not know yet.
+    await c?.set(`k${i}`, 'old', { ttlMs: 30 });
+    await swarm.sleep(31);
+    const set = a?.set(`k${i}`, 'new');
+    await swarm.sleep(i / 4);
+    expect([await a?.get(`k${i}`), await set]).toEqual(['new', expect.anything()]);
+  }
+});
