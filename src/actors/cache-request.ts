@@ -1,4 +1,5 @@
 /** What a node has to know of a cache request without looking at the key: whether it makes sense, and what it may do. */
+import { encodeInteger } from '../store/integer-value.js';
 import { parseStamp } from '../store/stamp.js';
 import type { CacheRequest } from '../transport/message.js';
 
@@ -44,6 +45,12 @@ export function isCreating(request: CacheRequest): boolean {
 /** Where the key is nowhere, the request leaves something there: a value, or the memory of a delete. */
 export function isClaiming(request: CacheRequest): boolean {
   return isCreating(request) || (request.type === 'delete' && request.options.ifStamp === undefined);
+}
+
+/** Bytes of the value that the request leaves where the key is nowhere. */
+export function valueBytesOf(request: CacheRequest): number {
+  if (request.type === 'incr') return encodeInteger(request.by).length;
+  return request.type === 'set' ? request.value.length : 0;
 }
 
 const faultOfTtl = (ttlMs: number | undefined): string | null =>

@@ -15,6 +15,7 @@ import { refused } from '../transport/message.js';
 import type { CacheRequest, ClientReply, MessageOf, RequestId } from '../transport/message.js';
 import type { EntryChange } from './message.js';
 import type { Self } from './runtime/kind.js';
+import { refuseForRoom } from './vacancy.js';
 
 interface Limits extends KeyspaceLimits {
   /** How long and how many deletes are remembered. */
@@ -31,7 +32,17 @@ export class Executor {
   readonly keyspace: Keyspace;
   /** Stamps are issued from it: whoever hears a time, tells it. */
   readonly clock: HybridClock;
-  readonly counts = { gets: 0, hits: 0, sets: 0, deletes: 0, touches: 0, incrs: 0, conflicts: 0, overCapacity: 0 };
+  readonly counts = {
+    gets: 0,
+    hits: 0,
+    sets: 0,
+    deletes: 0,
+    touches: 0,
+    incrs: 0,
+    conflicts: 0,
+    overCapacity: 0,
+    unburied: 0,
+  };
   readonly #node: NodeId;
   readonly #limits: Limits;
   readonly #onRemoved: (key: string) => void;
@@ -187,7 +198,10 @@ export class Executor {
   /** Remembers a delete, and forgets the oldest if there are too many. False: there is no room for it. */
   #bury(key: string, { time, origin }: Stamp, expiresAtMs: number, nowMs: number): boolean {
     this.#tombstones.delete(key);
-    if (!this.keyspace.setTombstone(key, time, origin, expiresAtMs, nowMs)) return false;
+    if (!this.keyspace.setTombstone(key, time, origin, expiresAtMs, nowMs)) {
+      this.counts.unburied += 1;
+      return false;
+    }
     this.#tombstones.add(key);
     if (this.#tombstones.size > this.#limits.tombstonesMax) this.#forgetOldest(nowMs);
     return true;
@@ -223,7 +237,7 @@ export class Executor {
     return { type: 'value', id, meta: null, value };
   }
 
-  /** The time of the change, or null: there is no room for the entry, whatever else would go. */
+  /** The time of the change, or null: there is no room for the entry, and none may be made. */
   #store(key: string, value: Uint8Array, expiresAtMs: number, nowMs: number): number | null {
     // What had expired is told of before what comes in its place, under an earlier stamp.
     if (this.#onChange !== null && this.keyspace.peekAny(key, nowMs) === undefined) this.keyspace.delete(key, nowMs);
@@ -241,7 +255,7 @@ export class Executor {
 
   #overCapacity(id: RequestId): ClientReply {
     this.counts.overCapacity += 1;
-    return refused(id, 'OVER_CAPACITY', 'the entry is larger than what this node may store', null);
+    return refuseForRoom(id);
   }
 
   #stampOf(time: number): string {

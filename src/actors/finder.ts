@@ -4,22 +4,24 @@
  * the router). Where nobody has the key, the local store concludes, under a claim if something is to be created.
  *
  * Invariants: every request ends in exactly one reply or refusal by its deadline; `missing` only follows the word of a
- * settled home, of the owner, or a complete search; requests for one key are executed in the order in which they came:
- * all of them pass the store, which gives back in order what waits in the key's lookup, and only those that come while
- * the store concludes do not overtake it.
+ * settled home, of the owner, or a complete search; a request for a key that is nowhere and has no room here is passed
+ * on to a node that advertises room, at most twice (RULES K1); requests for one key are executed in the order in which
+ * they came: all of them pass the store, which gives back in order what waits in the key's lookup, and only those that
+ * come while the store concludes do not overtake it.
  */
 import { HybridClock } from '../store/clock.js';
 import type { NodeId } from '../store/node-id.js';
 import { OwnerTable } from '../store/owner-table.js';
 import { forCacheRequests, refused } from '../transport/message.js';
-import type { CacheRequest, Key, MessageOf } from '../transport/message.js';
+import type { CacheRequest, ClientReply, Key, MessageOf } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
-import { isClaiming, isPlainSet, isRead } from './cache-request.js';
+import { isClaiming, isCreating, isPlainSet, isRead, valueBytesOf } from './cache-request.js';
 import { finderMachine } from './finder-machine.js';
 import type { FinderEvent } from './finder-machine.js';
 import { refuseLeaving } from './leaving.js';
 import type {
   Absent,
+  Asked,
   Conclude,
   Concluded,
   Count,
@@ -28,6 +30,10 @@ import type {
   Locate,
   Located,
   Observe,
+  Passed,
+  Resolved,
+  Retry,
+  Rooms,
   Searched,
   Step,
   Unrouted,
@@ -37,6 +43,7 @@ import { defineKind, drop, refuse } from './runtime/kind.js';
 import type { Ref, Self, TimerId } from './runtime/kind.js';
 import { LEARNED_OWNERS_MAX, OPEN_REQUESTS_MAX } from './settings.js';
 import type { Identity, Settings } from './settings.js';
+import { refuseForRoom } from './vacancy.js';
 
 interface Args {
   readonly identity: Identity;
@@ -48,12 +55,16 @@ interface Args {
 interface Open {
   readonly number: number;
   readonly request: CacheRequest;
-  readonly asker: Ref;
+  /** The session that gets the reply; null for a request that another node passed here. */
+  readonly asker: Ref | null;
+  readonly passed: Passed | null;
   readonly deadlineMs: number;
   /** The owner it was sent to; null while it waits in a lookup. */
   owner: NodeId | null;
   /** The number under which the home named that owner; 0 for a learned owner. */
   claim: number;
+  /** It was sent there to be created; else null. */
+  passing: Passing | null;
   /** The question now under way began after this request had come, so that its answer holds for it. */
   isCovered: boolean;
   /** Answered or refused; what is left of it in a lookup is skipped. */
@@ -69,10 +80,31 @@ interface Lookup {
   againAtMs: number;
   /** How often in a row the home could not tell. */
   tries: number;
+  /** A complete search has found nothing. */
+  isSearched: boolean;
   /** When `concluding`: what the store was given. */
   concluding: Open[];
   /** When `concluding`: what came since. What the store was asked before, it gives back before it concludes. */
   later: { readonly request: CacheRequest; readonly asker: Ref }[];
+}
+
+/** Requests for a key that are on their way to the node that is to create it: what comes after them takes their way. */
+interface Passing {
+  readonly to: NodeId;
+  /** By how much this counts against the bound on passing on. */
+  readonly passes: number;
+  count: number;
+}
+
+/** Another node that stores entries: what room it advertised last, without what was passed to it since. */
+interface Store {
+  readonly node: NodeId;
+  readonly toldBytes: number;
+  readonly toldKeys: number;
+  bytes: number;
+  keys: number;
+  /** Since when that is counted, in monotonic ms. */
+  sinceMs: number;
 }
 
 /** The replies that a request may have, beside `refused`. */
@@ -94,6 +126,10 @@ const RELEASE_PAUSE_MS = 10;
 const LOCATE_AGAIN_MS = 500;
 /** So often in a row a home may be unable to tell before the swarm is searched. */
 const TRIES_MAX = 5;
+/** So often is a request passed on; then it is decided where it is (RULES K1). */
+const PASSES_MAX = 2;
+/** What was passed to a node longer ago than this, it has told if it matters: see vacancy.ts. */
+const ADVERT_AGE_MS = 2000;
 /** Pause before an incomplete search is repeated. */
 const SEARCH_AGAIN_MS = 50;
 
@@ -109,6 +145,12 @@ export class Finder {
   readonly #lookups = new Map<Key, Lookup>();
   /** Running searches, by number. */
   readonly #searches = new Map<number, Lookup>();
+  readonly #passing = new Map<Key, Passing>();
+  readonly #isStore: boolean;
+  /** The nearest first. */
+  #stores: Store[] = [];
+  /** The largest room that one of them advertised. */
+  #roomBytesMax = 0;
   #members: ReadonlySet<NodeId>;
   #missed = 0;
   #lastNumber = 0;
@@ -129,6 +171,8 @@ export class Finder {
     lateAnswers: 0,
     misfits: 0,
     directoryFull: 0,
+    passedOn: 0,
+    noRoom: 0,
     resent: 0,
   };
 
@@ -139,6 +183,7 @@ export class Finder {
     this.#addresses = args.addresses;
     this.#clock = new HybridClock(args.identity.node);
     this.#members = new Set([args.identity.node]);
+    this.#isStore = args.settings.storeBytesMax > 0 && args.settings.keysMax > 0;
   }
 
   onRequest(request: CacheRequest, asker: Ref): void {
@@ -161,11 +206,16 @@ export class Finder {
   }
 
   /** The store does not have the key. */
-  onAbsent({ request, asker }: Absent): void {
+  onAbsent(absent: Absent): void {
+    const { request } = absent;
     const lookup = this.#lookups.get(request.key);
-    if (lookup !== undefined) return this.#wait(lookup, request, asker);
-    const open = this.#begin(request, asker);
+    if (lookup !== undefined) return this.#wait(lookup, absent);
+    const open = this.#begin(absent);
     if (open === null) return;
+    // What was passed here comes one by one, and goes its own way.
+    const isFollowing = this.#passing.size > 0 && open.passed === null;
+    const passing = isFollowing ? this.#passing.get(request.key) : undefined;
+    if (passing !== undefined) return this.#pass(open, passing);
     const owner = this.#owners.get(request.key);
     if (owner !== undefined && owner !== this.#identity.node && this.#members.has(owner)) {
       this.#note(open, 'learned');
@@ -190,7 +240,10 @@ export class Finder {
         return;
       case 'here':
         this.#lookups.delete(key);
-        for (const open of lookup.waiting) if (this.#take(open)) this.#askStore(open.request, open.asker);
+        for (const open of lookup.waiting) if (this.#take(open)) this.#askAgain(open);
+        return;
+      case 'noRoom':
+        this.#findRoom(lookup);
         return;
       case 'mine':
         this.#conclude(lookup, true);
@@ -242,11 +295,11 @@ export class Finder {
     lookup.later = [];
     if (isPresent) {
       this.#lookups.delete(key);
-      for (const open of lookup.waiting) if (this.#take(open)) this.#askStore(open.request, open.asker);
+      for (const open of lookup.waiting) if (this.#take(open)) this.#askAgain(open);
       for (const { request, asker } of later) this.#askStore(request, asker);
       return;
     }
-    for (const { request, asker } of later) this.#wait(lookup, request, asker);
+    for (const { request, asker } of later) this.#wait(lookup, { request, asker, passed: null });
     this.#again(lookup);
   }
 
@@ -268,10 +321,11 @@ export class Finder {
     }
     // The owner had nothing for a write of its session before it either, which will be executed first.
     if (reply.type === 'missing' && this.#hasWriteBefore(open)) return this.#lookUpAgain(open, RELEASE_PAUSE_MS);
+    // Who answers what was passed on need not be the owner: it may have passed it on in turn.
+    if (open.passing === null) this.#owners.learn(request.key, owner);
     this.#take(open);
     if (!isRead(request)) this.#answered.set(owner, Math.max(open.number, this.#answered.get(owner) ?? 0));
-    this.#owners.learn(request.key, owner);
-    open.asker.tell(reply, this.#self.ref);
+    this.#reply(open, reply as ClientReply);
   }
 
   /** The owner was wrong: nothing was executed, and absence is not proven (RULES O6). */
@@ -280,7 +334,8 @@ export class Finder {
     const open = this.#open.get(message.number);
     if (open === undefined || open.owner !== message.from) return;
     this.#counts.notMine += 1;
-    this.#lookUpAgain(open, open.claim > 0 ? RELEASE_PAUSE_MS : 0);
+    const pauseMs = open.claim > 0 ? RELEASE_PAUSE_MS : 0;
+    this.#lookUpAgain(open, open.passing !== null ? LOCATE_PAUSE_MS : pauseMs);
   }
 
   onUnrouted(message: Unrouted): void {
@@ -315,6 +370,19 @@ export class Finder {
     }
   }
 
+  onRooms({ stores }: Rooms): void {
+    const former = new Map(this.#stores.map((store) => [store.node, store]));
+    this.#stores = stores.map(({ node, freeBytes, freeKeys }) => {
+      const known = former.get(node);
+      if (known?.toldBytes === freeBytes && known.toldKeys === freeKeys) return known;
+      return { node, toldBytes: freeBytes, toldKeys: freeKeys, bytes: freeBytes, keys: freeKeys, sinceMs: 0 };
+    });
+    this.#roomBytesMax = 0;
+    for (const { freeBytes, freeKeys } of stores) {
+      if (freeKeys > 0 && freeBytes > this.#roomBytesMax) this.#roomBytesMax = freeBytes;
+    }
+  }
+
   onObserve(message: Observe): void {
     this.#clock.observe(message.clock);
     this.#addresses.store.tell(message, this.#self.ref);
@@ -325,11 +393,20 @@ export class Finder {
   }
 
   onDrain(): FinderEvent {
+    // What was passed here is not to be created here any more.
+    for (const open of this.#open.values()) {
+      if (open.passed !== null && open.owner === null && this.#take(open)) this.#reply(open, null);
+    }
     return 'drain';
   }
 
   onCount(_message: Count, from: Ref): void {
-    const counters = { ...this.#counts, open: this.#open.size, lookups: this.#lookups.size };
+    const counters = {
+      ...this.#counts,
+      open: this.#open.size,
+      lookups: this.#lookups.size,
+      passing: this.#passing.size,
+    };
     from.tell({ type: 'counters', counters }, this.#self.ref);
   }
 
@@ -343,13 +420,7 @@ export class Finder {
         this.#tickBy(open.deadlineMs);
         break;
       }
-      this.#take(open);
-      this.#counts.timeouts += 1;
-      const text =
-        open.owner === null || isRead(open.request)
-          ? 'no answer in time'
-          : 'no answer in time from the node that stores the key; the change may have been made';
-      open.asker.tell(refused(open.request.id, 'TIMEOUT', text, null), this.#self.ref);
+      this.#expire(open);
     }
     for (const lookup of this.#lookups.values()) {
       if (lookup.status === 'concluding') continue;
@@ -365,23 +436,36 @@ export class Finder {
     this.#addresses.store.tell(request, asker);
   }
 
-  #begin(request: CacheRequest, asker: Ref): Open | null {
+  #askAgain({ request, asker, passed }: Asked): void {
+    if (asker !== null) this.#askStore(request, asker);
+    else if (passed !== null) this.#addresses.store.tell({ type: 'retry', passed } satisfies Retry, this.#self.ref);
+  }
+
+  /** The store answers other nodes, since it keeps the record of what was executed for them. */
+  #reply({ asker, passed }: Asked, reply: ClientReply | null): void {
+    if (asker !== null && reply !== null) asker.tell(reply, this.#self.ref);
+    if (passed === null) return;
+    this.#addresses.store.tell({ type: 'resolved', passed, reply } satisfies Resolved, this.#self.ref);
+  }
+
+  #begin({ request, asker, passed }: Asked): Open | null {
     if (this.#open.size >= OPEN_REQUESTS_MAX) {
       this.#counts.busy += 1;
       const text = 'too many requests wait for other nodes';
-      asker.tell(refused(request.id, 'BUSY', text, { retryAfterMs: 100 }), this.#self.ref);
+      this.#reply({ request, asker, passed }, refused(request.id, 'BUSY', text, { retryAfterMs: 100 }));
       return null;
     }
     this.#counts.remote += 1;
     this.#lastNumber += 1;
-    const timeoutMs = this.#settings.requestTimeoutMs;
     const open: Open = {
       number: this.#lastNumber,
       request,
       asker,
-      deadlineMs: this.#self.now() + timeoutMs,
+      passed,
+      deadlineMs: passed?.deadlineMs ?? this.#self.now() + this.#settings.requestTimeoutMs,
       owner: null,
       claim: 0,
+      passing: null,
       isCovered: false,
       isSettled: false,
     };
@@ -395,6 +479,25 @@ export class Finder {
     if (open.isSettled) return false;
     open.isSettled = true;
     this.#open.delete(open.number);
+    this.#endPassing(open);
+    return true;
+  }
+
+  /** The time of the request is over. The node that passed it here knows that by itself (RULES D3). */
+  #expire(open: Open): void {
+    if (!this.#take(open)) return;
+    this.#counts.timeouts += 1;
+    const text =
+      open.owner === null || isRead(open.request)
+        ? 'no answer in time'
+        : 'no answer in time from the node that stores the key; the change may have been made';
+    this.#reply(open, open.passed === null ? refused(open.request.id, 'TIMEOUT', text, null) : null);
+  }
+
+  /** A request that was passed here has less time than those of this node, whose order the clock follows. */
+  #isOver(open: Open): boolean {
+    if (open.passed === null || open.deadlineMs > this.#self.now()) return false;
+    this.#expire(open);
     return true;
   }
 
@@ -417,8 +520,8 @@ export class Finder {
     const overtaken = new Set<Open>();
     const written = new Set<string>();
     for (const open of [...this.#open.values()].reverse()) {
-      const { request, asker } = open;
-      const name = `${asker.path} ${request.key}`;
+      const { request, asker, passed } = open;
+      const name = `${asker?.path ?? passed?.forward.from} ${request.key}`;
       if (written.has(name)) overtaken.add(open);
       else if (!isRead(request)) written.add(name);
     }
@@ -432,14 +535,15 @@ export class Finder {
     return lookup !== undefined && (lookup.waiting.some(isBefore) || lookup.concluding.some(isBefore));
   }
 
-  #wait(lookup: Lookup, request: CacheRequest, asker: Ref): void {
-    const open = this.#begin(request, asker);
+  #wait(lookup: Lookup, asked: Asked): void {
+    const open = this.#begin(asked);
     if (open !== null) lookup.waiting.push(open);
   }
 
   #lookUpAgain(open: Open, pauseMs: number): void {
     const { key } = open.request;
     this.#owners.forget(key);
+    this.#endPassing(open);
     open.owner = null;
     open.claim = 0;
     open.isCovered = false;
@@ -461,7 +565,79 @@ export class Finder {
     for (const open of lookup.waiting) if (!open.isSettled) this.#forward(open, owner, claim);
   }
 
+  // Room (RULES K1)
+
+  /** Nobody has the key, and here is no room for it: whoever advertises room is to create it, or the policy decides. */
+  #findRoom(lookup: Lookup): void {
+    const creating = lookup.waiting.filter(
+      (open) => open.isCovered && !open.isSettled && !this.#isOver(open) && isCreating(open.request),
+    );
+    const [first] = creating;
+    if (first === undefined) return this.#again(lookup);
+    const bytes = lookup.key.length + valueBytesOf(first.request);
+    const others = this.#stores.filter(
+      ({ node }) => this.#members.has(node) && !creating.some(({ passed }) => passed?.forward.from === node),
+    );
+    const roomy = others.find((store) => this.#hasRoom(store, bytes));
+    // A node that stores nothing leaves the decision to the nearest one that does.
+    const target = roomy ?? (this.#isStore ? undefined : others[0]);
+    const isPassable = (open: Open): boolean => target !== undefined && passesOf(open) < PASSES_MAX;
+    if (target !== undefined && creating.every(isPassable)) {
+      target.bytes = Math.max(0, target.bytes - bytes);
+      target.keys = Math.max(0, target.keys - 1);
+      return this.#passAll(lookup, { to: target.node, passes: roomy === undefined ? PASSES_MAX : 1, count: 0 });
+    }
+    // Where others go for it, there is room for what they leave; a node that stores nothing has none to go.
+    if (this.#isStore && this.#settings.policy === 'lru') return this.#locate(lookup, lookup.isSearched, true);
+    for (const open of creating) {
+      if (isPassable(open) || !this.#take(open)) continue;
+      this.#counts.noRoom += 1;
+      this.#reply(open, refuseForRoom(open.request.id));
+    }
+    this.#again(lookup);
+  }
+
+  #hasRoom(store: Store, bytes: number): boolean {
+    const nowMs = this.#self.now();
+    if (nowMs - store.sinceMs >= ADVERT_AGE_MS) {
+      store.sinceMs = nowMs;
+      store.bytes = store.toldBytes;
+      store.keys = store.toldKeys;
+    }
+    return store.bytes >= bytes && store.keys > 0;
+  }
+
+  /** Nobody advertises room, and the policy is to make it. */
+  #isRoomMade(bytes: number): boolean {
+    return this.#isStore && this.#settings.policy === 'lru' && bytes > this.#roomBytesMax;
+  }
+
+  /** All of them, whether they are covered or not: the next node asks anew. */
+  #passAll(lookup: Lookup, passing: Passing): void {
+    this.#lookups.delete(lookup.key);
+    for (const open of lookup.waiting) if (!open.isSettled) this.#pass(open, passing);
+  }
+
+  #pass(open: Open, passing: Passing): void {
+    if (this.#isOver(open)) return;
+    this.#counts.passedOn += 1;
+    passing.count += 1;
+    this.#passing.set(open.request.key, passing);
+    open.passing = passing;
+    this.#forward(open, passing.to, 0);
+  }
+
+  #endPassing(open: Open): void {
+    const { passing } = open;
+    if (passing === null) return;
+    open.passing = null;
+    passing.count -= 1;
+    const { key } = open.request;
+    if (passing.count === 0 && this.#passing.get(key) === passing) this.#passing.delete(key);
+  }
+
   #forward(open: Open, owner: NodeId, claim: number): void {
+    if (this.#isOver(open)) return;
     open.owner = owner;
     open.claim = claim;
     const budgetMs = Math.max(1, Math.ceil(open.deadlineMs - this.#self.now()));
@@ -475,6 +651,7 @@ export class Finder {
       floor: isRead(open.request) ? 0 : this.#floor(),
       incarnation: this.#identity.incarnation,
       claim,
+      passes: open.passing === null ? 0 : Math.min(PASSES_MAX, passesOf(open) + open.passing.passes),
       budgetMs,
       clock: this.#clock.last,
       message: open.request,
@@ -489,7 +666,8 @@ export class Finder {
   }
 
   #newLookup(key: Key, waiting: Open[]): Lookup {
-    const lookup: Lookup = { key, waiting, status: 'pausing', againAtMs: 0, tries: 0, concluding: [], later: [] };
+    const begun = { status: 'pausing', againAtMs: 0, tries: 0, isSearched: false } as const;
+    const lookup: Lookup = { key, waiting, ...begun, concluding: [], later: [] };
     this.#lookups.set(key, lookup);
     return lookup;
   }
@@ -512,20 +690,27 @@ export class Finder {
   }
 
   /** Asks the key's home, by way of the store, which knows how it stands with it. */
-  #locate(lookup: Lookup, isSearched: boolean): void {
+  #locate(lookup: Lookup, isSearched: boolean, isForced = false): void {
     this.#counts.lookups += 1;
     lookup.status = 'locating';
+    lookup.isSearched = isSearched;
     let isClaim = false;
+    let valueBytes: number | null = null;
     for (const open of lookup.waiting) {
       if (open.isSettled) continue;
       this.#note(open, 'home');
       // After a search only those that it covered: the home grants to them what it could not grant without it.
       if (!isSearched) open.isCovered = true;
       isClaim ||= open.isCovered && isClaiming(open.request);
+      if (isForced || valueBytes !== null || !open.isCovered || !isCreating(open.request)) continue;
+      const bytes = valueBytesOf(open.request);
+      if (this.#isRoomMade(lookup.key.length + bytes)) isForced = true;
+      else valueBytes = bytes;
     }
     lookup.againAtMs = this.#self.now() + LOCATE_AGAIN_MS;
     this.#tickBy(lookup.againAtMs);
-    const locate: Locate = { type: 'locate', key: lookup.key, isClaim, isSearched, clock: this.#clock.last };
+    const { key } = lookup;
+    const locate: Locate = { type: 'locate', key, isClaim, valueBytes, isSearched, clock: this.#clock.last };
     this.#addresses.store.tell(locate, this.#self.ref);
   }
 
@@ -551,7 +736,7 @@ export class Finder {
     let at = 0;
     for (; at < lookup.waiting.length; at += 1) {
       const open = lookup.waiting[at] as Open;
-      if (open.isSettled) continue;
+      if (open.isSettled || this.#isOver(open)) continue;
       if (!open.isCovered) break;
       if (this.#missed > 0 && !isPlainSet(open.request)) {
         // It may be at a member that vanished; a plain set is stored, and merged when that member returns (C4, C6).
@@ -572,7 +757,7 @@ export class Finder {
   }
 
   #tellConclude(key: Key, opens: readonly Open[], isClaimed: boolean): void {
-    const requests = opens.map(({ request, asker }) => ({ request, asker }));
+    const requests = opens.map(({ request, asker, passed }) => ({ request, asker, passed }));
     const conclude: Conclude = { type: 'conclude', key, requests, isClaimed, clock: this.#clock.last };
     this.#addresses.store.tell(conclude, this.#self.ref);
   }
@@ -583,20 +768,20 @@ export class Finder {
       if (!open.isCovered || !isClaiming(open.request) || !this.#take(open)) continue;
       this.#counts.directoryFull += 1;
       const text = 'the directory has no room for the key';
-      open.asker.tell(refused(open.request.id, 'OVER_CAPACITY', text, { where: 'directory' }), this.#self.ref);
+      this.#reply(open, refused(open.request.id, 'OVER_CAPACITY', text, { where: 'directory' }));
     }
   }
 
   /** Who traces a key is told how it is being found. */
   #note(open: Open, step: Step['step']): void {
     if (open.request.type !== 'trace') return;
-    open.asker.tell({ type: 'step', id: open.request.id, step } satisfies Step, this.#self.ref);
+    open.asker?.tell({ type: 'step', id: open.request.id, step } satisfies Step, this.#self.ref);
   }
 
   #refuseUnknown(open: Open, text: string): void {
     if (!this.#take(open)) return;
     this.#counts.unknown += 1;
-    open.asker.tell(refused(open.request.id, 'UNKNOWN', text, null), this.#self.ref);
+    this.#reply(open, refused(open.request.id, 'UNKNOWN', text, null));
   }
 
   #tickBy(atMs: number): void {
@@ -605,6 +790,11 @@ export class Finder {
     this.#tickAtMs = atMs;
     this.#timer = this.#self.after(Math.max(1, atMs - this.#self.now()), { type: 'tick' });
   }
+}
+
+/** How often a request had been passed on when it came here. */
+function passesOf({ passed }: Open): number {
+  return passed?.forward.passes ?? 0;
 }
 
 const on = Finder.prototype;
@@ -617,6 +807,7 @@ const common = {
   answer: on.onAnswer,
   notMine: on.onNotMine,
   view: on.onView,
+  rooms: on.onRooms,
   observe: on.onObserve,
   count: on.onCount,
   tick: on.onTick,
@@ -650,6 +841,7 @@ export const finderKind = defineKind({
       answer: drop,
       notMine: drop,
       view: drop,
+      rooms: drop,
       observe: drop,
       serve: drop,
       drain: drop,
@@ -669,6 +861,7 @@ export const finderKind = defineKind({
       answer: 'never',
       notMine: 'never',
       view: 'never',
+      rooms: 'never',
       observe: 'never',
       serve: 'never',
       drain: 'never',

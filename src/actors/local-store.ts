@@ -41,12 +41,17 @@ import type {
   LocalStoreMessage,
   Members,
   Observe,
+  Passed,
   Probe,
   Probed,
   Recovered,
   Registered,
   Renumbered,
+  Resolved,
+  Retry,
+  Room,
 } from './message.js';
+import { PassedLine } from './passed-line.js';
 import { Recovery } from './recovery.js';
 import type { Fate } from './recovery.js';
 import { Registration, samePair } from './registration.js';
@@ -56,6 +61,7 @@ import type { Ref, Self, TimerId } from './runtime/kind.js';
 import { HELD_REQUESTS_MAX, KEYS_MAX } from './settings.js';
 import type { Identity, NodeDisk, Settings } from './settings.js';
 import { Takeover } from './takeover.js';
+import { Vacancy } from './vacancy.js';
 import { WriteBehind } from './write-behind.js';
 
 interface Args {
@@ -70,8 +76,12 @@ interface Args {
 interface Ask {
   readonly number: number;
   readonly hash: KeyHash;
-  /** The number under which the key is claimed, 0 for a mere question. */
+  /** If nobody owns the key, the finder wants it here. */
+  readonly isClaim: boolean;
+  /** The number under which the key is claimed, 0 for a mere question: nothing is to be claimed, or has no room here. */
   readonly claim: number;
+  /** Room that is kept for the entry; 0: none. */
+  readonly bytes: number;
   readonly home: NodeId;
   readonly pair: Pair;
   isGranted: boolean;
@@ -84,6 +94,8 @@ interface Held {
   readonly asker: Ref | null;
   readonly forward: MessageOf<'forward'> | null;
   readonly deadlineMs: number;
+  /** The finder has had it in its hands, so that it is not to wait for itself. */
+  readonly isRetry: boolean;
 }
 
 /** An entry whose home compares it with another node's (RULES P1). */
@@ -129,6 +141,10 @@ export class LocalStore {
   readonly #held = new Map<Key, Held[]>();
   /** Keys that requests waited for, and that are gone. */
   readonly #freed = new Set<Key>();
+  readonly #vacancy: Vacancy;
+  readonly #line = new PassedLine(HELD_REQUESTS_MAX);
+  /** Requests that were passed here and whose turn has come. */
+  #next: Passed[] = [];
   #heldCount = 0;
   #lastAsk = 0;
   #lastChange = 0;
@@ -141,6 +157,8 @@ export class LocalStore {
   #frozenToldMs = 0;
   readonly #counts = {
     forwarded: 0,
+    passedHere: 0,
+    noRoom: 0,
     notMine: 0,
     claims: 0,
     claimsDiscarded: 0,
@@ -180,7 +198,7 @@ export class LocalStore {
         nextClaim: (above) => this.#nextClaim(above),
         isUnknown: (key) => !this.#executor.knows(key) && (this.#asks.get(key)?.claim ?? 0) === 0,
         sizeOf: ({ key, value }) => keyspace.sizeOf(key, value),
-        reserve: (bytes) => keyspace.reserve(bytes, 1, self.now()),
+        reserve: (bytes) => this.#vacancy.has(bytes) && keyspace.reserve(bytes, 1, self.now()),
         unreserve: (bytes) => keyspace.unreserve(bytes, 1),
         activate: ({ copy, hash, claim, expiresAtMs }, records) => {
           const { key, value, time, origin } = copy;
@@ -216,6 +234,16 @@ export class LocalStore {
       this.#owned,
       settings.drainMs,
       identity.incarnation,
+    );
+    this.#vacancy = new Vacancy(
+      {
+        now: () => self.now(),
+        advertise: (freeBytes, freeKeys) =>
+          void addresses.router.tell({ type: 'room', freeBytes, freeKeys } satisfies Room, self.ref),
+        remindWithin: (ms) => this.#remindBy(self.now() + ms),
+      },
+      this.#executor.keyspace,
+      settings,
     );
     if (disk === null) {
       self.signal('recovered');
@@ -304,21 +332,25 @@ export class LocalStore {
   /** From the finder, on behalf of a session: executed if the key is here. */
   onRequest(request: CacheRequest, asker: Ref): void {
     if (this.#isBusy && this.#isHeld(request.key)) {
-      this.#hold(request, asker, null, this.#self.now() + this.#settings.requestTimeoutMs);
+      const deadlineMs = this.#self.now() + this.#settings.requestTimeoutMs;
+      this.#hold({ request, asker, forward: null, deadlineMs, isRetry: false });
       return;
     }
     const reply = this.#executor.execute(request, false);
     if (reply !== null) {
-      this.#sweepLater();
+      this.#afterExecution(request);
       asker.tell(reply, this.#self.ref);
-    } else this.#addresses.finder.tell({ type: 'absent', request, asker } satisfies Absent, this.#self.ref);
+    } else {
+      const absent: Absent = { type: 'absent', request, asker, passed: null };
+      this.#addresses.finder.tell(absent, this.#self.ref);
+    }
   }
 
-  /** From another node, which believes that the key is here. */
+  /** From another node, which believes that the key is here, or is to be (RULES K1). */
   onForward(message: MessageOf<'forward'>, _router: Ref): void {
     this.#executor.clock.observe(message.clock);
     this.#counts.forwarded += 1;
-    this.#judgeForward(message, this.#self.now() + message.budgetMs);
+    this.#judgeForward(message, this.#self.now() + Math.min(message.budgetMs, this.#settings.requestTimeoutMs));
   }
 
   /** A request that waited is judged again: it may have come twice meanwhile, or have been executed elsewhere. */
@@ -335,12 +367,33 @@ export class LocalStore {
         this.#reply(message, judged.result);
         return;
       }
+      if (judged.kind === 'begun') {
+        this.#counts.repeated += 1;
+        return;
+      }
     }
-    if (this.#isBusy && this.#isHeld(request.key)) this.#hold(request, null, message, deadlineMs);
+    if (this.#isBusy && this.#isHeld(request.key)) {
+      this.#hold({ request, asker: null, forward: message, deadlineMs, isRetry: false });
+    } else if (message.passes > 0) this.#servePassed({ forward: message, deadlineMs }, request);
     else this.#serveForward(message, request, deadlineMs);
   }
 
-  onLocate({ key, isClaim, isSearched, clock }: Locate): void {
+  /** The finder found that the key of a request that was passed here may be here now. */
+  onRetry({ passed }: Retry): void {
+    const { forward, deadlineMs } = passed;
+    const request = forward.message as CacheRequest;
+    if (this.#isFixed(request.key)) {
+      this.#hold({ request, asker: null, forward, deadlineMs, isRetry: true });
+    } else this.#retry(passed, request);
+  }
+
+  onResolved({ passed, reply }: Resolved): void {
+    if (reply === null && passed.deadlineMs > this.#self.now()) this.#giveBack(passed);
+    else this.#finish(passed, reply);
+    this.#serveNext();
+  }
+
+  onLocate({ key, isClaim, valueBytes, isSearched, clock }: Locate): void {
     this.#executor.clock.observe(clock);
     const hash = this.#hasher.hash(key);
     if (this.#executor.knows(key) || this.#takeover.isIncoming(key)) return this.#tellLocated(key, 'here');
@@ -350,8 +403,16 @@ export class LocalStore {
     if (pair === null) return this.#tellLocated(key, 'again');
     const former = this.#asks.get(key);
     // A question that is repeated keeps its numbers: an answer to either will do.
-    const isRepeated = former !== undefined && former.claim > 0 === isClaim && this.#holds(former);
-    const ask = isRepeated ? former : this.#ask(key, hash, isClaim, home, pair);
+    let ask = former !== undefined && former.isClaim === isClaim && this.#holds(former) ? former : null;
+    if (ask === null) {
+      this.#forgetAsk(key);
+      const bytes = isClaim && valueBytes !== null ? this.#executor.keyspace.sizeOf(key, null) + valueBytes : 0;
+      const isShort = bytes > 0 && !this.#vacancy.promise(bytes);
+      if (isShort) this.#counts.noRoom += 1;
+      if (isShort && isSearched) return this.#tellLocated(key, 'noRoom');
+      const claim = isClaim && !isShort ? this.#nextClaim() : 0;
+      ask = this.#ask(key, { hash, isClaim, claim, bytes: isShort ? 0 : bytes, home, pair });
+    }
     const { number, claim } = ask;
     const head = { to: home, from: this.#identity.node, hops: 1, clock: this.#executor.clock.last };
     this.#addresses.router.tell(
@@ -390,9 +451,11 @@ export class LocalStore {
         // Named by the home and holding nothing (RULES O6): what this node has released.
         this.#counts.dangling += 1;
         this.#registration.release(ask.hash, message.claim);
-        return this.#tellLocated(key, 'absent');
+        return this.#tellLocated(key, outcomeOfAbsence(ask));
       }
       case 'absent':
+        this.#endAsk(key);
+        return this.#tellLocated(key, outcomeOfAbsence(ask));
       case 'unsettled':
       case 'full':
         this.#endAsk(key);
@@ -409,16 +472,19 @@ export class LocalStore {
     const claim = ask?.isGranted === true && this.#holds(ask) ? ask : null;
     if (isClaimed) this.#forgetAsk(key);
     let executed = 0;
-    for (const { request, asker } of requests) {
+    for (const { request, asker, passed } of requests) {
       if (!this.#executor.knows(key)) {
         if (this.#isLeaving && isClaiming(request)) {
-          asker.tell(refuseLeaving(request.id), this.#self.ref);
+          if (asker !== null) asker.tell(refuseLeaving(request.id), this.#self.ref);
+          else if (passed !== null) this.#giveBack(passed);
           executed += 1;
           continue;
         }
         if (claim === null && isClaiming(request)) break;
       }
-      asker.tell(this.#executor.execute(request, true) as ClientReply, this.#self.ref);
+      const reply = this.#executor.execute(request, true) as ClientReply;
+      if (asker !== null) asker.tell(reply, this.#self.ref);
+      else if (passed !== null) this.#finish(passed, reply);
       // At once: the next one may make room by removing the entry again.
       if (claim !== null && this.#owned.claimOf(key) === null && this.#executor.knows(key)) {
         this.#owned.put(key, claim.hash, claim.claim);
@@ -429,8 +495,10 @@ export class LocalStore {
       this.#registration.release(claim.hash, claim.claim);
     }
     this.#sweepLater();
+    this.#vacancy.advertise();
     const isPresent = this.#executor.knows(key);
     this.#addresses.finder.tell({ type: 'concluded', key, executed, isPresent } satisfies Concluded, this.#self.ref);
+    this.#serveNext();
     this.#resume(key);
   }
 
@@ -450,6 +518,7 @@ export class LocalStore {
     this.#takeover.onMembers(message);
     this.#handover.onMembers(message);
     this.#discardAsks();
+    this.#vacancy.advertise();
     // Where no member is a home there is nobody to confirm anything.
     if (this.#registration.isJoined) this.#tellJoined();
   }
@@ -485,6 +554,7 @@ export class LocalStore {
   onTake(message: MessageOf<'take'>): void {
     this.#executor.clock.observe(message.clock);
     this.#takeover.onTake(message);
+    this.#vacancy.advertise();
   }
 
   onTaken(message: MessageOf<'taken'>): void {
@@ -500,6 +570,7 @@ export class LocalStore {
   onTransferred(message: MessageOf<'transferred'>): void {
     this.#executor.clock.observe(message.clock);
     this.#takeover.onTransferred(message);
+    this.#vacancy.advertise();
   }
 
   // Two copies of a key (RULES P1)
@@ -539,6 +610,7 @@ export class LocalStore {
       this.#counts.merged += 1;
     }
     this.#unfreeze(key);
+    this.#vacancy.advertise();
   }
 
   onCollect({ from, number, prefix, part, after, limit }: MessageOf<'collect'>): void {
@@ -616,6 +688,9 @@ export class LocalStore {
       owned: this.#owned.count,
       incoming: this.#takeover.count,
       held: this.#heldCount,
+      passed: this.#line.openCount,
+      passedWaiting: this.#line.waitingCount,
+      promised: this.#vacancy.promised,
       records: this.#record.count,
     };
     from.tell({ type: 'counters', counters }, this.#self.ref);
@@ -625,6 +700,7 @@ export class LocalStore {
     this.#isSweeping = false;
     const count = this.#executor.keyspace.expire(this.#self.now(), SWEEP_COUNT_MAX);
     this.#sweepLater(count === SWEEP_COUNT_MAX ? SWEEP_AGAIN_MS : SWEEP_MS);
+    this.#vacancy.advertise();
   }
 
   onRemind(): void {
@@ -634,6 +710,7 @@ export class LocalStore {
     this.#registration.remind();
     this.#takeover.remind();
     this.#handover.remind();
+    this.#vacancy.advertise();
     for (const key of this.#freed) {
       this.#freed.delete(key);
       this.#resume(key);
@@ -673,13 +750,13 @@ export class LocalStore {
     const reply = this.#executor.execute(request, false);
     if (reply !== null) {
       if (!isRead(request)) this.#record.record(message.from, message.number, request.key, reply);
-      this.#sweepLater();
+      this.#afterExecution(request);
       this.#reply(message, reply);
       return;
     }
     if ((this.#asks.get(request.key)?.claim ?? 0) > 0) {
       // The home may have named this node for a claim that is about to be used (RULES O6).
-      this.#hold(request, null, message, deadlineMs);
+      this.#hold({ request, asker: null, forward: message, deadlineMs, isRetry: false });
       return;
     }
     if (message.claim > 0 && !this.#isElsewhere(request.key)) {
@@ -687,6 +764,76 @@ export class LocalStore {
       this.#registration.release(this.#hasher.hash(request.key), message.claim);
       if (request.type === 'get') return this.#reply(message, { type: 'missing', id: request.id });
     }
+    this.#tellNotMine(message);
+  }
+
+  /** The sender has no room for the key: if it is not here, the finder does what it does for clients of this node. */
+  #servePassed(passed: Passed, request: CacheRequest): void {
+    const { forward, deadlineMs } = passed;
+    if (this.#isLeaving) return this.#serveForward(forward, request, deadlineMs);
+    const place = this.#line.join(passed);
+    if (place === 'full') {
+      this.#counts.heldRefused += 1;
+      this.#reply(forward, refused(request.id, 'BUSY', 'too many requests wait for room', { retryAfterMs: 100 }));
+    }
+    if (place !== 'free') return;
+    const reply = this.#executor.execute(request, false);
+    if (reply !== null) {
+      if (!isRead(request)) this.#record.record(forward.from, forward.number, request.key, reply);
+      this.#afterExecution(request);
+      this.#reply(forward, reply);
+      return;
+    }
+    this.#counts.passedHere += 1;
+    if (!isRead(request)) this.#record.begin(forward.from, forward.number);
+    this.#line.open(passed);
+    this.#tellAbsent(passed, request);
+  }
+
+  /** A request that was passed here and came back from the finder. */
+  #retry(passed: Passed, request: CacheRequest): void {
+    const reply = this.#executor.execute(request, false);
+    if (reply === null) {
+      this.#tellAbsent(passed, request);
+      return;
+    }
+    this.#afterExecution(request);
+    this.#finish(passed, reply);
+    this.#serveNext();
+  }
+
+  #tellAbsent(passed: Passed, request: CacheRequest): void {
+    this.#addresses.finder.tell({ type: 'absent', request, asker: null, passed } satisfies Absent, this.#self.ref);
+  }
+
+  /** The end of a request that was passed here; without a reply it may have been executed elsewhere, and is not again. */
+  #finish(passed: Passed, reply: ClientReply | null): void {
+    const { forward } = passed;
+    this.#next.push(...this.#line.close(passed));
+    if (reply === null) return;
+    const request = forward.message as CacheRequest;
+    if (!isRead(request)) this.#record.record(forward.from, forward.number, request.key, reply);
+    this.#reply(forward, reply);
+  }
+
+  /** An end likewise: it was not executed, and whoever passed it here is to find another place. */
+  #giveBack(passed: Passed): void {
+    const { forward } = passed;
+    this.#record.withdraw(forward.from, forward.number);
+    this.#tellNotMine(forward);
+    this.#finish(passed, null);
+  }
+
+  /** Not before what the former ones did is complete. */
+  #serveNext(): void {
+    const next = this.#next;
+    if (next.length === 0) return;
+    this.#next = [];
+    const nowMs = this.#self.now();
+    for (const { forward, deadlineMs } of next) if (deadlineMs > nowMs) this.#judgeForward(forward, deadlineMs);
+  }
+
+  #tellNotMine(message: MessageOf<'forward'>): void {
     this.#counts.notMine += 1;
     const head = { to: message.from, from: this.#identity.node, hops: 1, number: message.number };
     this.#addresses.router.tell(
@@ -728,17 +875,9 @@ export class LocalStore {
     return this.#lastClaim;
   }
 
-  #ask(key: Key, hash: KeyHash, isClaim: boolean, home: NodeId, pair: Pair): Ask {
-    this.#forgetAsk(key);
+  #ask(key: Key, question: Omit<Ask, 'number' | 'isGranted'>): Ask {
     this.#lastAsk += 1;
-    const ask: Ask = {
-      number: this.#lastAsk,
-      hash,
-      claim: isClaim ? this.#nextClaim() : 0,
-      home,
-      pair,
-      isGranted: false,
-    };
+    const ask: Ask = { number: this.#lastAsk, ...question, isGranted: false };
     this.#asks.set(key, ask);
     this.#askedKeys.set(ask.number, key);
     return ask;
@@ -749,6 +888,7 @@ export class LocalStore {
     if (ask === undefined) return;
     this.#asks.delete(key);
     this.#askedKeys.delete(ask.number);
+    if (ask.bytes > 0) this.#vacancy.redeem(ask.bytes);
   }
 
   #endAsk(key: Key): void {
@@ -785,18 +925,18 @@ export class LocalStore {
 
   // Keys that are not free
 
-  #hold(request: CacheRequest, asker: Ref | null, forward: MessageOf<'forward'> | null, deadlineMs: number): void {
+  #hold(held: Held): void {
     if (this.#heldCount >= HELD_REQUESTS_MAX) {
       this.#counts.heldRefused += 1;
-      this.#answerHeld({ request, asker, forward, deadlineMs }, 'BUSY', 'too many requests wait for keys to be free');
+      this.#answerHeld(held, 'BUSY', 'too many requests wait for keys to be free');
       return;
     }
-    const held: Held = { request, asker, forward, deadlineMs };
-    const waiting = this.#held.get(request.key);
-    if (waiting === undefined) this.#held.set(request.key, [held]);
+    const { key } = held.request;
+    const waiting = this.#held.get(key);
+    if (waiting === undefined) this.#held.set(key, [held]);
     else waiting.push(held);
     this.#heldCount += 1;
-    this.#remindBy(deadlineMs);
+    this.#remindBy(held.deadlineMs);
   }
 
   /** The key may be free again: what waited for it is served in its order, up to what has to wait anew. */
@@ -808,7 +948,9 @@ export class LocalStore {
     const nowMs = this.#self.now();
     for (const held of waiting) {
       if (held.deadlineMs <= nowMs) this.#expire(held);
-      else if (this.#isBusy && this.#isHeld(key)) this.#hold(held.request, held.asker, held.forward, held.deadlineMs);
+      else if (held.isRetry && held.forward !== null) {
+        this.#retry({ forward: held.forward, deadlineMs: held.deadlineMs }, held.request);
+      } else if (this.#isBusy && this.#isHeld(key)) this.#hold(held);
       else if (held.forward !== null) this.#judgeForward(held.forward, held.deadlineMs);
       else this.onRequest(held.request, held.asker as Ref);
     }
@@ -817,13 +959,14 @@ export class LocalStore {
   #expireHeld(nowMs: number): void {
     for (const [key, waiting] of this.#held) {
       const left = waiting.filter((held) => held.deadlineMs > nowMs);
-      for (const held of waiting) if (held.deadlineMs <= nowMs) this.#expire(held);
       this.#heldCount -= waiting.length - left.length;
       if (left.length === 0) this.#held.delete(key);
       else {
         this.#held.set(key, left);
         this.#remindBy((left[0] as Held).deadlineMs);
       }
+      // What waited behind one that expires may go on.
+      for (const held of waiting) if (held.deadlineMs <= nowMs) this.#expire(held);
     }
   }
 
@@ -833,10 +976,13 @@ export class LocalStore {
   }
 
   /** A node that forwarded a request has a deadline of its own for it (RULES D3). */
-  #answerHeld({ request, asker, forward }: Held, code: 'BUSY' | 'TIMEOUT', text: string): void {
+  #answerHeld({ request, asker, forward, deadlineMs, isRetry }: Held, code: 'BUSY' | 'TIMEOUT', text: string): void {
     const reply = refused(request.id, code, text, code === 'BUSY' ? { retryAfterMs: 100 } : null);
     if (asker !== null) asker.tell(reply, this.#self.ref);
-    else if (forward !== null && code === 'BUSY') this.#reply(forward, reply);
+    else if (isRetry && forward !== null) {
+      this.#finish({ forward, deadlineMs }, code === 'BUSY' ? reply : null);
+      this.#serveNext();
+    } else if (forward !== null && code === 'BUSY') this.#reply(forward, reply);
   }
 
   #unfreeze(key: Key): void {
@@ -884,11 +1030,21 @@ export class LocalStore {
     this.#reminder = this.#self.after(Math.max(1, atMs - this.#self.now()), { type: 'remind' });
   }
 
+  #afterExecution(request: CacheRequest): void {
+    this.#sweepLater();
+    if (!isRead(request)) this.#vacancy.advertise();
+  }
+
   #sweepLater(delayMs = SWEEP_MS): void {
     if (this.#isSweeping || this.#executor.keyspace.nextExpiryMs === null) return;
     this.#isSweeping = true;
     this.#self.after(delayMs, { type: 'tick' });
   }
+}
+
+/** Nobody owns the key of the question. */
+function outcomeOfAbsence({ isClaim, claim }: Ask): 'absent' | 'noRoom' {
+  return isClaim && claim === 0 ? 'noRoom' : 'absent';
 }
 
 const on = LocalStore.prototype;
@@ -900,6 +1056,8 @@ const serving = {
   locate: on.onLocate,
   place: on.onPlace,
   conclude: on.onConclude,
+  retry: on.onRetry,
+  resolved: on.onResolved,
   members: on.onMembers,
   renumbered: on.onRenumbered,
   compare: on.onCompare,
@@ -937,6 +1095,8 @@ export const localStoreKind = defineKind({
       locate: stash,
       place: stash,
       conclude: stash,
+      retry: stash,
+      resolved: stash,
       members: stash,
       renumbered: stash,
       compare: stash,
@@ -970,6 +1130,8 @@ export const localStoreKind = defineKind({
       locate: drop,
       place: drop,
       conclude: drop,
+      retry: drop,
+      resolved: drop,
       members: drop,
       renumbered: drop,
       compare: drop,
@@ -1005,6 +1167,8 @@ export const localStoreKind = defineKind({
       locate: 'never',
       place: 'never',
       conclude: 'never',
+      retry: 'never',
+      resolved: 'never',
       members: 'never',
       renumbered: 'never',
       compare: 'dropNew',

@@ -20,11 +20,39 @@ import type {
 } from '../transport/message.js';
 import type { Ref, Terminated } from './runtime/kind.js';
 
-/** Store to finder: not here. The request was not executed. */
-export interface Absent {
-  readonly type: 'absent';
+/** A request that another node passed here, because it has no room for the key (RULES K1). */
+export interface Passed {
+  readonly forward: MessageOf<'forward'>;
+  /** In monotonic ms of this node. */
+  readonly deadlineMs: number;
+}
+
+/** A request, and who gets the reply: a session of this node, or the node that passed it here. One of them is null. */
+export interface Asked {
   readonly request: CacheRequest;
-  readonly asker: Ref<ClientReply>;
+  readonly asker: Ref<ClientReply> | null;
+  readonly passed: Passed | null;
+}
+
+/** Store to finder: not here. The request was not executed. */
+export interface Absent extends Asked {
+  readonly type: 'absent';
+}
+
+/** Finder to store: the key of this request may be here by now. Otherwise `absent` follows. */
+export interface Retry {
+  readonly type: 'retry';
+  readonly passed: Passed;
+}
+
+/**
+ * Finder to store: what the node that passed the request here is to hear. Null: nothing if its time is over, otherwise
+ * that it was not executed, and may be elsewhere.
+ */
+export interface Resolved {
+  readonly type: 'resolved';
+  readonly passed: Passed;
+  readonly reply: ClientReply | null;
 }
 
 /** Finder to store: whose key is it, by its home? `located` follows, unless the home does not answer. */
@@ -33,6 +61,8 @@ export interface Locate {
   readonly key: Key;
   /** If nobody owns it, this node will: claim it. */
   readonly isClaim: boolean;
+  /** Only if there is room for a value of so many bytes; null: in any case. */
+  readonly valueBytes: number | null;
   /** A complete search found no owner, so that a home may grant the claim before it is settled (RULES O3). */
   readonly isSearched: boolean;
   /** The finder's clock. */
@@ -44,10 +74,11 @@ export type Located = {
   readonly key: Key;
   /**
    * `owned`: by `owner`, under `claim`. `mine`: the claim was granted, `conclude` is awaited. `absent`: nobody owns it.
-   * `here`: it is here after all. `unsettled`: the home can't tell yet. `again`: ask again in a moment. `homeless`: no
-   * member of the view is a home. `full`: the home's directory has no room.
+   * `here`: it is here after all. `noRoom`: nobody owns it, and there is no room for it here. `unsettled`: the home can't
+   * tell yet. `again`: ask again in a moment. `homeless`: no member of the view is a home. `full`: the home's directory
+   * has no room.
    */
-  readonly outcome: 'owned' | 'mine' | 'absent' | 'here' | 'unsettled' | 'again' | 'homeless' | 'full';
+  readonly outcome: 'owned' | 'mine' | 'absent' | 'here' | 'noRoom' | 'unsettled' | 'again' | 'homeless' | 'full';
   readonly owner: NodeId | null;
   readonly claim: number;
   readonly clock: number;
@@ -60,7 +91,7 @@ export type Located = {
 export interface Conclude {
   readonly type: 'conclude';
   readonly key: Key;
-  readonly requests: readonly { readonly request: CacheRequest; readonly asker: Ref<ClientReply> }[];
+  readonly requests: readonly Asked[];
   readonly isClaimed: boolean;
   /** The finder's clock: a stamp issued now must be above it. */
   readonly clock: number;
@@ -267,6 +298,19 @@ export interface View {
   readonly number: number;
 }
 
+/** Store to router: so much room it has for further entries, about. */
+export interface Room {
+  readonly type: 'room';
+  readonly freeBytes: number;
+  readonly freeKeys: number;
+}
+
+/** Router to finder: which other members store entries, the nearest first, and what room they advertise. */
+export interface Rooms {
+  readonly type: 'rooms';
+  readonly stores: readonly { readonly node: NodeId; readonly freeBytes: number; readonly freeKeys: number }[];
+}
+
 /** Peer link to router: greeted, may it be used? `adopted` or `spurned` follows. */
 export interface LinkUp {
   readonly type: 'linkUp';
@@ -362,6 +406,7 @@ export type FinderMessage =
   | MessageOf<'answer'>
   | MessageOf<'notMine'>
   | View
+  | Rooms
   | Observe
   | Serve
   | Drain
@@ -376,6 +421,8 @@ export type LocalStoreMessage =
   | Attend
   | Locate
   | Conclude
+  | Retry
+  | Resolved
   | Members
   | Renumbered
   | Observe
@@ -422,6 +469,7 @@ export type RouterMessage =
   | Find
   | FindPath
   | Probed
+  | Room
   | MessageOf<'inspect'>
   | Drain
   | Emptied

@@ -333,6 +333,7 @@ export class Node {
       sessions: this.#sessions.size,
       storeBytesMax: settings.storeBytesMax,
       keysMax: settings.keysMax,
+      policy: settings.policy,
     };
   }
 

@@ -28,6 +28,8 @@ import type {
   Probe,
   Probed,
   Renumbered,
+  Room,
+  Rooms,
   RouterMessage,
   Searched,
   Spurned,
@@ -120,6 +122,7 @@ export class Router {
     searches: 0,
     searchesSeen: 0,
     searchesExpired: 0,
+    adverts: 0,
     linksFlooded: 0,
     linksKnown: 0,
     linksMalformed: 0,
@@ -187,6 +190,7 @@ export class Router {
       this.#counts.linksMalformed += 1;
       return;
     }
+    const former = this.#topology.stateOf(state.node);
     switch (this.#topology.learn(state, this.#self.now())) {
       case 'newer':
         this.#flood(state, link);
@@ -196,8 +200,11 @@ export class Router {
           // A neighbour raised its incarnation: the edge to it counts under the new one only.
           this.#announce();
         } else if (this.#topology.members !== this.#toldMembers) this.#onChange();
-        // Otherwise it changed no path, and the finder is not to ask again what is under way.
-        else this.#tellRenumbered(state);
+        else {
+          // It changed no path, and the finder is not to ask again what is under way.
+          this.#tellRenumbered(state);
+          if (state.freeBytes !== former?.freeBytes || state.freeKeys !== former.freeKeys) this.#tellRooms();
+        }
         break;
       case 'ghost':
         // Somebody remembers an earlier start of this node as the present one.
@@ -294,6 +301,12 @@ export class Router {
     );
   }
 
+  /** What the others are told of this node's room changes no view and no path (RULES K1). */
+  onRoom({ freeBytes, freeKeys }: Room): void {
+    this.#counts.adverts += 1;
+    this.#flood(this.#topology.setOwn({ freeBytes, freeKeys }), null);
+  }
+
   /** The others stop counting on this node; it goes on relaying (RULES H4). */
   onDrain(): void {
     this.#topology.setOwn({ roles: ['leaving'] });
@@ -359,6 +372,18 @@ export class Router {
     this.#addresses.scanner.tell(view, this.#self.ref);
     this.#addresses.watcher.tell(view, this.#self.ref);
     this.#tellMembers();
+    this.#tellRooms();
+  }
+
+  /** Where an entry may go for which there is no room here: of equally near nodes first to the one with most room. */
+  #tellRooms(): void {
+    const members = [...this.#topology.members.values()].filter(
+      ({ state: { node, roles } }) =>
+        node !== this.#identity.node && roles.includes('store') && !roles.includes('leaving'),
+    );
+    members.sort((a, b) => a.hops - b.hops || b.state.freeBytes - a.state.freeBytes);
+    const stores = members.map(({ state: { node, freeBytes, freeKeys } }) => ({ node, freeBytes, freeKeys }));
+    this.#addresses.finder.tell({ type: 'rooms', stores } satisfies Rooms, this.#self.ref);
   }
 
   /** What homes and owners need to know of the view (RULES V1). */
@@ -538,6 +563,8 @@ export class Router {
       hops,
       next,
       roles: state.roles,
+      freeBytes: state.freeBytes,
+      freeKeys: state.freeKeys,
       neighbours: state.neighbours.map(({ node }) => node),
       you: state.node === this.#identity.node,
     }));
@@ -584,6 +611,7 @@ export const routerKind = defineKind({
       find: on.onFind,
       findPath: on.onFindPath,
       probed: on.onProbed,
+      room: on.onRoom,
       inspect: on.onInspect,
       drain: on.onDrain,
       emptied: on.onEmptied,
@@ -599,6 +627,7 @@ export const routerKind = defineKind({
       linkDown: 'never',
       links: 'never',
       probed: 'never',
+      room: 'never',
       find: 'never',
       findPath: 'never',
       drain: 'never',

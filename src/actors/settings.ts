@@ -1,5 +1,6 @@
 /** What the actors of a node need to know before they start: who the node is, its bounds, its way to the network. */
 import type { EntryDisk, NodeRecord } from '../disk/entry-disk.js';
+import type { Policy } from '../store/keyspace.js';
 import type { NodeId } from '../store/node-id.js';
 import type { Bus, TlsOptions } from '../transport/link.js';
 import type { Proxies } from '../transport/proxy.js';
@@ -44,6 +45,8 @@ export interface Settings {
   /** Key bytes plus encoded value bytes that this node stores at most. */
   readonly storeBytesMax: number;
   readonly keysMax: number;
+  /** What becomes of an entry for which neither this node nor one that it was passed to has room. */
+  readonly policy: Policy;
   /** Memory for the directory, which knows who owns this node's share of the keys. With 0 the node is no home. */
   readonly directoryBytesMax: number;
   /** For how long a delete is remembered (RULES T1). */
@@ -113,6 +116,7 @@ export const DEFAULT_SETTINGS: Settings = {
   swarm: 'swarm',
   storeBytesMax: 256 * 1024 * 1024,
   keysMax: 1_000_000,
+  policy: 'lru',
   directoryBytesMax: 64 * 1024 * 1024,
   tombstoneMs: 600_000,
   tombstonesMax: 100_000,

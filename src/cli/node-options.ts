@@ -153,8 +153,16 @@ const schema = z.strictObject({
     .optional()
     .register(about, plain('NAME', 'name of the node, unique in its swarm (default: HOSTNAME-PORT)')),
   swarm: label().register(about, plain('NAME', 'name of the swarm; nodes of others are refused', 'swarm')),
-  store: size(0).register(about, plain('SIZE', 'room for keys and values; 0 stores nothing', '256MiB')),
+  store: size(0).register(about, plain('SIZE', 'room for keys and values; 0: store nothing, be a gateway', '256MiB')),
   keys: count(1, KEYS_MAX).register(about, plain('N', 'most keys to store', '1000000')),
+  policy: oneOf(['lru', 'refuse']).register(
+    about,
+    plain(
+      'lru|refuse',
+      'where no node has room for an entry: lru drops those used least recently, refuse answers OVER_CAPACITY',
+      'lru',
+    ),
+  ),
   directory: size(0)
     .optional()
     .register(
@@ -253,6 +261,7 @@ export function parseNodeOptions(flags: Readonly<Record<string, unknown>>, env: 
     swarm: values.swarm,
     storeBytesMax: values.store,
     keysMax: values.keys,
+    policy: values.policy,
     directoryBytesMax: values.directory ?? Math.max(DIRECTORY_BYTES_MIN, values.keys * DIRECTORY_BYTES_PER_KEY),
     tombstoneMs: values['tombstone-ms'],
     tombstonesMax: values['tombstones-max'],

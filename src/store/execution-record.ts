@@ -10,6 +10,8 @@ interface Origin<Result> {
   floor: number;
   /** About in the order of the numbers. */
   readonly results: Map<number, Recorded<Result>>;
+  /** Requests whose result is not known yet. */
+  readonly begun: Set<number>;
 }
 
 export interface Recorded<Result> {
@@ -25,11 +27,18 @@ export interface MovingRecord<Result> extends Recorded<Result> {
   readonly number: number;
 }
 
-/** `new`: to be executed. `known`: was executed. `late`: below the floor, or of an earlier life; not to be executed. */
+/**
+ * `new`: to be executed. `begun`: is being executed, and answered then. `known`: was executed. `late`: below the floor, or
+ * of an earlier life; not to be executed.
+ */
 export type Judged<Result> =
-  { readonly kind: 'new' } | { readonly kind: 'known'; readonly result: Result } | { readonly kind: 'late' };
+  | { readonly kind: 'new' }
+  | { readonly kind: 'begun' }
+  | { readonly kind: 'known'; readonly result: Result }
+  | { readonly kind: 'late' };
 
 const NEW = { kind: 'new' } as const;
+const BEGUN = { kind: 'begun' } as const;
 const LATE = { kind: 'late' } as const;
 
 export class ExecutionRecord<Result> {
@@ -47,7 +56,7 @@ export class ExecutionRecord<Result> {
     const origin = this.#origins.get(from);
     if (origin === undefined) {
       if (number < floor) return LATE;
-      this.#origins.set(from, { incarnation, floor, results: new Map() });
+      this.#origins.set(from, { incarnation, floor, results: new Map(), begun: new Set() });
       return NEW;
     }
     if (incarnation < origin.incarnation) return LATE;
@@ -55,16 +64,30 @@ export class ExecutionRecord<Result> {
       origin.incarnation = incarnation;
       origin.floor = 0;
       origin.results.clear();
+      origin.begun.clear();
     }
     this.#raise(origin, floor);
     if (number < origin.floor) return LATE;
     const recorded = origin.results.get(number);
-    return recorded === undefined ? NEW : { kind: 'known', result: recorded.result };
+    if (recorded !== undefined) return { kind: 'known', result: recorded.result };
+    return origin.begun.has(number) ? BEGUN : NEW;
+  }
+
+  /** A request that was judged `new` is executed from now on until `record` or `withdraw`. */
+  begin(from: NodeId, number: number): void {
+    this.#origins.get(from)?.begun.add(number);
+  }
+
+  /** It was not executed after all. */
+  withdraw(from: NodeId, number: number): void {
+    this.#origins.get(from)?.begun.delete(number);
   }
 
   /** After a request that was judged `new` has been executed. */
   record(from: NodeId, number: number, key: string, result: Result): void {
-    this.#origins.get(from)?.results.set(number, { key, result });
+    const origin = this.#origins.get(from);
+    origin?.begun.delete(number);
+    origin?.results.set(number, { key, result });
   }
 
   /** The results of requests on these keys. */
@@ -99,5 +122,6 @@ export class ExecutionRecord<Result> {
       if (number >= floor) break;
       origin.results.delete(number);
     }
+    for (const number of origin.begun) if (number < floor) origin.begun.delete(number);
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The entries that a node stores: key => value, stamp, expiry, claim. It keeps its two limits exactly at all times: the
  * sum of all keys (in UTF-8) and values in bytes, and the number of keys. What is too much is made room for by expired
- * entries first, then by the least recently used ones. Keys are equal if their UTF-8 is.
+ * entries first, then by the least recently used ones, unless the policy is to refuse. Keys are equal if their UTF-8 is.
  */
 import type { Place } from './arena.js';
 import { ExpiryHeap } from './expiry-heap.js';
@@ -14,9 +14,13 @@ import type { Content, Entry, Record } from './record.js';
 
 export type { Entry } from './record.js';
 
+/** What becomes of an entry that does not fit: others go for it (those used least recently), or it is refused. */
+export type Policy = 'lru' | 'refuse';
+
 export interface KeyspaceLimits {
   readonly storeBytesMax: number;
   readonly keysMax: number;
+  readonly policy: Policy;
 }
 
 const KEY_ROOM_MIN = 256;
@@ -32,6 +36,7 @@ export class Keyspace {
 
   #storeBytesMax: number;
   #keysMax: number;
+  readonly #isRefusing: boolean;
   readonly #onRemoved: (key: string) => void;
   readonly #hash: IndexHash;
   readonly #records = new Records();
@@ -58,6 +63,7 @@ export class Keyspace {
     this.#onRemoved = onRemoved;
     this.#storeBytesMax = limits.storeBytesMax;
     this.#keysMax = limits.keysMax;
+    this.#isRefusing = limits.policy === 'refuse';
     this.#hash = new IndexHash(seed);
   }
 
@@ -69,6 +75,16 @@ export class Keyspace {
   /** Keys in use, with tombstones, and with entries that have expired and were not removed yet. */
   get count(): number {
     return this.#index.size;
+  }
+
+  /** Bytes that are left and not reserved; entries that have expired and were not removed yet take room. */
+  get freeBytes(): number {
+    return this.#storeBytesMax - this.#bytes;
+  }
+
+  /** Keys that are left, likewise. */
+  get freeKeys(): number {
+    return this.#keysMax - this.#index.size;
   }
 
   /** Entries removed for room since the start. */
@@ -115,15 +131,22 @@ export class Keyspace {
     return this.#records.read(entry as Record);
   }
 
+  /** Whether so much more has room, which only expired entries make. */
+  hasRoom(bytes: number, keys: number, nowMs: number): boolean {
+    while (this.freeBytes < bytes || this.freeKeys < keys) if (this.expire(nowMs, 1) === 0) return false;
+    return true;
+  }
+
   /**
    * Stores the entry in place of any former one, whose claim it keeps, and makes room for it. `value` is copied. False,
-   * and nothing has changed, if the entry alone is larger than the limits.
+   * and nothing has changed: the entry alone is larger than the limits, or, where the policy is to refuse, there is no
+   * room for it.
    */
   set(key: string, value: Uint8Array, time: number, origin: NodeId, expiresAtMs: number, nowMs: number): boolean {
     return this.#put(key, { value, time, origin, expiresAtMs }, nowMs);
   }
 
-  /** The same for a tombstone, which takes the room of its key. */
+  /** The same for a tombstone, which takes the room of its key. No entry goes for it: false if there is no room. */
   setTombstone(key: string, time: number, origin: NodeId, expiresAtMs: number, nowMs: number): boolean {
     return this.#put(key, { value: null, time, origin, expiresAtMs }, nowMs);
   }
@@ -139,9 +162,7 @@ export class Keyspace {
    * none without removing entries that have not expired.
    */
   reserve(bytes: number, keys: number, nowMs: number): boolean {
-    const lacks = (): boolean =>
-      this.#bytes > this.#storeBytesMax - bytes || this.#index.size > this.#keysMax - keys || this.#storeBytesMax <= 0;
-    while (lacks()) if (this.expire(nowMs, 1) === 0) return false;
+    if (this.#storeBytesMax <= 0 || !this.hasRoom(bytes, keys, nowMs)) return false;
     this.#storeBytesMax -= bytes;
     this.#keysMax -= keys;
     return true;
@@ -243,15 +264,22 @@ export class Keyspace {
     const keyBytes = this.#keyBytes;
     const size = keyBytes + (content.value === null ? 0 : content.value.length);
     if (size > this.#storeBytesMax || this.#storeBytesMax <= 0 || this.#keysMax < 1) return false;
+    const isFixed = this.#isRefusing || content.value === null;
     if (former !== NOWHERE) {
-      const found = this.#records.look(this.#found, former);
-      if (!found.isExpired(nowMs)) {
-        this.#replace(former, found.size, size, hash, content, nowMs);
+      const formerSize = this.#records.look(this.#found, former).size;
+      if (!this.#found.isExpired(nowMs)) {
+        if (isFixed) {
+          if (!this.hasRoom(size - formerSize, 0, nowMs)) return false;
+          // Whoever heard of a removal may have looked for another key.
+          this.#records.look(this.#found, former);
+        }
+        this.#replace(former, formerSize, size, hash, content, nowMs);
         this.onChanged?.(key);
         return true;
       }
       this.#removeExpired(former);
     }
+    if (isFixed && !this.hasRoom(size, 1, nowMs)) return false;
     while (this.#index.size >= this.#keysMax || this.#bytes > this.#storeBytesMax - size) this.#makeRoom(nowMs);
     // Whoever heard of a removal may have asked for another key.
     this.#encode(key);

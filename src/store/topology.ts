@@ -17,6 +17,7 @@ export interface LinkState {
   readonly roles: readonly string[];
   /** Room for more entries, as a hint. */
   readonly freeBytes: number;
+  readonly freeKeys: number;
   /** The view number of the node when it announced this. */
   readonly view: number;
   /** The nodes that it has a live link to, each at most once. */
@@ -52,6 +53,7 @@ const HOPS_MAX = 255;
 const ROLES_MAX = 16;
 /** Leaves room above for the one who has to outbid an incarnation. */
 const INCARNATION_MAX = 2 ** 52;
+const NO_ROOM = { freeBytes: 0, freeKeys: 0 } as const;
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 const ROLE = /^[a-z][a-z-]{0,31}$/;
 
@@ -92,7 +94,7 @@ export class Topology {
     this.#limits = limits;
     const { node, incarnation, name } = self;
     const roles = sorted(self.roles);
-    this.#own = known({ node, incarnation, sequence: 1, name, roles, freeBytes: 0, view: 1, neighbours: [] }, null);
+    this.#own = known({ node, incarnation, sequence: 1, name, roles, ...NO_ROOM, view: 1, neighbours: [] }, null);
     this.#members = new Map([[node, { state: this.#own.state, hops: 0, next: node }]]);
     this.#view = new Map([[node, this.#own.identity]]);
   }
@@ -113,11 +115,16 @@ export class Topology {
   }
 
   /** Changes what is given, and announces it together with the present view number. */
-  setOwn(change: { readonly roles?: readonly string[]; readonly freeBytes?: number }): LinkState {
+  setOwn(change: {
+    readonly roles?: readonly string[];
+    readonly freeBytes?: number;
+    readonly freeKeys?: number;
+  }): LinkState {
     const { state } = this.#own;
     return this.#announce({
       roles: change.roles === undefined ? state.roles : sorted(change.roles),
       freeBytes: change.freeBytes ?? state.freeBytes,
+      freeKeys: change.freeKeys ?? state.freeKeys,
     });
   }
 
@@ -148,7 +155,7 @@ export class Topology {
     this.#others.set(state.node, latest);
     // The word that it leaves may come round a longer way than the news that its links are gone.
     if (hasLeft(state)) this.#missed.delete(state.node);
-    if (former === undefined || former.identity !== latest.identity || !sameEdges(former.edges, latest.edges)) {
+    if (former === undefined || !isOnSamePaths(former, latest)) {
       this.#isStale = true;
     } else {
       const member = this.#members.get(state.node);
@@ -255,8 +262,12 @@ export class Topology {
   #announce(change: Partial<LinkState>): LinkState {
     const { state } = this.#own;
     const announced = { ...state, ...change, sequence: state.sequence + 1 };
+    const former = this.#own;
     this.#own = known(announced, null);
-    this.#isStale = true;
+    // More or less room changes neither path nor view.
+    if (isOnSamePaths(former, this.#own))
+      this.#members.set(state.node, { state: announced, hops: 0, next: state.node });
+    else this.#isStale = true;
     this.#refresh();
     const view = this.#viewNumber;
     if (view !== announced.view) {
@@ -383,19 +394,21 @@ export function parseLinkState(
   info: Readonly<Record<string, unknown>>,
 ): LinkState | null {
   if (!isIncarnation(incarnation) || !isCount(sequence)) return null;
-  const { name, freeBytes, view } = info;
-  if (typeof name !== 'string' || !NAME.test(name) || !isCount(freeBytes) || !isCount(view)) return null;
+  // Whoever does not say how many keys it has to spare is not counted on.
+  const { name, freeBytes, freeKeys = 0, view } = info;
+  if (typeof name !== 'string' || !NAME.test(name)) return null;
+  if (!isCount(freeBytes) || !isCount(freeKeys) || !isCount(view)) return null;
   const roles = parseRoles(info.roles);
   const neighbours = parseNeighbours(info.neighbours, node);
   if (roles === null || neighbours === null) return null;
-  return { node, incarnation, sequence, name, roles, freeBytes, view, neighbours };
+  return { node, incarnation, sequence, name, roles, freeBytes, freeKeys, view, neighbours };
 }
 
 /** The inverse of `parseLinkState`: all that does not travel in fields of its own. */
 export function linkStateInfo(state: LinkState): Record<string, unknown> {
-  const { name, roles, freeBytes, view } = state;
+  const { name, roles, freeBytes, freeKeys, view } = state;
   const neighbours = state.neighbours.map(({ node, incarnation }) => [node, incarnation]);
-  return { name, roles, freeBytes, view, neighbours };
+  return { name, roles, freeBytes, freeKeys, view, neighbours };
 }
 
 function parseRoles(value: unknown): string[] | null {
@@ -445,6 +458,10 @@ function hasLeft(state: LinkState): boolean {
 /** Below 0 if `a` was announced before `b`. */
 function compareAge(a: LinkState, b: LinkState): number {
   return a.incarnation - b.incarnation || a.sequence - b.sequence;
+}
+
+function isOnSamePaths(a: Known, b: Known): boolean {
+  return a.identity === b.identity && sameEdges(a.edges, b.edges);
 }
 
 function sameEdges(a: ReadonlyMap<NodeId, number>, b: ReadonlyMap<NodeId, number>): boolean {

@@ -47,6 +47,8 @@ export interface SwarmOptions {
   readonly encodeEveryHop?: boolean;
   /** Bounds and time-outs of the nodes, beside the defaults. */
   readonly settings?: Partial<Settings>;
+  /** The same for single nodes, by number. */
+  readonly settingsOf?: (node: number) => Partial<Settings>;
   readonly log?: Log;
   /** Called for each message that an actor handles. */
   readonly trace?: (hop: Hop, node: number) => void;
@@ -371,7 +373,8 @@ class EmbeddedSwarm implements Swarm {
     const links = new Set<Link>();
     const log: Log = this.#options.log ?? (() => {});
     const env = this.time?.env(log) ?? nodeEnv({ log });
-    const settings: Settings = { ...TEST_SETTINGS, ...this.#options.settings };
+    const { settings: common, settingsOf } = this.#options;
+    const settings: Settings = { ...TEST_SETTINGS, ...common, ...settingsOf?.(slot.index) };
     let resolveEnded!: (end: NodeEnd) => void;
     const ended = new Promise<NodeEnd>((resolve) => {
       resolveEnded = resolve;

@@ -171,7 +171,7 @@ export const MESSAGES = {
   linked: notice(129, field('protocol', 'integer')),
   /** Nothing else was sent for a heartbeat interval. */
   beat: notice(130),
-  /** One node's own edges: name, roles, freeBytes, view, neighbours ([id, incarnation] pairs). */
+  /** One node's own edges: name, roles, freeBytes, freeKeys, view, neighbours ([id, incarnation] pairs). */
   links: notice(
     131,
     field('node', 'node'),
@@ -203,7 +203,9 @@ export const MESSAGES = {
   // Between any two nodes, through relays.
   /**
    * A client's request on its way to the owner of its key; `number` is the asking finder's, `floor` its lowest one
-   * without an answer. `claim`: the number under which the key's home named the owner, 0 if it didn't.
+   * without an answer. `claim`: the number under which the key's home named the owner, 0 if it didn't. With `passes`
+   * above 0 the sender has no room for the key, and the receiver finds it as for a client of its own; so often has the
+   * request been passed on.
    */
   forward: routed(
     160,
@@ -211,6 +213,7 @@ export const MESSAGES = {
     field('floor', 'integer'),
     field('incarnation', 'integer'),
     field('claim', 'integer'),
+    field('passes', 'integer'),
     field('budgetMs', 'integer'),
     field('clock', 'integer'),
     field('message', 'message'),

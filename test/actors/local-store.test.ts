@@ -82,7 +82,7 @@ const answer = (verdict: number): void => {
 const states = (): number[] => [...last('taken').states];
 
 const ask = (request: CacheRequest, number: number, claim: number): void => {
-  const record = { number, floor: 1, incarnation: 1, claim, budgetMs: 1000, message: request };
+  const record = { number, floor: 1, incarnation: 1, claim, passes: 0, budgetMs: 1000, message: request };
   tell({ type: 'forward', ...head(GIVER), ...record });
 };
 const get: CacheRequest = { type: 'get', id: 1, key: KEY, options: {} };

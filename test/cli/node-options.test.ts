@@ -34,6 +34,7 @@ describe('the options of a node', () => {
         swarm: 'swarm',
         storeBytesMax: 256 * 2 ** 20,
         keysMax: 1_000_000,
+        policy: 'lru',
         directoryBytesMax: 64 * 2 ** 20,
         tombstoneMs: 600_000,
         tombstonesMax: 100_000,

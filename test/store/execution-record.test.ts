@@ -37,6 +37,21 @@ describe('what was executed for other nodes', () => {
     expect(record.origins()).toEqual([]);
   });
 
+  it('[D1] [K1] is not executed again while its result is awaited, unless it is taken back', () => {
+    const record = new ExecutionRecord<string>();
+    for (const number of [7, 8, 9]) {
+      record.judge(A, 1, 5, number);
+      record.begin(A, number);
+      expect(record.judge(A, 1, 5, number)).toEqual({ kind: 'begun' });
+    }
+    record.record(A, 7, 'k', 'done');
+    expect(record.judge(A, 1, 5, 7)).toEqual({ kind: 'known', result: 'done' });
+    record.withdraw(A, 8);
+    expect(record.judge(A, 1, 5, 8)).toEqual({ kind: 'new' });
+    expect(record.judge(A, 1, 10, 9)).toEqual({ kind: 'late' });
+    expect(record.judge(A, 2, 1, 9)).toEqual({ kind: 'new' });
+  });
+
   it('[D1] a request below its own floor is not executed', () => {
     expect(new ExecutionRecord<string>().judge(A, 1, 5, 4)).toEqual({ kind: 'late' });
   });

@@ -9,7 +9,7 @@ const ORIGIN = '1A' as NodeId;
 const VALUE = Uint8Array.of(0xc0);
 
 const keyspaceOf = (keys: Iterable<string>, expiresAtMs = 0): Keyspace => {
-  const keyspace = new Keyspace({ storeBytesMax: 1e9, keysMax: 1e6 }, [1, 2]);
+  const keyspace = new Keyspace({ storeBytesMax: 1e9, keysMax: 1e6, policy: 'lru' }, [1, 2]);
   for (const key of keys) keyspace.set(key, VALUE, 1, ORIGIN, expiresAtMs, 0);
   return keyspace;
 };

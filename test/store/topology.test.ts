@@ -26,6 +26,7 @@ function state(text: string, neighbours: string, more: Partial<LinkState> = {}):
     name,
     roles: ROLES,
     freeBytes: 0,
+    freeKeys: 0,
     view: 1,
     neighbours: refs(neighbours),
     ...more,
@@ -56,6 +57,16 @@ describe('announcements', () => {
     expect(topology.nextHop(node('A'))).toBe('A');
     expect(topology.nextHop(node('B'))).toBeNull();
     expect(topology.covers([])).toBe(true);
+  });
+
+  it('[K1] of more or less room change neither view nor paths', () => {
+    const topology = topologyOf('B', state('B', 'A'));
+    const { members, viewNumber } = topology;
+    expect(topology.setOwn({ freeBytes: 7, freeKeys: 1 })).toMatchObject({ freeBytes: 7, freeKeys: 1 });
+    expect(topology.learn(state('B', 'A', { sequence: 2, freeBytes: 9, freeKeys: 3 }), 0)).toBe('newer');
+    expect(topology.members).toBe(members);
+    expect(topology.viewNumber).toBe(viewNumber);
+    expect(Array.from(members.values(), ({ state: { freeBytes } }) => freeBytes)).toEqual([7, 9]);
   });
 
   it('of this node rise in sequence and carry the view number', () => {
@@ -406,7 +417,7 @@ describe('the database', () => {
 });
 
 describe('a link state on the wire', () => {
-  const announced = state('B2', 'A C7', { sequence: 9, freeBytes: 2 ** 40, view: 3 });
+  const announced = state('B2', 'A C7', { sequence: 9, freeBytes: 2 ** 40, freeKeys: 7, view: 3 });
   const info = linkStateInfo(announced);
   const read = (change: Record<string, unknown>, incarnation = 2, sequence = 9): LinkState | null =>
     parseLinkState(node('B'), incarnation, sequence, { ...info, ...change });
@@ -416,6 +427,7 @@ describe('a link state on the wire', () => {
       name: 'node-B',
       roles: ['home', 'store'],
       freeBytes: 2 ** 40,
+      freeKeys: 7,
       view: 3,
       neighbours: [
         ['A', 1],
@@ -424,6 +436,7 @@ describe('a link state on the wire', () => {
     });
     expect(read({})).toEqual(announced);
     expect(read({ later: true })).toEqual(announced);
+    expect(read({ freeKeys: undefined })).toEqual({ ...announced, freeKeys: 0 });
     expect(read({ roles: ['store', 'home', 'store'] })).toEqual(announced);
     expect(read({ roles: [] })?.roles).toEqual([]);
   });
@@ -440,6 +453,7 @@ describe('a link state on the wire', () => {
     ['a role that is no word', { roles: ['Home!'] }],
     ['too many roles', { roles: Array.from({ length: 17 }, () => 'home') }],
     ['negative room', { freeBytes: -1 }],
+    ['a fractional number of keys', { freeKeys: 0.5 }],
     ['a fractional view', { view: 0.5 }],
     ['room beyond 53 bits', { freeBytes: 2 ** 53 }],
     ['a bigint', { view: 1n }],

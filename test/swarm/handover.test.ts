@@ -392,6 +392,7 @@ describe('a node that leaves', () => {
       floor: 1,
       incarnation: 1,
       claim: 0,
+      passes: 0,
       budgetMs: 1000,
       clock: 0,
       message: { type: 'incr', id: 1, key: 'n', by: 1, options: {} },

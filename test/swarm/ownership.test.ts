@@ -154,8 +154,11 @@ describe('a directory', () => {
 describe('an owner', () => {
   it('[O6] that is named by the home and holds nothing says missing and releases the key', async () => {
     await using swarm = await startSwarm({ nodes: 3, topology: 'line', virtual: true, settings: { keysMax: 5 } });
-    const [a, b] = [await swarm.client(0), await swarm.client(1)];
+    const [a, b, c] = [await swarm.client(0), await swarm.client(1), await swarm.client(2)];
     await b.set('k', 1);
+    for (let i = 0; i < 5; i += 1) await Promise.all([a.set(`first-${i}`, i), c.set(`last-${i}`, i)]);
+    // The others are full.
+    await swarm.sleep(10);
     for (let i = 0; i < 5; i += 1) await b.set(`other-${i}`, i);
     // The release may still be on its way: whoever asks now is sent to an owner that has evicted the key.
     const got = await a.get('k');

@@ -406,6 +406,7 @@ describe('a routed message to another node', () => {
     floor: 69_000,
     incarnation: 2 ** 41,
     claim: 0,
+    passes: 0,
     budgetMs: 900,
     clock: 2 ** 50,
     message: { type: 'get', id: 1, key: 'k', options: {} },
