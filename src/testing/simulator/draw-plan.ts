@@ -60,6 +60,7 @@ const drawSettings = (random: Random): Partial<Settings> => {
     ...(isOn(4) ? { missedMs: 1500 } : {}),
     ...(isOn(6) ? { backlogBytesMax: 65_536 } : {}),
     ...(isOn(6) ? { drainMs: 500 } : {}),
+    ...(isOn(4) ? { policy: 'refuse' } : {}),
   };
 };
 
