@@ -128,6 +128,8 @@ export class LocalStore {
   readonly #owned: OwnedKeys;
   readonly #registration: Registration;
   readonly #recovery: Recovery | null = null;
+  /** There are entries from the disk, and no home has confirmed them: another node may have written the keys since. */
+  #awaitsHomes = false;
   readonly #writeBehind: WriteBehind | null = null;
   readonly #takeover: Takeover;
   readonly #handover: Handover;
@@ -287,6 +289,7 @@ export class LocalStore {
   onLoaded(message: Loaded): LocalStoreEvent | void {
     if (this.#recovery?.onLoaded(message) === false) return;
     this.#isRecovered = true;
+    this.#awaitsHomes = this.#executor.keyspace.count > 0;
     this.#sweepLater();
     this.#addresses.node.tell({ type: 'recovered' } satisfies Recovered, this.#self.ref);
     return 'recovered';
@@ -331,6 +334,8 @@ export class LocalStore {
 
   /** From the finder, on behalf of a session: executed if the key is here. */
   onRequest(request: CacheRequest, asker: Ref): void {
+    // The finder serves clients: the homes have confirmed, or this node has found none in time.
+    if (this.#awaitsHomes) this.#endAwaiting();
     if (this.#isBusy && this.#isHeld(request.key)) {
       const deadlineMs = this.#self.now() + this.#settings.requestTimeoutMs;
       this.#hold({ request, asker, forward: null, deadlineMs, isRetry: false });
@@ -733,7 +738,13 @@ export class LocalStore {
 
   /** Some key is not free, so that it is worth asking which. */
   get #isBusy(): boolean {
-    return this.#frozen.size > 0 || this.#heldCount > 0 || this.#handover.isGiving || this.#takeover.count > 0;
+    return (
+      this.#frozen.size > 0 ||
+      this.#heldCount > 0 ||
+      this.#awaitsHomes ||
+      this.#handover.isGiving ||
+      this.#takeover.count > 0
+    );
   }
 
   /** Its requests wait, or one that came before does. */
@@ -741,8 +752,9 @@ export class LocalStore {
     return this.#held.has(key) || this.#isFixed(key);
   }
 
-  /** Its home compares it, or it is on its way to or from another node. */
+  /** Its home compares it, or it is on its way to or from another node, or from the disk and not confirmed (RULES H3). */
   #isFixed(key: Key): boolean {
+    if (this.#awaitsHomes && this.#executor.knows(key)) return true;
     return this.#frozen.has(key) || this.#handover.isGiven(key) || this.#takeover.isIncoming(key);
   }
 
@@ -863,7 +875,16 @@ export class LocalStore {
     this.#addresses.router.tell(answer satisfies MessageOf<'answer'>, this.#self.ref);
   }
 
+  /** What came from the disk is served from now on. */
+  #endAwaiting(): void {
+    this.#awaitsHomes = false;
+    // What has to wait anew is not met again.
+    const keys = [...this.#held.keys()];
+    for (const key of keys) this.#resume(key);
+  }
+
   #tellJoined(): void {
+    if (this.#awaitsHomes) this.#endAwaiting();
     this.#addresses.node.tell({ type: 'registeredAll' } satisfies Registered, this.#self.ref);
   }
 

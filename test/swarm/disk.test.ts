@@ -363,3 +363,28 @@ describe('a full disk', () => {
     expect(await counters()).toMatchObject({ diskNotKept: 0, keys: 50 });
   });
 });
+
+it.each([1, 2, 3, 4])('[H3] [C8] serves nothing from disk before its home has confirmed it (seed %i)', async (seed) => {
+  await start({ nodes: 4, topology: 'ring', seed, settings: { missedMs: 60_000 } });
+  const [owner, reader, writer] = [await swarm.client(0), await swarm.client(1), await swarm.client(2)];
+  const keys = Array.from({ length: 12 }, (_, i) => `k${i}`);
+  for (const key of keys) await owner.set(key, 'old');
+  // Who has read a key goes straight to its owner, and asks no home.
+  for (const key of keys) expect(await reader.get(key)).toBe('old');
+  swarm.advance(2 * LOSS_WINDOW_MS);
+  swarm.crash(0);
+  await swarm.sleep(3000);
+  // While the owner is missed a plain set is stored elsewhere.
+  for (const key of keys) await writer.set(key, 'new');
+  const seen: unknown[] = [];
+  const restarted = swarm.restart(0);
+  for (let i = 0; i < 300; i += 1) {
+    seen.push(await reader.get(keys[i % keys.length] as string).catch((error: { code: string }) => error.code));
+    swarm.advance(1);
+  }
+  await restarted;
+  await swarm.settle();
+  expect(seen).not.toContain('old');
+  expect(seen).toContain('new');
+  for (const key of keys) expect(await reader.get(key)).toBe('new');
+});
