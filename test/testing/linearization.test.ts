@@ -95,6 +95,15 @@ describe('[C3] linearization', () => {
     expect(invariants([...history, get(1, 8, 9)], { evicts: true })).toEqual(['linearizable']);
   });
 
+  it('knows that an increment which leaves the value as it was may have made the entry anew', () => {
+    const incr = (number: number, from: number, to: number): Operation =>
+      operation('incr', [from, to], { type: 'value', value: 2 }, { number, by: 2, session: number });
+    const removed = operation('delete', [3, 5], { type: 'deleted', existed: true }, { number: 2, session: 2 });
+    const history = [incr(1, 1, 2), removed, incr(3, 4, 7), get(2, 8, 9)];
+    expect(invariants(history, { evicts: true })).toEqual([]);
+    expect(invariants([incr(1, 1, 2), removed, get(2, 8, 9)], { evicts: true })).toEqual(['linearizable']);
+  });
+
   it('judges within its windows, without knowing what came before', () => {
     const windows = [{ fromMs: 10, toMs: 99, startsEmpty: false }];
     const before = [set(1, 0, 1), get(null, 2, 3), set(2, 4, Infinity)];

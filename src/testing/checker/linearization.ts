@@ -68,7 +68,7 @@ export const linearize = (question: Question): Verdict => {
       if (predecessor >= 0 && isDone[predecessor] === 0) continue;
       const next = step(register, operation);
       if (next === null) continue;
-      if (isSame(next, register)) return [{ operation, index: i, next: register }];
+      if (isSame(next, register) && !mayRecreate(operation)) return [{ operation, index: i, next: register }];
       moves.push({ operation, index: i, next });
     }
     if (doneCount > furthest) {
@@ -147,6 +147,9 @@ export const linearize = (question: Question): Verdict => {
     stack.push({ moves: movesFrom(move.next), at: 0 });
   }
 };
+
+/** An `incr` that leaves things as they are has made an entry anew: later on it may not be needless. */
+const mayRecreate = ({ kind }: Operation): boolean => kind === 'incr';
 
 const isSame = (a: Register, b: Register): boolean => a.value === b.value && a.expiry === b.expiry;
 
