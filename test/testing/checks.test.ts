@@ -42,12 +42,19 @@ it('[C7] exact accounting', () => {
 });
 
 it('[C6] stamps increase', () => {
-  const found = (time: number, gone: [string, number][] = []): number =>
-    checkStampsIncrease([node(0, ['a'])], new Map([['a', { atMs: 50, node: 1, time }]]), new Map(gone)).length;
+  const found = (time: number, gone: [string, number][] = [], expiring: string[] = []): number =>
+    checkStampsIncrease(
+      [node(0, ['a'])],
+      new Map([['a', { atMs: 50, node: 1, time }]]),
+      new Map(gone),
+      new Set(expiring),
+    ).length;
   expect(found(7)).toBe(0);
   expect(found(8)).toBe(1);
   expect(found(8, [['a', 49]])).toBe(1);
   expect(found(8, [['a', 51]])).toBe(0);
+  expect(found(8, [], ['b'])).toBe(1);
+  expect(found(8, [], ['a'])).toBe(0);
 });
 
 it('message conservation', () => {

@@ -50,7 +50,11 @@ export const judge = (evidence: Evidence): Judgement => {
   if (!hasFaults) add('no refusal', checkNoRefusal(history));
   add('true missing', checkTrueMissing(evidence.missedCopies, { ...evidence, edges: plan.edges, ...settings }));
   const partsFromMs = evidence.windows[0]?.toMs ?? Infinity;
-  if (!evicts) add('stamps increase', checkStampsIncrease(nodes, evidence.seenStamps, evidence.goneWithNode));
+  const expiring = new Set(
+    partsFromMs === Infinity ? [] : history.filter(({ ttlMs }) => ttlMs > 0).map(({ key }) => key),
+  );
+  const { seenStamps, goneWithNode } = evidence;
+  if (!evicts) add('stamps increase', checkStampsIncrease(nodes, seenStamps, goneWithNode, expiring));
   if (!evicts) add('no lost write', checkNoLostWrite(history, { ...evidence, partsFromMs }));
   const { violations: disorders, undecided } = checkLinearizable(history, {
     windows: evidence.windows,
