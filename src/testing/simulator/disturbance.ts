@@ -28,7 +28,9 @@ export const disturbs = (fault: PlannedFault, plan: Plan, settings: Pick<Setting
       return false;
     case 'leave': {
       const isDispensable = areDispensable(plan.nodes, plan.edges, lateAt(plan, fault.atMs).add(fault.node));
-      return !isDispensable || overlaps(fault, fault.forMs, plan.faults);
+      // Small stores may have no room for what the leaving node has.
+      const isTight = plan.settings.keysMax !== undefined || plan.settings.storeBytesMax !== undefined;
+      return !isDispensable || isTight || overlaps(fault, fault.forMs, plan.faults);
     }
     default:
       return true;

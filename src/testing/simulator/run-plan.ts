@@ -14,7 +14,7 @@ import { keyspaceOf } from './look.js';
 import type { Weaknesses } from './not-yet.js';
 import type { Plan, PlannedRequest } from './plan.js';
 import { isAlive, World } from './world.js';
-import type { SimulatedNode } from './world.js';
+import type { NodeEnding, SimulatedNode } from './world.js';
 import { numberIn, WorkloadClient } from './workload-client.js';
 import type { Recording } from './workload-client.js';
 
@@ -79,7 +79,7 @@ class Run {
     this.#keys = [...new Set(plan.requests.map(({ key }) => key))].sort();
     this.#counterKeys = new Set(plan.requests.flatMap(({ key, kind }) => (kind === 'incr' ? [key] : [])));
     const onHop = watcher === null ? null : watcher.onHop.bind(watcher);
-    this.#world = new World(plan, onHop, (node, isCrash) => this.#onNodeEnd(node, isCrash));
+    this.#world = new World(plan, onHop, (node, end) => this.#onNodeEnd(node, end));
     this.#recording = {
       history: this.#history,
       sessionCount: 0,
@@ -251,11 +251,12 @@ class Run {
   }
 
   /** A node is about to go with all that it has, or with what it does not hand over. */
-  #onNodeEnd(node: SimulatedNode, isCrash: boolean): void {
-    if (isCrash) {
+  #onNodeEnd(node: SimulatedNode, end: NodeEnding): void {
+    if (end !== 'leaving') {
       const bit = 1 << node.index;
       for (const key of this.#keys) {
-        if ((this.#world.holdersOf(key).nodes & bit) !== 0) this.#goneWithNode.set(key, this.#world.nowMs);
+        const isHeld = end === 'crash' && (this.#world.holdersOf(key).nodes & bit) !== 0;
+        if (isHeld || this.#world.remembers(node, key)) this.#goneWithNode.set(key, this.#world.nowMs);
       }
     }
     this.#collect(node);

@@ -33,6 +33,9 @@ export interface SimulatedNode {
 /** What happened, for whoever asks why a run failed. */
 export type Watcher = (atMs: number, node: number, hop: Hop) => void;
 
+/** `left`: what it still has are deletes that nobody was there to remember; entries it has handed over. */
+export type NodeEnding = 'crash' | 'leaving' | 'left';
+
 /** What a node says of entries that found no room, or nobody to go to. */
 const NOT_HANDED_OVER = /not handed over/;
 const FIRST_PORT = 7101;
@@ -52,13 +55,13 @@ export class World {
   readonly deaths: string[] = [];
   readonly #plan: Plan;
   readonly #watcher: Watcher | null;
-  readonly #onEnd: (node: SimulatedNode, isCrash: boolean) => void;
+  readonly #onEnd: (node: SimulatedNode, end: NodeEnding) => void;
   /** By edge, how many faults cut it at present, and in which directions it is dead. */
   readonly #cuts = new Map<string, number>();
   readonly #holes = new Map<string, number>();
 
   /** `onEnd` is called before a node goes with what it has. */
-  constructor(plan: Plan, watcher: Watcher | null, onEnd: (node: SimulatedNode, isCrash: boolean) => void) {
+  constructor(plan: Plan, watcher: Watcher | null, onEnd: (node: SimulatedNode, end: NodeEnding) => void) {
     this.#plan = plan;
     this.#watcher = watcher;
     this.#onEnd = onEnd;
@@ -121,7 +124,8 @@ export class World {
       onEnd: ({ reason, exitCode }) => {
         if (node.life !== life || !life.isAlive) return;
         // Without others to hand entries over to, a node that leaves takes them along.
-        if (node.isLeaving && NOT_HANDED_OVER.test(reason)) this.#onEnd(node, true);
+        if (node.isLeaving && NOT_HANDED_OVER.test(reason)) this.#onEnd(node, 'crash');
+        else if (node.isLeaving && exitCode === 0) this.#onEnd(node, 'left');
         else if (exitCode !== 0) this.deaths.push(`${node.name}: ${reason}`);
       },
     });
@@ -133,7 +137,7 @@ export class World {
   crash(index: number): void {
     const node = this.node(index);
     if (!isAlive(node)) return;
-    this.#onEnd(node, true);
+    this.#onEnd(node, 'crash');
     this.network.crash(node.name);
     this.#end(node);
   }
@@ -144,7 +148,7 @@ export class World {
     const { life } = node;
     if (life === null || !isAlive(node) || node.isLeaving) return false;
     node.isLeaving = true;
-    this.#onEnd(node, false);
+    this.#onEnd(node, 'leaving');
     life.stop(() => {
       this.#end(node);
       this.network.crash(node.name);
@@ -212,6 +216,11 @@ export class World {
     node.life?.inspect(what, (info) => (report = info));
     this.time.run();
     return report;
+  }
+
+  /** Whether the node remembers a delete of the key. */
+  remembers({ life }: SimulatedNode, key: string): boolean {
+    return life !== null && keyspaceOf(life)?.peekAny(key, this.nowMs)?.isTombstone === true;
   }
 
   /** Which nodes store the key now, as bits by number, and the value at the first of them. */
