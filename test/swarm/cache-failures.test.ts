@@ -2,7 +2,7 @@
  * How other distributed caches have failed their users, and this one must not. More of them, next to what they are
  * about: a half-open link whose other side reconnects first, and nodes linked to themselves or twice, in faults.test.ts
  * and test/e2e/broken-links.test.ts; an owner that is believed but is none, in regressions.test.ts; limits after a
- * million operations, in test/store/keyspace.test.ts.
+ * million operations, in test/store/keyspace.test.ts; a client that does not read, where LM5 is.
  */
 import { describe, expect, it } from '@jest/globals';
 import type { Hop } from '../../src/actors/runtime/runtime.js';
@@ -10,6 +10,7 @@ import type { Client } from '../../src/client/index.js';
 import { startSwarm } from '../../src/testing/index.js';
 import type { Shape, Swarm } from '../../src/testing/index.js';
 import { edgesOf } from '../../src/testing/shape.js';
+import { simulatePlan } from '../../src/testing/simulator/simulate.js';
 import type { NodeId } from '../../src/store/node-id.js';
 import { Stranger } from './stranger.js';
 
@@ -88,6 +89,53 @@ describe('what has failed elsewhere', () => {
     // The one write that reached the owner took effect there.
     expect([await far.get('known'), await far.get('unknown')]).toEqual(['second', 'first']);
   });
+
+  it('3. nodes that create a key at once end with one copy, and all answers agree', async () => {
+    await using swarm = await startSwarm({ nodes: 4, topology: 'ring', virtual: true });
+    const clients = await clientsOf(swarm);
+    for (let round = 0; round < 10; round += 1) {
+      const stamps = await Promise.all(clients.map((client, i) => client.set(`k${round}`, i)));
+      expect(new Set(stamps.map(({ stamp }) => stamp)).size).toBe(4);
+      const latest = stamps.reduce((best, { stamp }, i) => (stamp > (stamps[best]?.stamp ?? '') ? i : best), 0);
+      expect(await Promise.all(clients.map((client) => client.get(`k${round}`)))).toEqual(clients.map(() => latest));
+    }
+    expect((await keysOf(swarm)).reduce((sum, keys) => sum + keys, 0)).toBe(10);
+  });
+
+  it.each([0, 3_600_000, -3_600_000])(
+    '4. both sides of a partition write: one copy stays, with one clock %i ms off',
+    (byMs) => {
+      const requests = Array.from({ length: 600 }, (_, i) => ({
+        atMs: 1000 + 90 * i,
+        // Each key by all nodes, in turn.
+        client: (i + Math.floor(i / 12)) % 8,
+        key: `k${i % 12}`,
+        kind: i % 3 === 0 ? ('get' as const) : ('set' as const),
+        condition: null,
+        ttlMs: 0,
+        by: 0,
+        padding: 0,
+        retries: 0,
+      }));
+      const result = simulatePlan({
+        seed: 4,
+        nodes: 4,
+        edges: edgesOf('line', 4),
+        settings: {},
+        encodesEveryHop: false,
+        latency: { minMs: 0.5, extraMs: 1 },
+        clients: Array.from({ length: 8 }, (_, i) => i % 4),
+        requests,
+        faults: [
+          { kind: 'clock-jump', atMs: 500, node: 3, byMs },
+          { kind: 'cut', atMs: 12_000, edges: [[1, 2]], forMs: 20_000 },
+        ],
+        durationMs: 60_000,
+      });
+      expect(result.violations).toEqual([]);
+      expect(result.counters.get('store.merged')).toBeGreaterThan(0);
+    },
+  );
 
   it('5. a search that arrives again is handled once, and once more when all have forgotten it: no flood without end', async () => {
     const nodes = 4;
@@ -184,6 +232,27 @@ describe('what has failed elsewhere', () => {
     await asking;
     expect(failed).toEqual([]);
     expect(askedCount).toBeGreaterThan(300);
+  });
+
+  it('10. two nodes that each take the other for the owner ask no endless questions', async () => {
+    let forwards = 0;
+    const trace = (hop: Hop): void => {
+      if (hop.type === 'forward' && hop.to === '/node/local-store') forwards += 1;
+    };
+    await using swarm = await startSwarm({ nodes: 4, topology: 'ring', virtual: true, trace });
+    const [a, , c] = await clientsOf(swarm);
+    await a!.set('k', 1, { ttlMs: 300 });
+    expect(await c!.get('k')).toBe(1);
+    await swarm.sleep(2000);
+    await c!.set('k', 2, { ttlMs: 300 });
+    expect(await a!.get('k')).toBe(2);
+    await swarm.sleep(2000);
+    forwards = 0;
+    // Node 0 has learned node 2, and node 2 had learned node 0; neither has the key any more.
+    expect(await Promise.all([a!.get('k'), c!.get('k')])).toEqual([undefined, undefined]);
+    expect(forwards).toBeLessThanOrEqual(2);
+    await a!.set('k', 3);
+    expect(await c!.get('k')).toBe(3);
   });
 
   it.each([1, 2, 3])('11. reads that race a delete do not bring the key back (seed %i)', async (seed) => {
