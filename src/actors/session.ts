@@ -17,7 +17,7 @@ import type { Link, LinkHandler } from '../transport/link.js';
 import type { ClientWire, Wires } from '../transport/wire.js';
 import type { Addresses } from './addresses.js';
 import { faultOf } from './cache-request.js';
-import { LEAVING_RETRY_MS, refuseLeaving } from './leaving.js';
+import { LEAVING_RETRY_MS, refuseLeaving } from './refusal.js';
 import type { BadFrame, Gap, Observe, SessionMessage } from './message.js';
 import { defineKind, drop, stash } from './runtime/kind.js';
 import type { Ref, Self } from './runtime/kind.js';

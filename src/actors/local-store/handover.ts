@@ -8,15 +8,15 @@
  * node vanishes, it takes the key back under a new number, so that what still comes of the former attempt does not count
  * (O4).
  */
-import { copyBytesMax, encodeCopies } from '../store/entry-copy.js';
-import type { EntryCopy } from '../store/entry-copy.js';
-import { BUCKETS } from '../store/key-hash.js';
-import type { NodeId } from '../store/node-id.js';
-import type { OwnedKeys } from '../store/owned-keys.js';
-import { TAKING } from '../store/taking.js';
-import type { Key, MessageOf, RoutedMessage } from '../transport/message.js';
-import type { Emptied, Members } from './message.js';
-import type { Log } from './runtime/env.js';
+import { copyBytesMax, encodeCopies } from '../../store/entry-copy.js';
+import type { EntryCopy } from '../../store/entry-copy.js';
+import { BUCKETS } from '../../store/key-hash.js';
+import type { NodeId } from '../../store/node-id.js';
+import type { OwnedKeys } from '../../store/owned-keys.js';
+import { TAKING } from '../../store/taking.js';
+import type { Key, MessageOf, RoutedMessage } from '../../transport/message.js';
+import type { Emptied, Members } from '../message.js';
+import type { Log } from '../runtime/env.js';
 import type { ReplyRecord } from './takeover.js';
 
 /** What a hand-over needs of the store that it is a part of. */

@@ -7,24 +7,17 @@
  * Messages are repeated until they are answered. That they may arrive twice or out of order does no harm: statements
  * count under their pair only, releases for the number they name.
  */
-import { HomeMap } from '../store/home-map.js';
-import { KeyDigest } from '../store/key-digest.js';
-import { BUCKETS, bucketOf } from '../store/key-hash.js';
-import type { KeyHash } from '../store/key-hash.js';
-import type { NodeId } from '../store/node-id.js';
-import type { OwnedKeys } from '../store/owned-keys.js';
-import { decodeSummaries, encodeBuckets, encodeClaims, encodeSummaries } from '../store/statement.js';
-import type { BucketSummary, ClaimedKey } from '../store/statement.js';
-import type { MessageOf, RoutedMessage } from '../transport/message.js';
-import type { Members, Renumbered } from './message.js';
-
-/** Under which views a home and a member speak with each other. */
-export interface Pair {
-  readonly homeIncarnation: number;
-  readonly homeView: number;
-  readonly incarnation: number;
-  readonly view: number;
-}
+import { HomeMap } from '../../store/home-map.js';
+import { KeyDigest } from '../../store/key-digest.js';
+import { BUCKETS, bucketOf } from '../../store/key-hash.js';
+import type { KeyHash } from '../../store/key-hash.js';
+import type { NodeId } from '../../store/node-id.js';
+import type { OwnedKeys } from '../../store/owned-keys.js';
+import { decodeSummaries, encodeBuckets, encodeClaims, encodeSummaries } from '../../store/statement.js';
+import type { BucketSummary, ClaimedKey } from '../../store/statement.js';
+import type { MessageOf, RoutedMessage } from '../../transport/message.js';
+import type { Members, Renumbered } from '../message.js';
+import type { Pair } from '../pair.js';
 
 /** A home, and how this node stands with it. */
 interface Standing {
@@ -282,13 +275,4 @@ export class Registration {
     this.#host.send({ ...head, ...this.#pairWith(standing), ...content });
     this.#host.remindWithin(AGAIN_MS);
   }
-}
-
-export function samePair(a: Pair, b: Pair): boolean {
-  return (
-    a.view === b.view &&
-    a.homeView === b.homeView &&
-    a.incarnation === b.incarnation &&
-    a.homeIncarnation === b.homeIncarnation
-  );
 }

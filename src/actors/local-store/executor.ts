@@ -3,19 +3,19 @@
  * this file what it does to the key. Invariant: a request is executed whole or not at all, and each change has a stamp
  * above those of all former changes.
  */
-import { HybridClock } from '../store/clock.js';
-import type { EntryCopy } from '../store/entry-copy.js';
-import { Keyspace } from '../store/keyspace.js';
-import type { Entry, KeyspaceLimits } from '../store/keyspace.js';
-import type { NodeId } from '../store/node-id.js';
-import { decodeInteger, encodeInteger } from '../store/integer-value.js';
-import { compareStamps, formatStamp, parseStamp } from '../store/stamp.js';
-import type { Stamp } from '../store/stamp.js';
-import { refused } from '../transport/message.js';
-import type { CacheRequest, ClientReply, MessageOf, RequestId } from '../transport/message.js';
-import type { EntryChange } from './message.js';
-import type { Self } from './runtime/kind.js';
-import { refuseForRoom } from './vacancy.js';
+import { HybridClock } from '../../store/clock.js';
+import type { EntryCopy } from '../../store/entry-copy.js';
+import { Keyspace } from '../../store/keyspace.js';
+import type { Entry, KeyspaceLimits } from '../../store/keyspace.js';
+import type { NodeId } from '../../store/node-id.js';
+import { decodeInteger, encodeInteger } from '../../store/integer-value.js';
+import { compareStamps, formatStamp, parseStamp } from '../../store/stamp.js';
+import type { Stamp } from '../../store/stamp.js';
+import { refused } from '../../transport/message.js';
+import type { CacheRequest, ClientReply, MessageOf, RequestId } from '../../transport/message.js';
+import type { EntryChange } from '../message.js';
+import { refuseForRoom } from '../refusal.js';
+import type { Self } from '../runtime/kind.js';
 
 interface Limits extends KeyspaceLimits {
   /** How long and how many deletes are remembered. */

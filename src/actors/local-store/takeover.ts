@@ -7,20 +7,21 @@
  * What the home says counts under the pair under which it was asked (O2). The giver keeps its copy, and states it, until
  * it has heard that this one is active: so the key is in somebody's statement at any time, whoever vanishes meanwhile.
  */
-import { decodeCopies } from '../store/entry-copy.js';
-import type { EntryCopy } from '../store/entry-copy.js';
-import type { MovingRecord } from '../store/execution-record.js';
-import { sameHash } from '../store/key-hash.js';
-import type { KeyHash } from '../store/key-hash.js';
-import type { NodeId } from '../store/node-id.js';
-import { encodePassing } from '../store/statement.js';
-import { TAKING, VERDICT } from '../store/taking.js';
-import type { Taking } from '../store/taking.js';
-import { CACHE_REQUESTS } from '../transport/message.js';
-import type { ClientReply, Key, MessageOf, RoutedMessage } from '../transport/message.js';
-import type { Members } from './message.js';
-import { samePair } from './registration.js';
-import type { Pair, Registration } from './registration.js';
+import { decodeCopies } from '../../store/entry-copy.js';
+import type { EntryCopy } from '../../store/entry-copy.js';
+import type { MovingRecord } from '../../store/execution-record.js';
+import { sameHash } from '../../store/key-hash.js';
+import type { KeyHash } from '../../store/key-hash.js';
+import type { NodeId } from '../../store/node-id.js';
+import { encodePassing } from '../../store/statement.js';
+import { TAKING, VERDICT } from '../../store/taking.js';
+import type { Taking } from '../../store/taking.js';
+import { CACHE_REQUESTS } from '../../transport/message.js';
+import type { ClientReply, Key, MessageOf, RoutedMessage } from '../../transport/message.js';
+import type { Members } from '../message.js';
+import { samePair } from '../pair.js';
+import type { Pair } from '../pair.js';
+import type { Registration } from './registration.js';
 
 export type ReplyRecord = MovingRecord<ClientReply>;
 

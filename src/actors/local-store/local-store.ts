@@ -7,21 +7,21 @@
  * sent for one key take effect in the order sent; every entry is owned under the number of a claim, and is stated to its
  * home until the entry is gone (RULES O1 to O6); no request of another node is executed twice (D1).
  */
-import type { KeptEntry } from '../disk/entry-disk.js';
-import { keyPageOf } from '../store/key-page.js';
-import { ExecutionRecord } from '../store/execution-record.js';
-import { KeyHasher, sameHash } from '../store/key-hash.js';
-import type { KeyHash } from '../store/key-hash.js';
-import type { Keyspace } from '../store/keyspace.js';
-import type { NodeId } from '../store/node-id.js';
-import { OwnedKeys } from '../store/owned-keys.js';
-import { forCacheRequests, refused } from '../transport/message.js';
-import type { CacheRequest, ClientReply, Key, MessageOf, RoutedMessage } from '../transport/message.js';
-import type { Addresses } from './addresses.js';
-import { isClaiming, isRead } from './cache-request.js';
+import type { KeptEntry } from '../../disk/entry-disk.js';
+import { keyPageOf } from '../../store/key-page.js';
+import { ExecutionRecord } from '../../store/execution-record.js';
+import { KeyHasher, sameHash } from '../../store/key-hash.js';
+import type { KeyHash } from '../../store/key-hash.js';
+import type { Keyspace } from '../../store/keyspace.js';
+import type { NodeId } from '../../store/node-id.js';
+import { OwnedKeys } from '../../store/owned-keys.js';
+import { forCacheRequests, refused } from '../../transport/message.js';
+import type { CacheRequest, ClientReply, Key, MessageOf, RoutedMessage } from '../../transport/message.js';
+import type { Addresses } from '../addresses.js';
+import { isClaiming, isRead } from '../cache-request.js';
 import { Executor } from './executor.js';
 import { Handover } from './handover.js';
-import { refuseLeaving } from './leaving.js';
+import { refuseLeaving } from '../refusal.js';
 import { localStoreMachine } from './local-store-machine.js';
 import type { LocalStoreEvent } from './local-store-machine.js';
 import type {
@@ -50,16 +50,17 @@ import type {
   Resolved,
   Retry,
   Room,
-} from './message.js';
+} from '../message.js';
 import { PassedLine } from './passed-line.js';
 import { Recovery } from './recovery.js';
 import type { Fate } from './recovery.js';
-import { Registration, samePair } from './registration.js';
-import type { Pair } from './registration.js';
-import { defineKind, drop, refuse, stash } from './runtime/kind.js';
-import type { Ref, Self, TimerId } from './runtime/kind.js';
-import { HELD_REQUESTS_MAX, KEYS_MAX } from './settings.js';
-import type { Identity, NodeDisk, Settings } from './settings.js';
+import { samePair } from '../pair.js';
+import type { Pair } from '../pair.js';
+import { Registration } from './registration.js';
+import { defineKind, drop, refuse, stash } from '../runtime/kind.js';
+import type { Ref, Self, TimerId } from '../runtime/kind.js';
+import { HELD_REQUESTS_MAX, KEYS_MAX } from '../settings.js';
+import type { Identity, NodeDisk, Settings } from '../settings.js';
 import { Takeover } from './takeover.js';
 import { Vacancy } from './vacancy.js';
 import { WriteBehind } from './write-behind.js';

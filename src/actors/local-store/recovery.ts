@@ -1,7 +1,7 @@
 /** Brings back what a node had on disk, in pieces, so that the process stays awake; the log tells of the progress. */
-import type { EntryDisk, KeptEntry } from '../disk/entry-disk.js';
-import type { Loaded, LoadFailed } from './message.js';
-import type { Self } from './runtime/kind.js';
+import type { EntryDisk, KeptEntry } from '../../disk/entry-disk.js';
+import type { Loaded, LoadFailed } from '../message.js';
+import type { Self } from '../runtime/kind.js';
 
 /** One piece at most: a turn of a few milliseconds. */
 const PIECE_COUNT_MAX = 1000;
