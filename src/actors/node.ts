@@ -33,6 +33,7 @@ import { scannerKind } from './scanner.js';
 import { sessionKind } from './session.js';
 import type { SessionCounts } from './session.js';
 import type { Identity, NodeEnv, Settings } from './settings.js';
+import { SparseLog } from './sparse-log.js';
 import { watcherKind } from './watcher.js';
 
 /** How a node ended. */
@@ -94,6 +95,8 @@ export class Node {
     malformed: 0,
     badFrames: 0,
   };
+  /** Whoever is refused may come again and again. */
+  readonly #refusals: SparseLog;
   #sessionsTotal = 0;
   #isRecovered: boolean;
   #hasSaidFarewell = false;
@@ -106,6 +109,7 @@ export class Node {
     this.#self = self;
     this.#args = args;
     this.#startedMs = self.now();
+    this.#refusals = new SparseLog(self);
     const { env, identity, settings } = args;
     this.#isRecovered = env.disk === null;
     // Filled before any of its holders has its first turn: spawning runs no handler.
@@ -147,6 +151,7 @@ export class Node {
           clientFrameBytesMax: settings.frameBytesMax,
           linkFrameBytesMax: settings.linkFrameBytesMax,
           backlogBytesMax: settings.backlogBytesMax,
+          onRefused: (refused) => this.#refusals.say('warn', 'connection refused', { ...refused }),
         },
         (link, kind) => this.#accept(link, kind),
         this.#args.answer,
@@ -299,7 +304,8 @@ export class Node {
 
   #spawnLink(start: PeerLinkArgs['start']): void {
     const { env, identity, settings } = this.#args;
-    const args = { env, identity, settings, addresses: this.#addresses, start, counts: this.#linkCounts };
+    const [addresses, counts, refusals] = [this.#addresses, this.#linkCounts, this.#refusals];
+    const args = { env, identity, settings, addresses, start, counts, refusals };
     this.#self.spawn(peerLinkKind, 'peer-link', args);
   }
 

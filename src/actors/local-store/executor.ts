@@ -26,6 +26,9 @@ interface Limits extends KeyspaceLimits {
 /** An entry has changed: with its new value, if it has one, or in a merge with the one that was dropped. */
 type OnChange = (kind: EntryChange['kind'], key: string, stamp: Stamp, value: Uint8Array | null) => void;
 
+/** Pause between two lines of the log on entries that made room. */
+const EVICTED_AGAIN_MS = 60_000;
+
 const OTHER_STAMP = 'the key has another stamp';
 
 export class Executor {
@@ -49,15 +52,18 @@ export class Executor {
   #onChange: OnChange | null = null;
   /** Entries that had been evicted when one was removed last. */
   #evicted = 0;
+  /** Of them, how many the log was told of, and when. */
+  #evictedTold = 0;
+  #evictedToldMs = -Infinity;
   /** Keys whose delete is remembered, oldest first. */
   readonly #tombstones = new Set<string>();
-  readonly #time: Pick<Self<never>, 'now' | 'wallMs'>;
+  readonly #time: Pick<Self<never>, 'now' | 'wallMs' | 'log'>;
 
   /** `onRemoved` hears of each entry that made room or whose time had come, after it is gone. */
   constructor(
     node: NodeId,
     limits: Limits,
-    time: Pick<Self<never>, 'now' | 'wallMs' | 'random'>,
+    time: Pick<Self<never>, 'now' | 'wallMs' | 'random' | 'log'>,
     onRemoved: (key: string) => void,
   ) {
     this.#limits = limits;
@@ -65,6 +71,7 @@ export class Executor {
       const { evicted } = this.keyspace;
       const kind = evicted > this.#evicted ? 'evict' : 'expire';
       this.#evicted = evicted;
+      if (kind === 'evict') this.#tellEvicted();
       const isTombstone = this.#tombstones.delete(key);
       onRemoved(key);
       // Watchers expect stamps that rise, and none has been issued for this.
@@ -146,6 +153,18 @@ export class Executor {
   /** Whom to tell of changes from now on; null for nobody. */
   attend(onChange: OnChange | null): void {
     this.#onChange = onChange;
+  }
+
+  /** The first of them at once, so that whoever wonders where entries went finds out. */
+  #tellEvicted(): void {
+    const nowMs = this.#time.now();
+    if (nowMs - this.#evictedToldMs < EVICTED_AGAIN_MS) return;
+    this.#time.log('info', 'the store is full: entries make room for others', {
+      evicted: this.#evicted - this.#evictedTold,
+      entries: this.keyspace.count,
+    });
+    this.#evictedTold = this.#evicted;
+    this.#evictedToldMs = nowMs;
   }
 
   /** Removes what is known of the key without remembering it: another node's copy stays. */

@@ -255,7 +255,7 @@ export class LocalStore {
     clock.observe(disk.record.clock);
     this.#writeBehind = new WriteBehind(disk.entries, disk.record, this, self, settings.lossWindowMs);
     this.#executor.keyspace.onChanged = (key) => this.#writeBehind?.changed(key);
-    this.#recovery = new Recovery(disk.entries, self, (entry) => this.#recover(entry));
+    this.#recovery = new Recovery(disk.entries, self, (entry) => this.#recover(entry), this.#executor.keyspace);
     this.#recovery.begin();
   }
 
