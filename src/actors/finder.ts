@@ -160,7 +160,7 @@ export class Finder {
   readonly #answered = new Map<NodeId, number>();
   readonly #counts = {
     remote: 0,
-    lookups: 0,
+    lookedUp: 0,
     searches: 0,
     searchesRepeated: 0,
     notMine: 0,
@@ -690,7 +690,7 @@ export class Finder {
 
   /** Asks the key's home, by way of the store, which knows how it stands with it. */
   #locate(lookup: Lookup, isSearched: boolean, isForced = false): void {
-    this.#counts.lookups += 1;
+    this.#counts.lookedUp += 1;
     lookup.status = 'locating';
     lookup.isSearched = isSearched;
     let isClaim = false;

@@ -3,7 +3,7 @@
  * connections, a word to the clients, what is open is finished, then links and store.
  */
 import type { NodeId } from '../store/node-id.js';
-import type { Answer, Link, LinkHandler, LinkKind, Listener } from '../transport/link.js';
+import type { Answer, Link, LinkHandler, LinkKind, Listener, RefusedConnection } from '../transport/link.js';
 import { refused } from '../transport/message.js';
 import type { MessageOf, RequestId } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
@@ -74,6 +74,7 @@ export class Node {
   readonly #sessions = new Set<Ref>();
   readonly #startedMs: number;
   readonly #sessionCounts: SessionCounts = {
+    turnedAway: 0,
     requests: 0,
     malformed: 0,
     badFrames: 0,
@@ -86,6 +87,7 @@ export class Node {
     gaps: 0,
   };
   readonly #linkCounts: LinkCounts = {
+    turnedAway: 0,
     dials: 0,
     dialsFailed: 0,
     up: 0,
@@ -151,7 +153,7 @@ export class Node {
           clientFrameBytesMax: settings.frameBytesMax,
           linkFrameBytesMax: settings.linkFrameBytesMax,
           backlogBytesMax: settings.backlogBytesMax,
-          onRefused: (refused) => this.#refusals.say('warn', 'connection refused', { ...refused }),
+          onRefused: (refused) => this.#onRefused(refused),
         },
         (link, kind) => this.#accept(link, kind),
         this.#args.answer,
@@ -300,6 +302,11 @@ export class Node {
       this.#self.watch(session);
     }
     return handler as unknown as LinkHandler;
+  }
+
+  #onRefused(refused: RefusedConnection): void {
+    (refused.path === '/link' ? this.#linkCounts : this.#sessionCounts).turnedAway += 1;
+    this.#refusals.say('warn', 'connection refused', { ...refused });
   }
 
   #spawnLink(start: PeerLinkArgs['start']): void {

@@ -49,6 +49,8 @@ export interface PeerLinkArgs {
 
 /** Counted by all links of a node together; accepted ones come and go. */
 export interface LinkCounts {
+  /** Connections that did not become links. */
+  turnedAway: number;
   dials: number;
   dialsFailed: number;
   up: number;

@@ -41,6 +41,8 @@ export interface SessionArgs {
 
 /** Counted by all sessions of a node together; they come and go. */
 export interface SessionCounts {
+  /** Connections that did not become sessions. */
+  turnedAway: number;
   requests: number;
   malformed: number;
   badFrames: number;
