@@ -7,6 +7,9 @@
 /** A slot of a slab: `slab * SLOTS_MAX + slot`, below 2^31. */
 export type Place = number;
 
+/** No place. */
+export const NOWHERE: Place = -1;
+
 /** What a slot's bytes are read and written by. A slot begins at a multiple of 8. */
 export interface Slab {
   readonly bytes: Uint8Array;

@@ -6,7 +6,8 @@
 import { HybridClock } from '../../store/clock.js';
 import type { EntryCopy } from '../../store/entry-copy.js';
 import { Keyspace } from '../../store/keyspace.js';
-import type { Entry, KeyspaceLimits } from '../../store/keyspace.js';
+import type { Entry, KeyspaceLimits, OnRemoved } from '../../store/keyspace.js';
+import type { KeyHasher } from '../../store/key-hash.js';
 import type { NodeId } from '../../store/node-id.js';
 import { decodeInteger, encodeInteger } from '../../store/integer-value.js';
 import { compareStamps, formatStamp, parseStamp } from '../../store/stamp.js';
@@ -48,7 +49,7 @@ export class Executor {
   };
   readonly #node: NodeId;
   readonly #limits: Limits;
-  readonly #onRemoved: (key: string) => void;
+  readonly #onRemoved: OnRemoved;
   #onChange: OnChange | null = null;
   /** Entries that had been evicted when one was removed last. */
   #evicted = 0;
@@ -64,22 +65,23 @@ export class Executor {
     node: NodeId,
     limits: Limits,
     time: Pick<Self<never>, 'now' | 'wallMs' | 'random' | 'log'>,
-    onRemoved: (key: string) => void,
+    hasher: KeyHasher,
+    onRemoved: OnRemoved,
   ) {
     this.#limits = limits;
-    this.#onRemoved = (key) => {
+    this.#onRemoved = (key, owned) => {
       const { evicted } = this.keyspace;
       const kind = evicted > this.#evicted ? 'evict' : 'expire';
       this.#evicted = evicted;
       if (kind === 'evict') this.#tellEvicted();
       const isTombstone = this.#tombstones.delete(key);
-      onRemoved(key);
+      onRemoved(key, owned);
       // Watchers expect stamps that rise, and none has been issued for this.
       if (this.#onChange !== null && !isTombstone) {
         this.#onChange(kind, key, { time: this.clock.tick(time.wallMs()), origin: node }, null);
       }
     };
-    this.keyspace = new Keyspace(limits, [time.random.uint32(), time.random.uint32()], this.#onRemoved);
+    this.keyspace = new Keyspace(limits, [time.random.uint32(), time.random.uint32()], hasher, this.#onRemoved);
     this.clock = new HybridClock(node);
     this.#node = node;
     this.#time = time;
@@ -228,8 +230,9 @@ export class Executor {
 
   #forgetOldest(nowMs: number): void {
     for (const oldest of this.#tombstones) {
+      const owned = this.keyspace.owned.remove(oldest);
       this.keyspace.delete(oldest, nowMs);
-      this.#onRemoved(oldest);
+      this.#onRemoved(oldest, owned);
       return;
     }
   }

@@ -14,7 +14,7 @@ import { KeyHasher, sameHash } from '../../store/key-hash.js';
 import type { KeyHash } from '../../store/key-hash.js';
 import type { Keyspace } from '../../store/keyspace.js';
 import type { NodeId } from '../../store/node-id.js';
-import { OwnedKeys } from '../../store/owned-keys.js';
+import type { Disowned, OwnedKeys } from '../../store/owned-keys.js';
 import { forCacheRequests, refused } from '../../transport/message.js';
 import type { CacheRequest, ClientReply, Key, MessageOf, RoutedMessage } from '../../transport/message.js';
 import type { Addresses } from '../addresses.js';
@@ -180,8 +180,10 @@ export class LocalStore {
     this.#settings = settings;
     this.#addresses = addresses;
     this.#hasher = new KeyHasher(identity.hashSecret);
-    this.#owned = new OwnedKeys(this.#hasher);
-    this.#executor = new Executor(identity.node, settings, self, (key) => this.#onRemoved(key));
+    this.#executor = new Executor(identity.node, settings, self, this.#hasher, (key, owned) =>
+      this.#onRemoved(key, owned),
+    );
+    this.#owned = this.#executor.keyspace.owned;
     this.#incarnation = identity.incarnation;
     this.#lastClaim = identity.incarnation * CLAIMS_PER_MS;
     const { clock, keyspace } = this.#executor;
@@ -1034,8 +1036,7 @@ export class LocalStore {
   }
 
   /** An entry made room, or its time had come. */
-  #onRemoved(key: Key): void {
-    const owned = this.#owned.remove(key);
+  #onRemoved(key: Key, owned: Disowned | null): void {
     if (owned !== null) this.#registration.release(owned.hash, owned.claim);
     this.#frozen.delete(key);
     this.#handover.forget(key);
