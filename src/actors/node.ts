@@ -9,7 +9,7 @@ import type { MessageOf, RequestId } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
 import { directoryKind } from './directory.js';
 import { finderKind } from './finder.js';
-import { localStoreKind } from './local-store/local-store.js';
+import { localStoreKind } from './local-store/local-store-kind.js';
 import type {
   Count,
   Counters,

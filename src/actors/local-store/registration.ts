@@ -15,9 +15,10 @@ import type { NodeId } from '../../store/node-id.js';
 import type { OwnedKeys } from '../../store/owned-keys.js';
 import { decodeSummaries, encodeBuckets, encodeClaims, encodeSummaries } from '../../store/statement.js';
 import type { BucketSummary, ClaimedKey } from '../../store/statement.js';
-import type { MessageOf, RoutedMessage } from '../../transport/message.js';
+import type { MessageOf } from '../../transport/message.js';
 import type { Members, Renumbered } from '../message.js';
 import type { Pair } from '../pair.js';
+import type { StoreHost } from './store-host.js';
 
 /** A home, and how this node stands with it. */
 interface Standing {
@@ -36,17 +37,6 @@ interface Batch {
   sentAtMs: number;
 }
 
-/** What registration needs of the store that it is a part of. */
-export interface RegistrationHost {
-  readonly node: NodeId;
-  now(): number;
-  /** The store's clock, which goes with every message (RULES O7). */
-  clock(): number;
-  send(message: RoutedMessage): void;
-  /** Calls `remind` after that time at the latest. */
-  remindWithin(ms: number): void;
-}
-
 /** A view often changes several times in a row; one statement is made for all. */
 const STATE_DELAY_MS = 5;
 const AGAIN_MS = 500;
@@ -55,7 +45,7 @@ const RELEASE_DELAY_MS = 20;
 const RELEASE_KEYS_MAX = 512;
 
 export class Registration {
-  readonly #host: RegistrationHost;
+  readonly #host: StoreHost;
   readonly #owned: OwnedKeys;
   readonly #homes = new HomeMap();
   readonly #standings = new Map<NodeId, Standing>();
@@ -69,7 +59,7 @@ export class Registration {
   #lastBatch = 0;
   readonly counts = { registrations: 0, compared: 0, keysStated: 0, releases: 0 };
 
-  constructor(host: RegistrationHost, owned: OwnedKeys) {
+  constructor(host: StoreHost, owned: OwnedKeys) {
     this.#host = host;
     this.#owned = owned;
   }
