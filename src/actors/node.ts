@@ -247,7 +247,8 @@ export class Node {
   onTerminated({ who, reason }: Terminated): NodeEvent | void {
     if (this.#sessions.delete(who)) return this.#drainedIfDone();
     // A node without store, router, finder or directory is none. Whoever started it starts it again.
-    this.#end = { reason: `${who.path} failed: ${reason}`, exitCode: 1 };
+    // Entries that can't be read keep a node from starting, like a directory that can't be used.
+    this.#end = { reason: `${who.path} failed: ${reason}`, exitCode: this.#isRecovered ? 1 : 2 };
     this.#isEmptied = true;
     if (this.#isDraining) this.#sayFarewell();
     return 'fail';

@@ -6,20 +6,11 @@
  * The package can't be handed just any file: it takes what is no database, or is cut short, for a map of memory, and the
  * process dies. So the file is looked at first.
  */
-import {
-  closeSync,
-  fstatSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  rmSync,
-  statfs,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, statfs } from 'node:fs';
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import type * as Lmdb from 'lmdb';
+import { adviceOn, makeWritable } from './data-folder.js';
 import { decodeEntry, encodeEntries, encodeKey } from './entry-bytes.js';
 import { FORMAT, objectionTo } from './entry-disk.js';
 import type { Changes, EntryDisk, KeptEntry, NodeRecord, OpenEntryDisk, Piece } from './entry-disk.js';
@@ -35,10 +26,9 @@ interface Stored {
 }
 
 const FILE = 'cache.mdb';
+const DAMAGED = `the record in ${FILE} is damaged: restore it, or move it away to start without its entries`;
 const RECORD_KEY = Buffer.from('node');
 const ENCODING = { encoding: 'binary', keyEncoding: 'binary' } as const;
-/** Written and deleted at the opening, to know that there is room to begin with: the database is at least as large. */
-const PROBE_BYTES = 128 * 1024;
 
 // The two pages at the beginning of the file, of which the one with the higher transaction counts.
 const META_AT = 24;
@@ -95,7 +85,7 @@ const openIn = (
     const entries: Bytes = root.openDB({ name: 'entries', ...ENCODING });
     disk = new LmdbDisk(folder, root, about, entries, stored?.record ?? null);
   } catch (error) {
-    refuse(textOf(error));
+    refuse(adviceOn(error));
     return root === null ? undefined : ignore(root.close());
   }
   if (disk.record?.isEmptied !== true) return opened(disk);
@@ -153,7 +143,7 @@ class LmdbDisk implements EntryDisk {
       try {
         piece = this.#piece(countMax, bytesMax);
       } catch (error) {
-        return failed(`the entries in ${this.#folder} can't be read: ${textOf(error)}`);
+        return failed(`the entries in ${this.#folder} can't be read: ${adviceOn(error)}`);
       }
       loaded(piece);
     });
@@ -240,17 +230,6 @@ class LmdbDisk implements EntryDisk {
   }
 }
 
-/** Throws where that can't be done. */
-const makeWritable = (folder: string): void => {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const probe = join(folder, `probe-${process.pid}`);
-  try {
-    writeFileSync(probe, Buffer.alloc(PROBE_BYTES), { flush: true });
-  } finally {
-    rmSync(probe, { force: true });
-  }
-};
-
 /**
  * Why the file can't be opened, or null. One that lacks pages at its end gets empty ones in their place: reading those
  * is an error, reading beyond the end of a file is the end of the process.
@@ -267,7 +246,8 @@ const checkFile = (file: string): string | null => {
     if (fstatSync(descriptor).size === 0) return null;
     const first = metaAt(descriptor, 0);
     const second = first === null ? null : metaAt(descriptor, first.pageBytes);
-    if (first === null || second === null) return `${FILE} is damaged, or not of swarmbus: move it away, or restore it`;
+    if (first === null || second === null)
+      return `${FILE} is damaged, or not of swarmbus: restore it, or move it away to start without its entries`;
     const { pageBytes, lastPage } = first.transaction > second.transaction ? first : second;
     const due = (lastPage + 1) * pageBytes;
     // Looked at after the pages: where another node is at work, the file has grown before they say so.
@@ -298,16 +278,22 @@ const metaAt = (descriptor: number, position: number): Meta | null => {
 /** Throws for what no version writes. */
 const readStored = (bytes: Buffer | undefined): Stored | null => {
   if (bytes === undefined) return null;
-  const { format, ...record } = JSON.parse(bytes.toString()) as Partial<NodeRecord> & { readonly format?: unknown };
+  let found: Partial<NodeRecord> & { readonly format?: unknown };
+  try {
+    found = { ...(JSON.parse(bytes.toString()) as typeof found) };
+  } catch {
+    throw new Error(DAMAGED);
+  }
+  const { format, ...record } = found;
   const { node, swarm, incarnation, clock, isEmptied } = record;
-  if (typeof format !== 'number' || typeof swarm !== 'string') throw new Error(`the record in ${FILE} is damaged`);
+  if (typeof format !== 'number' || typeof swarm !== 'string') throw new Error(DAMAGED);
   if (format > FORMAT) return { format, swarm, record: null };
   const isSound =
     typeof node === 'string' &&
     Number.isSafeInteger(incarnation) &&
     Number.isSafeInteger(clock) &&
     typeof isEmptied === 'boolean';
-  if (!isSound) throw new Error(`the record in ${FILE} is damaged`);
+  if (!isSound) throw new Error(DAMAGED);
   return { format, swarm, record: record as NodeRecord };
 };
 
