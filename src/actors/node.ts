@@ -8,7 +8,7 @@ import { refused } from '../transport/message.js';
 import type { MessageOf, RequestId } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
 import { directoryKind } from './directory.js';
-import { finderKind } from './finder.js';
+import { finderKind } from './finder/finder-kind.js';
 import { localStoreKind } from './local-store/local-store-kind.js';
 import type {
   Count,

@@ -4,7 +4,7 @@ import type { Mutant } from './simulation-mutant.js';
 export const MUTANTS: readonly Mutant[] = [
   {
     name: '"not mine" taken for missing',
-    file: 'actors/finder.ts',
+    file: 'actors/finder/finder.ts',
     edits: [
       [
         '    this.#counts.notMine += 1;\n',
