@@ -53,7 +53,6 @@ const homes: Record<string, RegExp> = {
   'uWebSockets.js': /^src\/transport\/listen-uws\.ts$/,
   ws: /^src\/(transport\/(listen-ws|dial)|client\/socket-node)\.ts$/,
   msgpackr: /^src\/transport\/msgpack\.ts$/,
-  'lru-cache': /^src\/store\//,
   lmdb: /^src\/disk\/lmdb-disk\.ts$/,
   xstate: /^src\/actors\/runtime\/machine\.ts$/,
   ...Object.fromEntries(

@@ -9,7 +9,7 @@
 import { HybridClock } from '../store/clock.js';
 import { DirectoryTable } from '../store/directory-table.js';
 import { HomeMap } from '../store/home-map.js';
-import { bucketOf, BUCKETS, HASH_BYTES } from '../store/key-hash.js';
+import { bucketOf, BUCKETS, HASH_BYTES, textOf } from '../store/key-hash.js';
 import type { KeyHash } from '../store/key-hash.js';
 import type { NodeId } from '../store/node-id.js';
 import { compareStamps } from '../store/stamp.js';
@@ -494,10 +494,6 @@ export class Directory {
 
 /** The outcomes of a lookup: see the message `place`. */
 export type Outcome = 'owned' | 'granted' | 'absent' | 'unsettled' | 'stale' | 'full';
-
-function textOf(hash: KeyHash): string {
-  return String.fromCharCode(...hash);
-}
 
 const on = Directory.prototype;
 
