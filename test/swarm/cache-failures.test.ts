@@ -130,6 +130,8 @@ describe('what has failed elsewhere', () => {
           { kind: 'clock-jump', atMs: 500, node: 3, byMs },
           { kind: 'cut', atMs: 12_000, edges: [[1, 2]], forMs: 20_000 },
         ],
+        watchers: [],
+        hasDisks: false,
         durationMs: 60_000,
       });
       expect(result.violations).toEqual([]);

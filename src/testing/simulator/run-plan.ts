@@ -8,13 +8,14 @@ import type { Operation } from '../checker/operation.js';
 import type { NodeLife } from '../node-life.js';
 import { applyFault } from './apply-fault.js';
 import { disturbanceOf, stableWindows } from './disturbance.js';
-import type { Disturbance, Evidence, MissedCopy, SeenStamp } from './evidence.js';
+import type { Disturbance, Evidence, MissedCopy, SeenStamp, Watching } from './evidence.js';
 import { countersOf, lookAt } from './look-at.js';
 import { keyspaceOf } from './look.js';
 import type { Weaknesses } from './not-yet.js';
 import type { Plan, PlannedRequest } from './plan.js';
 import { isAlive, World } from './world.js';
 import type { NodeEnding, SimulatedNode } from './world.js';
+import { WatchClient } from './watch-client.js';
 import { numberIn, WorkloadClient } from './workload-client.js';
 import type { Recording } from './workload-client.js';
 
@@ -35,7 +36,9 @@ export interface RunWatcher {
 }
 
 const CLIENT_STREAM = 2_000_000;
+const WATCHER_STREAM = 2_500_000;
 const FORM_MS_MAX = 30_000;
+const OPEN_DISK_MS = 100;
 const SETTLE_MS_MAX = 90_000;
 /** Clients of the final questions, at nodes of their own. */
 const AUDITORS_MAX = 5;
@@ -57,6 +60,8 @@ class Run {
   readonly #history: Operation[] = [];
   readonly #recording: Recording;
   readonly #clients: WorkloadClient[];
+  readonly #watchers: WatchClient[];
+  readonly #watchings: Watching[] = [];
   readonly #disturbances: Disturbance[] = [];
   readonly #missedCopies: MissedCopy[] = [];
   readonly #goneWithNode = new Map<string, number>();
@@ -88,6 +93,9 @@ class Run {
       onReply: (operation) => this.#onReply(operation),
     };
     this.#clients = plan.clients.map((node, i) => this.#client(i, node));
+    this.#watchers = plan.watchers.map(
+      (node, i) => new WatchClient(this.#world, this.#watchings, seededRandom(plan.seed, WATCHER_STREAM + i), i, node),
+    );
   }
 
   go(): RunResult {
@@ -95,8 +103,9 @@ class Run {
     const plan = this.#plan;
     const late = new Set(plan.faults.flatMap((fault) => (fault.kind === 'join' ? [fault.node] : [])));
     for (const { index } of world.nodes) if (!late.has(index)) world.start(index);
+    world.time.advance(OPEN_DISK_MS);
     const unformed = world.settle(FORM_MS_MAX);
-    for (const client of this.#clients) client.connect();
+    for (const client of [...this.#clients, ...this.#watchers]) client.connect();
     world.time.advance(CONNECT_MS);
 
     const startMs = world.nowMs;
@@ -115,6 +124,7 @@ class Run {
     const settledMs = world.nowMs;
     const auditors = this.#audit();
     const searches = this.#sum('finder.searches');
+    const asked = this.#history.length;
     this.#askAll(auditors);
     const searchesWhenSettled = this.#sum('finder.searches') - searches;
     world.time.advance(requestTimeoutMs + CONNECT_MS);
@@ -122,7 +132,8 @@ class Run {
     const endMs = world.nowMs;
     const nodes = world.living.flatMap((node) => lookAt(world, node, this.#keys) ?? []);
     for (const node of world.living) this.#collect(node);
-    for (const client of [...this.#clients, ...auditors]) client.stop();
+    const watchings = this.#watchings.map((watching) => ({ ...watching, changes: [...watching.changes] }));
+    for (const client of [...this.#clients, ...this.#watchers, ...auditors]) client.stop();
     const lives = world.lives.map((life) => ({ ...life }));
     // Those that end now have nobody to hand their entries over to.
     const deaths = [...world.deaths];
@@ -144,6 +155,8 @@ class Run {
       nodes,
       counters: this.#counters,
       searchesWhenSettled,
+      askedWhenSettled: this.#history.slice(asked),
+      watchings,
       leftBehind,
     };
     const events = world.frameCount + this.#processed;
@@ -189,15 +202,18 @@ class Run {
 
   /** Where a fault ends, copies of its two sides are still apart. */
   #noteStamps(): void {
-    const { nowMs, living } = this.#world;
-    for (const { index, life } of living) {
-      const keyspace = life === null ? null : keyspaceOf(life);
-      for (const key of this.#keys) {
-        const entry = keyspace?.peek(key, nowMs);
-        if (entry === undefined || entry.expiresAtMs !== 0) continue;
-        if ((this.#seenStamps.get(key)?.time ?? -1) >= entry.time) continue;
-        this.#seenStamps.set(key, { atMs: nowMs, node: index, time: entry.time });
-      }
+    for (const key of this.#keys) this.#noteStamp(key);
+  }
+
+  /** Of an entry, or of a delete that is remembered. */
+  #noteStamp(key: string): void {
+    const { nowMs, nodes } = this.#world;
+    for (const { index, life } of nodes) {
+      if (life?.isAlive !== true) continue;
+      const entry = keyspaceOf(life)?.peekAny(key, nowMs);
+      if (entry === undefined || (entry.expiresAtMs !== 0 && !entry.isTombstone)) continue;
+      if ((this.#seenStamps.get(key)?.time ?? -1) >= entry.time) continue;
+      this.#seenStamps.set(key, { atMs: nowMs, node: index, time: entry.time });
     }
   }
 
@@ -237,9 +253,8 @@ class Run {
 
   #onReply(operation: Operation): void {
     const { kind, number, key, outcome } = operation;
-    if (outcome.type === 'stored' && kind === 'set') {
-      this.#acknowledged.add(number);
-    }
+    if (outcome.type === 'stored' && kind === 'set') this.#acknowledged.add(number);
+    if (isChange(operation)) this.#noteStamp(key);
     const held = this.#heldAtInvoke.get(number);
     if (held === undefined) return;
     this.#heldAtInvoke.delete(number);
@@ -291,6 +306,9 @@ class Run {
     ]);
   }
 }
+
+const isChange = ({ kind, outcome }: Operation): boolean =>
+  kind !== 'get' && (outcome.type === 'stored' || outcome.type === 'deleted' || outcome.type === 'value');
 
 const question = (key: string): PlannedRequest => ({
   atMs: 0,
