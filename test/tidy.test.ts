@@ -53,6 +53,7 @@ const homes: Record<string, RegExp> = {
   'uWebSockets.js': /^src\/transport\/listen-uws\.ts$/,
   ws: /^src\/(transport\/(listen-ws|dial)|client\/socket-node)\.ts$/,
   msgpackr: /^src\/transport\/msgpack\.ts$/,
+  'lru-cache': /^src\/store\/latest-stamps\.ts$/,
   lmdb: /^src\/disk\/lmdb-disk\.ts$/,
   xstate: /^src\/actors\/runtime\/machine\.ts$/,
   ...Object.fromEntries(
