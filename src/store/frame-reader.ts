@@ -4,8 +4,10 @@
  * and stays where it was. A declared length is compared with what is left of the frame before anything is done with
  * it, so that a lie costs nothing.
  */
-import { BlockCopier } from '../store/block-copier.js';
-import { VALUE_DEPTH_MAX } from './message.js';
+import { BlockCopier } from './block-copier.js';
+
+/** Nesting of arrays and maps in a value, beyond which a message is refused. */
+export const VALUE_DEPTH_MAX = 128;
 
 /** What `readHead` found. The payload is in the reader's fields named here. */
 export const HEAD = {
