@@ -332,9 +332,9 @@ export class FrameReader {
 
   /**
    * Steps over one value. False, and back where it was, if it isn't well-formed, is cut off, or nests deeper than
-   * VALUE_DEPTH_MAX.
+   * `depthMax`, which is at most VALUE_DEPTH_MAX.
    */
-  skip(): boolean {
+  skip(depthMax: number = VALUE_DEPTH_MAX): boolean {
     const start = this.#position;
     const remaining = this.#remaining;
     let depth = 0;
@@ -353,7 +353,7 @@ export class FrameReader {
         break;
       }
       // Empty containers are a level too.
-      if (depth === VALUE_DEPTH_MAX) break;
+      if (depth >= depthMax) break;
       remaining[depth] = left;
       depth += 1;
       left = inner - 1;
