@@ -13,7 +13,6 @@ describe('the canonical encoding of a value', () => {
         const once = canonical(bytes);
         if (once === null) return;
         expect(canonical(once)).toEqual(once);
-        expect(unpackValue(once)).toEqual(unpackValue(bytes));
         expect(canonical(packValue(unpackValue(bytes)))).toEqual(once);
       }),
     );

@@ -3,11 +3,13 @@ import { counter } from './counter.js';
 import { lww } from './lww.js';
 import type { AnyType } from './replicated-type.js';
 import { set } from './set.js';
+import { text } from './text.js';
 
 const TYPES: ReadonlyMap<string, AnyType> = new Map<string, AnyType>([
   [lww.name, lww],
   [counter.name, counter],
   [set.name, set],
+  [text.name, text],
 ]);
 
 /** Null for a name that is no type's. */
