@@ -29,6 +29,7 @@ export function connectBy(
       if (error === null) resolve(client);
       else reject(error);
     });
+    if (options.offline === true) resolve(client);
   });
 }
 
