@@ -26,8 +26,11 @@ class Recorder {
     if (hop.type === 'lookup' && hop.from === '/node/local-store')
       this.homes.push((hop.message as unknown as { to: NodeId }).to);
     if (hop.from !== '/node/router' || !hop.to.startsWith('/node/peer-link')) return;
-    const { hops } = hop.message as { hops?: number };
-    this.crossings.push({ node, link: hop.to, type: hop.type, hops: hops ?? null });
+    // What is passed on names the hops with which it came, and may be several messages.
+    const { hops, count } = hop.message as { hops?: number; count?: number };
+    const isRelay = hop.type === 'relay';
+    const crossing = { node, link: hop.to, type: hop.type, hops: (hops ?? 0) + (isRelay ? 1 : 0) || null };
+    for (let i = 0; i < (isRelay ? (count as number) : 1); i += 1) this.crossings.push(crossing);
   };
 
   clear(): void {
