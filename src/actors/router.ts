@@ -229,12 +229,11 @@ export class Router {
 
   onRelay(message: Relay, _from: Ref): void {
     const next = this.#nextLink(message.to);
-    if (message.hops >= this.#topology.hopsMax) this.#counts.hopsExceeded += 1;
-    else if (next === null) this.#counts.unrouted += 1;
+    if (message.hops >= this.#topology.hopsMax) this.#counts.hopsExceeded += message.count;
+    else if (next === null) this.#counts.unrouted += message.count;
     else {
-      this.#counts.relayed += 1;
-      const { to, from, hops, bytes } = message;
-      next.tell({ type: 'relay', to, from, hops: hops + 1, bytes } satisfies Relay, this.#self.ref);
+      this.#counts.relayed += message.count;
+      next.tell(message, this.#self.ref);
     }
   }
 
