@@ -4,11 +4,21 @@
  * not read costs at most its backlog and is then closed with a reason; what one client sends disturbs no other.
  */
 import { parseTime, timeOfMs } from '../store/stamp.js';
-import { CLOSE, forCacheRequests, forRequests, PROTOCOL_MAX, PROTOCOL_MIN, refused } from '../transport/message.js';
+import {
+  CLOSE,
+  forCacheRequests,
+  forDatabaseReplies,
+  forDatabaseRequests,
+  forRequests,
+  PROTOCOL_MAX,
+  PROTOCOL_MIN,
+  refused,
+} from '../transport/message.js';
 import type {
   CacheRequest,
   ClientReply,
   ClientRequest,
+  DatabaseRequest,
   Malformed,
   MessageOf,
   RequestId,
@@ -174,6 +184,10 @@ export class Session {
 
   onScan(request: MessageOf<'scan'>): void {
     this.#pass(request, this.#args.addresses.scanner);
+  }
+
+  onDatabaseRequest({ id }: DatabaseRequest): void {
+    this.#send(refused(id, 'UNSUPPORTED', 'this node holds no databases', { name: 'databases' }));
   }
 
   onPing({ id }: MessageOf<'ping'>): void {
@@ -371,6 +385,7 @@ const replies = {
   report: on.onReply,
   bye: drop,
   refused: on.onRefused,
+  ...forDatabaseReplies(on.onReply),
 } as const;
 const always = { ...replies, badFrame: on.onBadFrame, gone: on.onGone, drain: on.onDrain, tick: on.onTick } as const;
 
@@ -399,6 +414,7 @@ export const sessionKind = defineKind({
       scan: on.onScan,
       watch: on.onWatch,
       unwatch: on.onUnwatch,
+      ...forDatabaseRequests(on.onDatabaseRequest),
       ping: on.onPing,
       inspect: on.onInspect,
       malformed: on.onMalformed,
@@ -418,6 +434,7 @@ export const sessionKind = defineKind({
     closed: {
       ...forRequests(drop),
       malformed: drop,
+      ...forDatabaseReplies(drop),
       welcome: drop,
       value: drop,
       missing: drop,
@@ -468,6 +485,7 @@ export const sessionKind = defineKind({
       located: 'never',
       report: 'never',
       refused: 'never',
+      ...forDatabaseReplies('never'),
       badFrame: 'never',
       gone: 'never',
       drain: 'never',

@@ -147,6 +147,42 @@ export const MESSAGES = {
   ping: request(12),
   inspect: request(13, field('what', 'text')),
 
+  // Requests of clients that hold replicas. `open` and `subscription` are the ids of the requests that began them.
+  /** `opened`, `acked` and `closed` come with this id, which stays taken until `closed`. */
+  openDatabase: request(
+    64,
+    field('database', 'text'),
+    options({ replica: 'text', client: 'text', last: 'text', readOnly: 'boolean' }),
+  ),
+  closeDatabase: request(65, field('open', 'integer')),
+  /** An array of ops, in the order of their chain. */
+  submit: request(66, field('open', 'integer'), field('ops', 'value')),
+  /** `have`: nil, or what the client holds of each object, as another peer knows it: [type, id, count, digest]. */
+  subscribe: request(
+    67,
+    field('open', 'integer'),
+    options({ type: 'text', object: 'text', prefix: 'text', all: 'boolean', position: 'text' }, false),
+    field('have', 'value'),
+  ),
+  /** The next page of a subscription that is not live yet. */
+  next: request(68, field('subscription', 'integer')),
+  unsubscribe: request(69, field('subscription', 'integer')),
+  createDatabase: request(
+    70,
+    field('database', 'text'),
+    options({
+      scheme: 'text',
+      peer: 'text',
+      shared: 'boolean',
+      relaxed: 'boolean',
+      types: 'text',
+      compactAfterMs: 'integer',
+    }),
+  ),
+  databases: request(71),
+  inspectDatabase: request(72, field('database', 'text'), options({ digests: 'boolean' })),
+  compactDatabase: request(73, field('database', 'text')),
+
   // Replies and notices to clients.
   welcome: reply(33, field('info', 'info')),
   value: reply(34, maybe('meta', 'info'), field('value', 'value')),
@@ -163,6 +199,17 @@ export const MESSAGES = {
   unwatched: reply(45),
   bye: idlessReply(44, field('info', 'info')),
   refused: idlessReply(63, field('code', 'text'), field('message', 'text'), maybe('info', 'info')),
+
+  // Replies and notices to clients that hold replicas.
+  opened: reply(96, field('info', 'info')),
+  /** To `closeDatabase`; or with the id of `openDatabase`: the peer is gone, or out of reach. */
+  closed: reply(97, maybe('reason', 'text')),
+  /** Times of the last ops of the replica that the peer, and that a second peer, has stored; nil: none. */
+  acked: reply(98, maybe('stored', 'text'), maybe('spread', 'text')),
+  /** Items: ops, and states of objects. `position`: after them. Once `isLive`, others follow as they come. */
+  patch: reply(99, field('position', 'text'), field('isLive', 'boolean'), field('items', 'value')),
+  unsubscribed: reply(100),
+  databaseInfo: reply(101, field('info', 'info')),
 
   // Between neighbours.
   /** First message of both ends: protocolMin, protocolMax, version, swarm, id, name, incarnation, clock, wallMs. */
@@ -413,7 +460,33 @@ export const CACHE_REQUESTS = ['get', 'set', 'delete', 'touch', 'incr', 'where',
 export type CacheRequestName = (typeof CACHE_REQUESTS)[number];
 export type CacheRequest = MessageOf<CacheRequestName>;
 
+/** Requests about replicas and databases, and what answers them. */
+export const DATABASE_REQUESTS = [
+  'openDatabase',
+  'closeDatabase',
+  'submit',
+  'subscribe',
+  'next',
+  'unsubscribe',
+  'createDatabase',
+  'databases',
+  'inspectDatabase',
+  'compactDatabase',
+] as const;
+export type DatabaseRequestName = (typeof DATABASE_REQUESTS)[number];
+export type DatabaseRequest = MessageOf<DatabaseRequestName>;
+export const DATABASE_REPLIES = ['opened', 'closed', 'acked', 'patch', 'unsubscribed', 'databaseInfo'] as const;
+export type DatabaseReplyName = (typeof DATABASE_REPLIES)[number];
+export type DatabaseReply = MessageOf<DatabaseReplyName | 'refused'>;
+
 // One decision for many messages: for those who treat them alike.
+
+export const forDatabaseRequests = <const Decision>(
+  decision: Decision,
+): { readonly [N in DatabaseRequestName]: Decision } => forNames(DATABASE_REQUESTS, decision);
+export const forDatabaseReplies = <const Decision>(
+  decision: Decision,
+): { readonly [N in DatabaseReplyName]: Decision } => forNames(DATABASE_REPLIES, decision);
 
 export const forRouted = <const Decision>(decision: Decision): { readonly [N in RoutedName]: Decision } =>
   forNames(namesOf('routed'), decision);

@@ -1,0 +1,34 @@
+/**
+ * What a type of replicated objects is: how ops become a state, how states are joined, what users see. Each type is one
+ * file with its laws tested: concurrent ops commute, ops and joins are idempotent, and the join of two states is the state
+ * of the union of their ops (RULES RH). The version vector of an object is kept beside its body, by object-state.ts, for
+ * all types alike: `apply` is called once for each op, in an order that keeps that of each origin.
+ */
+import type { Stamp } from '../stamp.js';
+
+/** Encoded MessagePack: an op's payload, or a body. Lent for the call. */
+export type Bytes = Uint8Array;
+
+/** Origin => time of the last op of that origin that a state includes. */
+export type Vector = ReadonlyMap<string, number>;
+
+export interface ReplicatedType<Body, View> {
+  /** Part of each op and of each object's name, such as `lww`. */
+  readonly name: string;
+  create(): Body;
+  /** Why a payload is none of this type; null if it is. Ops that pass can be applied to any body. */
+  objectionTo(payload: Bytes): string | null;
+  /** Changes the body in place. */
+  apply(body: Body, stamp: Stamp, payload: Bytes): void;
+  /**
+   * Changes `body` to the union of both; `other` stays as it is. The vectors say which ops each side has seen: what one
+   * side lacks though it has seen it was removed there.
+   */
+  join(body: Body, vector: Vector, other: Body, otherVector: Vector): void;
+  /** Canonical: the same bytes for the same set of ops, in whatever order they came (R5). */
+  encode(body: Body): Bytes;
+  /** Null if the bytes are not what `encode` writes. */
+  decode(bytes: Bytes): Body | null;
+  /** What users see: plain values, a new one for each call, frozen. */
+  view(body: Body): View;
+}
