@@ -75,7 +75,7 @@ describe('a data directory', () => {
   ])('with a file that is %s is refused', async (_what, content) => {
     writeFileSync(file, content);
     expect(await refused()).toBe(
-      'cache.mdb is damaged, or not of swarmbus: restore it, or move it away to start without its entries',
+      'cache.mdb is damaged, or not of swarmbus: restore it, or move it away to start without it',
     );
     expect(readFileSync(file)).toEqual(Buffer.from(content));
   });
