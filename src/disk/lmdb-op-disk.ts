@@ -114,8 +114,7 @@ class LmdbOpDisk implements OpDisk {
       const { index, count } = decodeSegmentKey(key);
       this.#length = Math.max(index + count, this.#floor);
     }
-    if (this.#length > this.#floor && this.segmentAt(this.#floor) === null)
-      throw new Error(`it is damaged: the op at ${this.#floor} is missing`);
+    if (this.#length > this.#floor) this.#find(this.#floor);
   }
 
   get floor(): number {
@@ -128,17 +127,7 @@ class LmdbOpDisk implements OpDisk {
 
   segmentAt(index: number): Segment | null {
     if (index < this.#floor || index >= this.#length) return null;
-    return this.#read(() => {
-      for (const { key, value } of this.#segments.getRange({
-        start: endOfSegmentKeys(index),
-        reverse: true,
-        limit: 1,
-      })) {
-        const segment = decodeSegment(key, value);
-        return index < segment.index + segment.count ? segment : null;
-      }
-      return null;
-    });
+    return this.#read(() => this.#find(index));
   }
 
   state(object: string): KeptState | null {
@@ -267,6 +256,15 @@ class LmdbOpDisk implements OpDisk {
       this.#isWriting = false;
       this.#goOn();
     });
+  }
+
+  /** Of an index that is in the log: throws where it isn't all the same. */
+  #find(index: number): Segment {
+    for (const { key, value } of this.#segments.getRange({ start: endOfSegmentKeys(index), reverse: true, limit: 1 })) {
+      const segment = decodeSegment(key, value);
+      if (index < segment.index + segment.count) return segment;
+    }
+    throw new Error(`the op at ${index} is missing`);
   }
 
   #storedOperation(floor: number): Operation {
