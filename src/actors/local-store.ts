@@ -18,7 +18,7 @@ import { OwnedKeys } from '../store/owned-keys.js';
 import { forCacheRequests, refused } from '../transport/message.js';
 import type { CacheRequest, ClientReply, Key, MessageOf, RoutedMessage } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
-import { isClaiming, isRead } from './cache-request.js';
+import { isCacheRequest, isClaiming, isRead } from './cache-request.js';
 import { Executor } from './executor.js';
 import { Handover } from './handover.js';
 import { refuseLeaving } from './leaving.js';
@@ -165,6 +165,7 @@ export class LocalStore {
     claims: 0,
     claimsDiscarded: 0,
     dangling: 0,
+    misfits: 0,
     repeated: 0,
     late: 0,
     merged: 0,
@@ -355,6 +356,11 @@ export class LocalStore {
   onForward(message: MessageOf<'forward'>, _router: Ref): void {
     this.#executor.clock.observe(message.clock);
     this.#counts.forwarded += 1;
+    // What another node says is a claim: a reply, or a request about a database, has no owner.
+    if (!isCacheRequest(message.message)) {
+      this.#counts.misfits += 1;
+      return;
+    }
     this.#judgeForward(message, this.#self.now() + Math.min(message.budgetMs, this.#settings.requestTimeoutMs));
   }
 
