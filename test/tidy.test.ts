@@ -17,9 +17,9 @@ const layers: { files: RegExp; values: RegExp; types?: RegExp; says: string }[] 
   { files: /^src\/store\//, values: /^src\/store\//, says: 'src/store only' },
   {
     files: /^src\/transport\//,
-    values: /^src\/(transport\/|store\/(base64x64|block-copier|stamp)\.ts$)/,
+    values: /^src\/(transport\/|store\/(base64x64|block-copier|careful-value|frame-reader|frame-writer|stamp)\.ts$)/,
     types: /^src\/store\//,
-    says: 'src/transport, base64x64.ts, block-copier.ts, stamp.ts and the types of src/store',
+    says: 'src/transport, the encodings and stamp.ts of src/store, and its types',
   },
   {
     files: /^src\/disk\//,

@@ -5,9 +5,9 @@
  * built; a message for another node is not even read, but for its head.
  */
 import type { NodeId, NodeRef } from '../store/node-id.js';
-import { FrameReader } from './frame-reader.js';
-import type { FrameWriter } from './frame-writer.js';
-import { CACHE_REQUESTS, DATABASE_REQUESTS, VALUE_DEPTH_MAX } from './message.js';
+import { FrameReader, VALUE_DEPTH_MAX } from '../store/frame-reader.js';
+import type { FrameWriter } from '../store/frame-writer.js';
+import { CACHE_REQUESTS, DATABASE_REQUESTS } from './message.js';
 import type {
   Bytes,
   ClientReply,

@@ -651,6 +651,3 @@ export interface Limits {
   readonly valueBytesMax: number;
   readonly inFlightMax: number;
 }
-
-/** Nesting of arrays and maps in a value, beyond which a message is refused. */
-export const VALUE_DEPTH_MAX = 128;

@@ -6,7 +6,7 @@
 import type { NodeId } from '../store/node-id.js';
 import { decodeFrame, encodeMessage } from './binary-codec.js';
 import type { DecodeLimits } from './binary-codec.js';
-import { FrameWriter } from './frame-writer.js';
+import { FrameWriter } from '../store/frame-writer.js';
 import type { Link, LinkHandler } from './link.js';
 import { CLOSE } from './message.js';
 import type { ClientReply, ClientRequest, LinkMessage, Malformed, Relay, RequestId, RoutedMessage } from './message.js';

@@ -7,7 +7,7 @@ import { createMemoryNetwork } from '../../src/transport/memory-bus.js';
 import { VirtualTime } from '../../src/actors/runtime/virtual-time.js';
 import { bootNode } from '../../src/node.js';
 import { TEST_SETTINGS } from '../../src/testing/index.js';
-import { FrameWriter } from '../../src/transport/frame-writer.js';
+import { FrameWriter } from '../../src/store/frame-writer.js';
 import { encodeMessage } from '../../src/transport/binary-codec.js';
 import { packValue } from '../../src/transport/msgpack.js';
 
