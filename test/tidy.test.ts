@@ -54,7 +54,7 @@ const homes: Record<string, RegExp> = {
   ws: /^src\/(transport\/(listen-ws|dial)|client\/socket-node)\.ts$/,
   msgpackr: /^src\/transport\/msgpack\.ts$/,
   'lru-cache': /^src\/store\//,
-  lmdb: /^src\/disk\/lmdb-disk\.ts$/,
+  lmdb: /^src\/disk\/lmdb-environment\.ts$/,
   xstate: /^src\/actors\/runtime\/machine\.ts$/,
   ...Object.fromEntries(
     'pino zod commander yaml cli-progress cli-table3 picocolors'.split(' ').map((name) => [name, cliHome]),
