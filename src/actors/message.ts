@@ -350,10 +350,11 @@ export interface Peers {
   readonly peers: readonly OtherPeer[];
 }
 
-/** Replica to databases: what it had on disk is here, or it can't be used. */
+/** Replica to databases: it is there, under this peer id. Said again when that changes. */
 export interface ReplicaReady {
   readonly type: 'replicaReady';
   readonly database: string;
+  readonly peer: string;
 }
 
 /** Replica or tunnel to databases: nothing with this id of that session is open there any more. */
