@@ -54,6 +54,7 @@ const homes: Record<string, RegExp> = {
   ws: /^src\/(transport\/(listen-ws|dial)|client\/socket-node)\.ts$/,
   msgpackr: /^src\/transport\/msgpack\.ts$/,
   'lru-cache': /^src\/store\//,
+  yjs: /^src\/store\/types\/text\.ts$/,
   lmdb: /^src\/disk\/lmdb-environment\.ts$/,
   xstate: /^src\/actors\/runtime\/machine\.ts$/,
   ...Object.fromEntries(
