@@ -195,7 +195,8 @@ class LmdbOpDisk implements OpDisk {
 
   #goOn(): void {
     if (this.#isWriting) return;
-    if (this.#waiting.length === 0) {
+    if (this.#isFailing && this.#waiting.length > 0) this.#letGo();
+    else if (this.#waiting.length === 0) {
       if (this.#closed !== null) this.#end(this.#closed);
       else if (this.#isDropping && this.#isNamed && !this.#isFailing) this.#writeGroup();
     } else if (this.#urgentCount > 0 || this.#waitingBytes >= GROUP_BYTES_MAX || this.#closed !== null)
@@ -206,6 +207,19 @@ class LmdbOpDisk implements OpDisk {
   #end(closed: (fault: string | null) => void): void {
     this.#closed = null;
     this.#environment.close((fault) => closed(this.#fault ?? fault));
+  }
+
+  /**
+   * A small transaction, after one that failed. What a transaction frees is used again only by the next but one, so on a
+   * full disk a large write would fail for ever, though all that it needs has been dropped.
+   */
+  #letGo(): void {
+    this.#isWriting = true;
+    this.#environment.write([this.#storedOperation(this.#floor)], () => {
+      this.#isFailing = false;
+      this.#isWriting = false;
+      this.#goOn();
+    });
   }
 
   #writeGroup(): void {
@@ -228,8 +242,7 @@ class LmdbOpDisk implements OpDisk {
     this.#waitingBytes -= bytes;
     const isRaised = log.floor > this.#floor;
     if (isRaised || (operations.length > 0 && !this.#isNamed)) {
-      const stored: Stored = { format: OP_FORMAT, database: this.#database, floor: log.floor };
-      operations.push({ table: this.#environment.about, key: STORED_KEY, value: Buffer.from(JSON.stringify(stored)) });
+      operations.push(this.#storedOperation(log.floor));
     }
     let droppedCount = 0;
     let damage: string | null = null;
@@ -254,6 +267,11 @@ class LmdbOpDisk implements OpDisk {
       this.#isWriting = false;
       this.#goOn();
     });
+  }
+
+  #storedOperation(floor: number): Operation {
+    const stored: Stored = { format: OP_FORMAT, database: this.#database, floor };
+    return { table: this.#environment.about, key: STORED_KEY, value: Buffer.from(JSON.stringify(stored)) };
   }
 
   /** Moves `log` on. */
