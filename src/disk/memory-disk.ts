@@ -97,7 +97,7 @@ class MemoryEntryDisk implements EntryDisk {
   write(changes: Changes, written: (fault: string | null) => void): void {
     const copied = changes.puts.map((entry) => ({
       ...entry,
-      value: entry.value === null ? null : entry.value.slice(),
+      value: entry.value === null ? null : new Uint8Array(entry.value),
     }));
     this.#writes.add(() => this.#disk.commit(this, { ...changes, puts: copied }), written);
   }

@@ -21,6 +21,7 @@ import { OP_FORMAT } from '../../src/disk/op-disk.js';
 import type { OpDisk } from '../../src/disk/op-disk.js';
 import { closed, log, opDiskContract, opened, segmentOf, stateOf, written } from './op-disk-contract.js';
 import { changesAt, faultOf } from './op-pattern.js';
+import { refusalOf } from './refusal.js';
 
 const NOBODY = 65_534;
 
@@ -40,16 +41,8 @@ describe('a folder of databases', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const refused = async (): Promise<string> => {
-    const reason = await opened(lmdbOpDisks(folder)).then(
-      () => 'not refused',
-      (error: Error) => error.message,
-    );
-    const start = `the database notes in ${folder} can't be used: `;
-    expect(reason.slice(0, start.length)).toBe(start);
-    expect(reason).not.toContain('\n');
-    return reason.slice(start.length);
-  };
+  const refused = (): Promise<string> =>
+    refusalOf(opened(lmdbOpDisks(folder)), `the database notes in ${folder} can't be used: `);
 
   /** So many writes of the pattern, and how large the file was in the end. */
   const append = async (disk: OpDisk, count: number, keep: number): Promise<number> => {
