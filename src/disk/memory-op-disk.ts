@@ -3,15 +3,10 @@
  * only given to write does not outlive its crash. It can be full, as disks are, and be set back to an earlier moment, as
  * disks are by those who restore a copy.
  */
+import { MemoryWrites } from './memory-writes.js';
+import type { MemoryWritesOptions } from './memory-writes.js';
 import { OP_FORMAT, objectionToChanges, objectionToFound, objectionToName } from './op-disk.js';
 import type { KeptState, OpChanges, OpDisk, OpDisks, Segment } from './op-disk.js';
-
-export interface MemoryOpDisksOptions {
-  /** Calls `run` after that time. */
-  readonly defer: (delayMs: number, run: () => void) => void;
-  /** What a write takes. */
-  readonly writeMs: number;
-}
 
 /** All databases as they were at some moment. Only for `restore`. */
 export type MemoryOpDisksCopy = ReadonlyMap<string, Medium>;
@@ -21,12 +16,12 @@ export class MemoryOpDisks implements OpDisks {
   isFull = false;
   /** As a newer version would leave it, for instance. */
   format = OP_FORMAT;
-  readonly #options: MemoryOpDisksOptions;
+  readonly #options: MemoryWritesOptions;
   #media = new Map<string, Medium>();
   /** Those who may use their databases now. */
   readonly #users = new Map<string, MemoryOpDisk>();
 
-  constructor(options: MemoryOpDisksOptions) {
+  constructor(options: MemoryWritesOptions) {
     this.#options = options;
   }
 
@@ -43,14 +38,13 @@ export class MemoryOpDisks implements OpDisks {
       if (objection !== null) return refused(`the database ${database} can't be used: ${objection}`);
       const medium = this.#media.get(database) ?? new Medium();
       this.#media.set(database, medium);
-      const disk: MemoryOpDisk = new MemoryOpDisk(medium, this.#options, {
-        fault: () => {
-          if (this.#users.get(database) !== disk) return 'the node has crashed';
-          return this.isFull ? 'no space left' : null;
-        },
-        end: () => {
-          if (this.#users.get(database) === disk) this.#users.delete(database);
-        },
+      const isUser = (): boolean => this.#users.get(database) === disk;
+      const writes = new MemoryWrites(this.#options, () => {
+        if (isUser()) this.#users.delete(database);
+      });
+      const disk = new MemoryOpDisk(medium, writes, () => {
+        if (!isUser()) return 'the node has crashed';
+        return this.isFull ? 'no space left' : null;
       });
       this.#users.set(database, disk);
       opened(disk);
@@ -169,17 +163,14 @@ class NamedItems<Item> {
 
 class MemoryOpDisk implements OpDisk {
   readonly #medium: Medium;
-  readonly #options: MemoryOpDisksOptions;
-  readonly #user: { readonly fault: () => string | null; readonly end: () => void };
-  #outstanding = 0;
-  #fault: string | null = null;
-  #closed: ((fault: string | null) => void) | null = null;
+  readonly #writes: MemoryWrites;
+  readonly #faultNow: () => string | null;
 
-  /** `fault`: why its writes fail now, or null. `end`: it is closed. */
-  constructor(medium: Medium, options: MemoryOpDisksOptions, user: { fault: () => string | null; end: () => void }) {
+  /** `faultNow`: why its writes fail now, or null. */
+  constructor(medium: Medium, writes: MemoryWrites, faultNow: () => string | null) {
     this.#medium = medium;
-    this.#options = options;
-    this.#user = user;
+    this.#writes = writes;
+    this.#faultNow = faultNow;
   }
 
   get floor(): number {
@@ -232,28 +223,15 @@ class MemoryOpDisk implements OpDisk {
         [...changes.records].map(([name, bytes]) => [name, bytes === null ? null : new Uint8Array(bytes)]),
       ),
     };
-    this.#outstanding += 1;
-    this.#options.defer(this.#options.writeMs, () => {
-      const fault = this.#user.fault() ?? objectionToChanges(copied, this.#medium);
+    this.#writes.add(() => {
+      const fault = this.#faultNow() ?? objectionToChanges(copied, this.#medium);
       if (fault === null) this.#medium.apply(copied);
-      this.#outstanding -= 1;
-      this.#fault ??= this.#closed === null ? null : fault;
-      written(fault);
-      if (this.#outstanding === 0) this.#end();
-    });
+      return fault;
+    }, written);
   }
 
   close(closed: (fault: string | null) => void): void {
-    this.#closed = closed;
-    if (this.#outstanding === 0) this.#options.defer(0, () => this.#end());
-  }
-
-  #end(): void {
-    const closed = this.#closed;
-    if (closed === null) return;
-    this.#closed = null;
-    this.#user.end();
-    closed(this.#fault);
+    this.#writes.close(closed);
   }
 }
 

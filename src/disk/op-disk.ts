@@ -20,7 +20,7 @@ export const RELAXED_MS = 100;
 export interface Segment {
   /** Index in the log of its first op. */
   readonly index: number;
-  /** At least one. */
+  /** At least one, fewer than 2^32. */
   readonly count: number;
   /** The encoded ops, one behind the other. */
   readonly bytes: Uint8Array;
@@ -112,7 +112,7 @@ export const objectionToChanges = (
   let end = log.length;
   for (const { index, count } of segments) {
     if (index !== end) return `the log ends at ${end}: a segment at ${index} does not go on there`;
-    if (!Number.isSafeInteger(count) || count < 1) return `a segment of ${count} ops is none`;
+    if (count >>> 0 !== count || count === 0) return `a segment can't have ${count} ops`;
     end += count;
   }
   if (floor !== null && !(Number.isSafeInteger(floor) && floor >= log.floor))

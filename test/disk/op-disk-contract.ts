@@ -219,7 +219,7 @@ export function opDiskContract(name: string, createRig: () => Rig): void {
         expect(disk.record('r')).toBeNull();
         expect(disk.length).toBe(10);
       }
-      expect(await written(disk, { segments: [{ ...segmentOf(10, 1), count: 0 }] })).toMatch(/a segment of 0 ops/);
+      expect(await written(disk, { segments: [{ ...segmentOf(10, 1), count: 0 }] })).toMatch(/can't have 0 ops/);
       const both = [written(disk, { segments: [segmentOf(11, 1)] }), written(disk, { segments: [segmentOf(10, 2)] })];
       expect((await Promise.all(both)).map((fault) => fault === null)).toEqual([false, true]);
       await reopen();
