@@ -1,5 +1,6 @@
 /** What a database is, from its creation on. */
-import { drawPeerId, parseScheme, peerObjection } from '../store/replica-id.js';
+import { parseScheme } from '../store/replica-id.js';
+import type { Scheme } from '../store/replica-id.js';
 import { typeNamed } from '../store/types/index.js';
 import type { Info, MessageOf } from '../transport/message.js';
 
@@ -28,6 +29,7 @@ export const DEFAULT_OPTIONS: DatabaseOptions = {
 };
 
 const TYPES_MAX = 64;
+const DRAWS_MAX = 10_000;
 
 /** Why a database can't be made so; null if it can. */
 export function objectionToOptions({ scheme, types, compactAfterMs }: Asked): string | null {
@@ -63,15 +65,30 @@ export function parseOptions(info: Info): DatabaseOptions | null {
 export const isSame = (a: DatabaseOptions, b: DatabaseOptions): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /** Why a peer of the database can't have that id; null if it can. */
-export const objectionToPeer = (peer: string, { scheme }: DatabaseOptions): string | null =>
-  peerObjection(scheme, peer);
+export function objectionToPeer(peer: string, options: DatabaseOptions): string | null {
+  const scheme = parseScheme(options.scheme) as Scheme;
+  const id = scheme.parse(peer);
+  return id !== null && scheme.isPeer(id) ? null : `no peer of the scheme ${options.scheme} has that id`;
+}
 
-/** A peer id that nobody has; null if there is none left. */
-export const drawPeer = (
-  { scheme }: DatabaseOptions,
+/** A peer id that nobody has; null if none was found. */
+export function drawPeer(
+  options: DatabaseOptions,
   taken: ReadonlySet<string>,
   random: { below(limit: number): number },
-): string | null => drawPeerId(scheme, taken, random);
+): string | null {
+  const scheme = parseScheme(options.scheme) as Scheme;
+  const count = scheme.countOf('peer');
+  for (let draws = 0; draws < DRAWS_MAX; draws += 1) {
+    const peer = scheme.chunkOf('peer', 1 + random.below(Math.min(count, 2 ** 31)));
+    // A primus of its own for each peer, until primuses admit peers.
+    const primus =
+      scheme.widthOf('primus') === 0 ? '' : scheme.chunkOf('primus', 1 + random.below(scheme.countOf('primus')));
+    const id = scheme.compose({ primus, peer });
+    if (!taken.has(id)) return id;
+  }
+  return null;
+}
 
 const typesOf = (text: string): readonly string[] =>
   [...new Set(text.split(',').flatMap((name) => (name.trim() === '' ? [] : [name.trim()])))].toSorted();

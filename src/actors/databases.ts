@@ -11,7 +11,7 @@ import type { NodeId } from '../store/node-id.js';
 import { treeNeighbours } from '../store/spanning-tree.js';
 import { DATABASES_MAX, isName } from '../store/topology.js';
 import { forDatabaseReplies, forDatabaseRequests, refused } from '../transport/message.js';
-import type { DatabaseReply, DatabaseRequest, MessageOf, RefusalCode, RequestId } from '../transport/message.js';
+import type { DatabaseReply, DatabaseRequest, Info, MessageOf, RefusalCode, RequestId } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
 import { drawPeer, objectionToOptions, objectionToPeer, optionsOf, parseOptions } from './database-options.js';
 import type { DatabaseOptions } from './database-options.js';
@@ -44,7 +44,8 @@ interface Args {
   readonly identity: Identity;
   readonly settings: Settings;
   readonly addresses: Addresses;
-  readonly disks: OpDisks;
+  /** Null: this node holds no databases. */
+  readonly disks: OpDisks | null;
 }
 
 /** A database of this node. */
@@ -63,6 +64,13 @@ interface Here {
 interface Joining {
   readonly session: Ref;
   readonly request: MessageOf<'createDatabase'>;
+}
+
+/** What a replica is to be that is not on disk. */
+interface Creation {
+  readonly options: DatabaseOptions;
+  readonly peer: string;
+  readonly isJoining: boolean;
 }
 
 interface Tunnel {
@@ -108,7 +116,7 @@ export class Databases {
   onTick(): void {
     let names: readonly string[] = [];
     try {
-      names = this.#args.disks.list();
+      names = this.#args.disks?.list() ?? [];
     } catch (fault) {
       this.#self.log('error', 'the databases on disk are not served', { reason: String(fault) });
     }
@@ -127,11 +135,10 @@ export class Databases {
 
   onOpen(request: MessageOf<'openDatabase'>, session: Ref): void {
     this.#counts.requests += 1;
-    const routes = this.#routesOf(session);
-    if (routes.has(request.id)) return this.#refuse(session, request.id, 'BAD_REQUEST', 'this id is taken');
+    if (!this.#hasRoute(session, request.id)) return;
     const target = this.#targetOf(request.database, request, session);
     if (target === null) return;
-    if (!this.#addRoute(session, request.id, target)) return;
+    this.#routesOf(session).set(request.id, target);
     if (!this.#nearEnds.has(target)) target.tell(request, session);
   }
 
@@ -139,12 +146,13 @@ export class Databases {
     this.#counts.requests += 1;
     const target = this.#routes.get(session)?.get(request.open);
     if (target === undefined) {
-      return this.#refuse(session, request.id, 'FORBIDDEN', 'no database is open under that id', { name: 'wrong scope' });
+      return this.#refuse(session, request.id, 'FORBIDDEN', 'no database is open under that id', {
+        name: 'wrong scope',
+      });
     }
     if (request.type === 'subscribe') {
-      if (this.#routes.get(session)?.has(request.id) === true)
-        return this.#refuse(session, request.id, 'BAD_REQUEST', 'this id is taken');
-      if (!this.#addRoute(session, request.id, target)) return;
+      if (!this.#hasRoute(session, request.id)) return;
+      this.#routesOf(session).set(request.id, target);
     }
     target.tell(request, session);
   }
@@ -156,7 +164,9 @@ export class Databases {
       // That something never was is no fault; but who waits for more is to know.
       if (request.type === 'unsubscribe') session.tell({ type: 'unsubscribed', id: request.id }, this.#self.ref);
       else
-        this.#refuse(session, request.id, 'FORBIDDEN', 'no subscription is open under that id', { name: 'wrong scope' });
+        this.#refuse(session, request.id, 'FORBIDDEN', 'no subscription is open under that id', {
+          name: 'wrong scope',
+        });
       return;
     }
     target.tell(request, session);
@@ -165,14 +175,20 @@ export class Databases {
   onCreate(request: MessageOf<'createDatabase'>, session: Ref): void {
     this.#counts.requests += 1;
     const { id, database, options } = request;
-    const objection = objectionToOptions(options) ?? (isName(database) ? null : 'the name of a database is 1 to 64 of A-Z a-z 0-9 . _ -');
+    const objection =
+      objectionToOptions(options) ??
+      (isName(database) ? null : 'the name of a database is 1 to 64 of A-Z a-z 0-9 . _ -');
     if (objection !== null) return this.#refuse(session, id, 'BAD_REQUEST', objection);
     if (this.#farEnds.has(session)) return this.#refuse(session, id, 'BAD_REQUEST', 'not through a tunnel');
+    if (this.#args.disks === null)
+      return this.#refuse(session, id, 'UNSUPPORTED', 'this node holds no databases', { name: 'databases' });
     const here = this.#here.get(database);
     // The replica compares what is asked for with what it is.
     if (here !== undefined) return void here.replica.tell(request, session);
     if (this.#here.size >= DATABASES_MAX || this.#joining.size >= DATABASES_MAX) {
-      return this.#refuse(session, id, 'OVER_CAPACITY', `a node holds at most ${DATABASES_MAX} databases`, { max: DATABASES_MAX });
+      return this.#refuse(session, id, 'OVER_CAPACITY', `a node holds at most ${DATABASES_MAX} databases`, {
+        max: DATABASES_MAX,
+      });
     }
     const holder = this.#nearestHolder(database);
     if (holder === null) return this.#create(request, optionsOf(options), session);
@@ -184,7 +200,10 @@ export class Databases {
 
   onDatabases({ id }: MessageOf<'databases'>, session: Ref): void {
     this.#counts.requests += 1;
-    const byName = new Map<string, { name: string; isHere: boolean; peers: { node: NodeId; name: string; peer: string }[] }>();
+    const byName = new Map<
+      string,
+      { name: string; isHere: boolean; peers: { node: NodeId; name: string; peer: string }[] }
+    >();
     for (const { node, name, databases } of this.#nodes) {
       for (const held of databases) {
         const known = byName.get(held.name) ?? { name: held.name, isHere: this.#here.has(held.name), peers: [] };
@@ -209,7 +228,7 @@ export class Databases {
     this.#joining.delete(reply.id);
     const { session, request } = joining;
     const { id, database } = request;
-    const found = reply.type === 'databaseInfo' ? parseOptions(reply.info) : null;
+    const found = reply.type === 'databaseInfo' ? parseOptions((reply.info['options'] ?? {}) as Info) : null;
     if (found === null) {
       this.#counts.failed += 1;
       return this.#refuse(session, id, 'UNKNOWN', 'no peer of the database has told its options; try again');
@@ -297,7 +316,7 @@ export class Databases {
 
   /** Those who came through a tunnel are to find another peer; the sessions of this node are told by themselves. */
   onDrain(): void {
-    for (const { ref } of [...this.#far.values()]) this.#self.stop(ref);
+    for (const { ref } of this.#far.values()) this.#self.stop(ref);
   }
 
   onTerminated({ who, reason }: Terminated): void {
@@ -346,11 +365,12 @@ export class Databases {
       return this.#refuse(session, id, 'CONFLICT', 'the peer id is taken', { peer: wanted ?? null });
     }
     this.#counts.created += 1;
-    this.#spawn(database, { options, peer }, { session, id });
+    this.#spawn(database, { options, peer, isJoining: taken.size > 0 }, { session, id });
   }
 
-  #spawn(name: string, creation: { options: DatabaseOptions; peer: string } | null, creator: Here['creator']): void {
+  #spawn(name: string, creation: Creation | null, creator: Here['creator']): void {
     const { identity, settings, addresses, disks } = this.#args;
+    if (disks === null) return;
     const counts = this.#replicaCounts;
     const args = { identity, settings, addresses, disks, name, creation, counts };
     const replica = this.#self.spawn(replicaKind, `database-${name}`, args);
@@ -464,15 +484,15 @@ export class Databases {
     return routes;
   }
 
-  #addRoute(session: Ref, id: RequestId, target: Ref): boolean {
+  /** False: it was refused. */
+  #hasRoute(session: Ref, id: RequestId): boolean {
     const routes = this.#routesOf(session);
     const max = OPENS_PER_SESSION_MAX + SUBSCRIPTIONS_PER_SESSION_MAX;
-    if (routes.size >= max) {
+    if (routes.has(id)) this.#refuse(session, id, 'BAD_REQUEST', 'this id is taken');
+    else if (routes.size >= max)
       this.#refuse(session, id, 'BUSY', `at most ${max} databases and subscriptions can be open`, { max });
-      return false;
-    }
-    routes.set(id, target);
-    return true;
+    else return true;
+    return false;
   }
 
   #refuse(

@@ -577,8 +577,15 @@ export type DatabasesMessage =
   | Count
   | Tick;
 
-export type TunnelMessage =
-  DatabaseRequest | DatabaseReply | DatabaseNotice | TunnelWire | Severed | Terminated | Tick;
+export type TunnelMessage = DatabaseRequest | DatabaseReply | DatabaseNotice | TunnelWire | Severed | Terminated | Tick;
 
 export type ReplicaMessage =
-  Exclude<DatabaseRequest, MessageOf<'databases'>> | PeerMessage | Peers | WriteNow | Written | Continue | Terminated | Count | Tick;
+  | Exclude<DatabaseRequest, MessageOf<'databases'>>
+  | PeerMessage
+  | Peers
+  | WriteNow
+  | Written
+  | Continue
+  | Terminated
+  | Count
+  | Tick;

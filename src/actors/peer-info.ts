@@ -1,4 +1,7 @@
 /** What two peers of a database tell each other when they begin to speak: the `info` of `peerOn`. */
+import type { LogPosition } from '../store/log-position.js';
+import { parseNodeId } from '../store/node-id.js';
+import type { NodeId } from '../store/node-id.js';
 import type { Info } from '../transport/message.js';
 import type { DatabaseOptions } from './database-options.js';
 import { parseOptions } from './database-options.js';
@@ -6,7 +9,7 @@ import { parseOptions } from './database-options.js';
 export interface PeerInfo {
   /** The sender's peer id, the present incarnation of its log, and what of it there is. */
   readonly peer: string;
-  readonly log: string;
+  readonly log: NodeId;
   readonly length: number;
   readonly floor: number;
   /** The sender knows the receiver's number and where its feed begins. */
@@ -17,7 +20,7 @@ export interface PeerInfo {
   /** The sender wants ops to be mentioned only. */
   readonly isLazy: boolean;
   /** What the sender has of the receiver's log; null: nothing that it knows of. */
-  readonly position: { readonly log: string; readonly index: number } | null;
+  readonly position: LogPosition | null;
   /** The chains of the sender; null where they are too many. */
   readonly chains: Uint8Array | null;
   /** A transfer of states that broke off: from which peer, of which floor, up to which object. */
@@ -30,8 +33,9 @@ export const infoOfPeer = (info: PeerInfo): Info => ({ ...info, trust: null });
 
 /** Null if it is none: what another node says is a claim. */
 export function parsePeerInfo(info: Info): PeerInfo | null {
-  const { peer, log, length, floor, isReady, start, hasStates, isLazy } = info;
-  if (!isName(peer) || !isName(log) || !isIndex(length) || !isIndex(floor) || !isIndex(start)) return null;
+  const { peer, length, floor, isReady, start, hasStates, isLazy } = info;
+  const log = parseLog(info['log']);
+  if (!isName(peer) || log === null || !isIndex(length) || !isIndex(floor) || !isIndex(start)) return null;
   if (typeof isReady !== 'boolean' || typeof hasStates !== 'boolean' || typeof isLazy !== 'boolean') return null;
   const position = parsePosition(info['position']);
   const absorbing = parseAbsorbing(info['absorbing']);
@@ -44,8 +48,9 @@ export function parsePeerInfo(info: Info): PeerInfo | null {
 
 function parsePosition(value: unknown): PeerInfo['position'] | undefined {
   if (value === null || value === undefined) return null;
-  const { log, index } = value as Record<string, unknown>;
-  return isName(log) && isIndex(index) ? { log, index } : undefined;
+  const { log: text, index } = value as Record<string, unknown>;
+  const log = parseLog(text);
+  return log !== null && isIndex(index) ? { log, index } : undefined;
 }
 
 function parseAbsorbing(value: unknown): PeerInfo['absorbing'] | undefined {
@@ -53,6 +58,8 @@ function parseAbsorbing(value: unknown): PeerInfo['absorbing'] | undefined {
   const { peer, floor, after } = value as Record<string, unknown>;
   return isName(peer) && isIndex(floor) && typeof after === 'string' ? { peer, floor, after } : undefined;
 }
+
+const parseLog = (value: unknown): NodeId | null => (typeof value === 'string' ? parseNodeId(value) : null);
 
 const isName = (value: unknown): value is string => typeof value === 'string' && /^[0-9A-Za-z_~]{1,10}$/.test(value);
 

@@ -5,6 +5,7 @@
  * Invariants: ops of a client are stored in the order in which they were submitted; a submit is answered once, after all
  * its ops are stored or the first of them is refused; what waits is bounded, in number, bytes and time.
  */
+import type { NodeId } from '../store/node-id.js';
 import { ItemReader } from '../store/op.js';
 import type { Stamp } from '../store/stamp.js';
 import { formatStamp, formatTime, timeOfMs } from '../store/stamp.js';
@@ -13,7 +14,7 @@ import { refused } from '../transport/message.js';
 import type { DatabaseReply, MessageOf, RefusalCode, RequestId } from '../transport/message.js';
 import type { DatabaseOptions } from './database-options.js';
 import type { ReplicaCounts } from './replica-counts.js';
-import type { Subscription } from './replica-patches.js';
+import type { ClientSubscription } from './replica-patches.js';
 import type { ReplicaStore } from './replica-store.js';
 import type { Ref } from './runtime/kind.js';
 import { OP_SKEW_MS_MAX } from './settings.js';
@@ -25,13 +26,13 @@ export interface ClientReplica {
   readonly counts: ReplicaCounts;
   readonly requestTimeoutMs: number;
   /** Entries below that index are at another peer, or there is none. */
-  readonly spread: number;
+  spread(): number;
   /** Other peers are there, from which what is missing may come. */
-  readonly hasPeers: boolean;
+  hasPeers(): boolean;
   nowMs(): number;
   wallMs(): number;
   /** Null if the origin may write an op of that time here. */
-  objectionToTime(origin: string, time: number): string | null;
+  objectionToTime(origin: NodeId, time: number): string | null;
   tell(session: Ref, reply: DatabaseReply, isNotice: boolean): void;
 }
 
@@ -94,8 +95,8 @@ export class OpenDatabase {
   readonly session: Ref;
   readonly id: RequestId;
   /** The replica id of the client; null: it only reads. */
-  readonly origin: string | null;
-  readonly subscriptions = new Map<RequestId, Subscription>();
+  readonly origin: NodeId | null;
+  readonly subscriptions = new Map<RequestId, ClientSubscription>();
   readonly #replica: ClientReplica;
   /** Times of the last ops of the origin that are stored, and spread; 0: none. */
   #storedTime: number;
@@ -109,13 +110,13 @@ export class OpenDatabase {
   #waitingBytes = 0;
   #unanswered: Unanswered[] = [];
 
-  constructor(replica: ClientReplica, session: Ref, id: RequestId, origin: string | null) {
+  constructor(replica: ClientReplica, session: Ref, id: RequestId, origin: NodeId | null) {
     this.#replica = replica;
     this.session = session;
     this.id = id;
     this.origin = origin;
     const { store } = replica;
-    this.#openedTime = origin === null ? 0 : store.chains.lastOf(origin);
+    this.#openedTime = origin === null ? 0 : store.chains.lastTime(origin);
     this.#storedTime = this.#openedTime;
     // Of ops that came in an earlier session of the client it is known only where all before the log's end has spread.
     if (origin !== null && this.#storedTime > 0) this.#marks.push({ index: store.log.length, time: this.#storedTime });
@@ -146,7 +147,8 @@ export class OpenDatabase {
 
   onSubmit({ id, ops }: MessageOf<'submit'>): void {
     const { store, requestTimeoutMs } = this.#replica;
-    if (store.isFailing) return this.#refuse(id, 'OVER_CAPACITY', 'the disk of the peer takes no ops now', { where: 'disk' });
+    if (store.isFailing)
+      return this.#refuse(id, 'OVER_CAPACITY', 'the disk of the peer takes no ops now', { where: 'disk' });
     const isFull = this.#waiting.length >= WAITING_MAX || this.#waitingBytes + ops.length > WAITING_BYTES_MAX;
     if (isFull || store.log.unwrittenBytes > UNWRITTEN_BYTES_MAX) {
       return this.#refuse(id, 'BUSY', 'ops come faster than they are stored', { retryAfterMs: RETRY_AFTER_MS });
@@ -184,7 +186,7 @@ export class OpenDatabase {
 
   /** More of the log is at another peer. */
   onConfirmed(): void {
-    const { spread } = this.#replica;
+    const spread = this.#replica.spread();
     let count = 0;
     while ((this.#marks[count]?.index ?? Infinity) <= spread) count += 1;
     if (count === 0) return;
@@ -225,7 +227,12 @@ export class OpenDatabase {
     const { id, ops } = waiting;
     const count = reader.open(ops);
     if (count < 0) {
-      this.#answer(id, 0, { code: 'BAD_REQUEST', name: 'bad op', text: 'ops: an array of ops is expected', stamp: null });
+      this.#answer(id, 0, {
+        code: 'BAD_REQUEST',
+        name: 'bad op',
+        text: 'ops: an array of ops is expected',
+        stamp: null,
+      });
       return true;
     }
     let lastTime = 0;
@@ -262,18 +269,19 @@ export class OpenDatabase {
 
   /** What is to become of the op that was read. */
   #judge(): 'next' | 'seen' | 'wait' | Refusal {
-    const { store, options, hasPeers } = this.#replica;
+    const { store, options } = this.#replica;
     if (this.origin === null) return this.#refusal('read only', 'this client only reads');
     if (reader.kind !== 'op') return this.#refusal('no state push', 'only ops can be submitted', false);
     if (reader.origin !== this.origin) return this.#refusal('wrong origin', `ops of ${this.origin} are expected`);
-    const verdict = store.chains.judge(reader);
+    const verdict = store.judge(reader);
     if (verdict === 'seen') {
       // Once more is no fault where the client can't know; where it was told, it is.
       const isReplay = reader.time > this.#openedTime && reader.time <= this.#ackedTime;
       return isReplay ? this.#refusal('op replay', 'the op was acknowledged before') : 'seen';
     }
     if (verdict === 'forked') return this.#refusal('forked', 'another op follows on the same one');
-    if (verdict === 'gap') return hasPeers ? 'wait' : this.#refusal('gap', 'the op before it is not here');
+    if (verdict === 'gap')
+      return this.#replica.hasPeers() ? 'wait' : this.#refusal('gap', 'the op before it is not here');
     const objection = this.#objectionToOp(options);
     if (objection !== null) return objection;
     if (reader.seenCount > 0 && !this.#hasSeen()) return 'wait';
@@ -297,8 +305,8 @@ export class OpenDatabase {
 
   /** All that the author had seen is here (RULES RC). */
   #hasSeen(): boolean {
-    const { chains } = this.#replica.store;
-    return reader.takeSeen().every(({ origin, time }: Stamp) => origin === this.origin || chains.covers(origin, time));
+    const { store } = this.#replica;
+    return reader.takeSeen().every(({ origin, time }: Stamp) => origin === this.origin || store.covers(origin, time));
   }
 
   /** Of the op that a submit waits with. */

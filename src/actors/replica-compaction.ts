@@ -3,8 +3,9 @@
  * rises, and what lies below is dropped (RULES RH). It takes many turns, and nobody waits for it.
  */
 import { ItemReader } from '../store/op.js';
-import { OpChains } from '../store/op-chain.js';
+import type { OpChains } from '../store/op-chain.js';
 import type { ReplicaCounts } from './replica-counts.js';
+import { appendTo, copyOf } from './replica-store.js';
 import type { ReplicaStore } from './replica-store.js';
 
 const OBJECTS_PER_SLICE = 256;
@@ -44,7 +45,7 @@ export class ReplicaCompaction {
     if (this.#run !== null) return false;
     const { log, floorChains } = this.#store;
     const objects = log.objectsBelow(floor);
-    const chains = floorChains.copy();
+    const chains = copyOf(floorChains);
     this.#run = { floor, objects, chains, index: log.floor, areStatesPut: false, number: null, onDone };
     return true;
   }
@@ -87,7 +88,11 @@ export class ReplicaCompaction {
         this.#end(run);
         return true;
       }
-      this.#store.putState({ object, index: Math.min(log.lastOf(number) + 1, this.#store.stored), state: state.encode() });
+      this.#store.putState({
+        object,
+        index: Math.min(log.lastOf(number) + 1, this.#store.stored),
+        state: state.encode(),
+      });
     }
     return true;
   }
@@ -102,7 +107,8 @@ export class ReplicaCompaction {
         this.#end(run);
         return true;
       }
-      if (run.chains.judge(this.#reader) === 'next') run.chains.append(this.#reader);
+      const { origin, time, prevTime } = this.#reader;
+      if (run.chains.verdict(origin, time, prevTime) === 'next') appendTo(run.chains, this.#reader);
     }
     return run.index < run.floor;
   }

@@ -1,22 +1,21 @@
-/** Digests of all objects of a replica: equal where the same ops are (R5, RULES RI). It takes many turns. */
-import { ByteHash } from '../store/byte-hash.js';
+/** A digest of all objects of a replica: equal where the same ops are (R5, RULES RI). It takes many turns. */
+import { StateDigest } from '../store/state-digest.js';
 import type { ReplicaStore } from './replica-store.js';
 
 const OBJECTS_PER_SLICE = 512;
 const ASKED_MAX = 16;
 
 interface Run {
+  readonly digest: StateDigest;
   /** The kept object that was looked at last; null: all have been. */
   after: string | null;
   /** Number of the next object of the log. */
   object: number;
-  sum: number;
-  readonly asked: ((digest: string) => void)[];
+  readonly asked: readonly ((digest: string) => void)[];
 }
 
 export class ReplicaDigests {
   readonly #store: ReplicaStore;
-  readonly #hash = new ByteHash();
   #run: Run | null = null;
   #next: ((digest: string) => void)[] = [];
 
@@ -42,14 +41,13 @@ export class ReplicaDigests {
     if (run === null) return false;
     if (this.#addSlice(run)) return true;
     this.#run = null;
-    const digest = run.sum.toString(16);
-    for (const answer of run.asked) answer(digest);
+    for (const answer of run.asked) answer(run.digest.value);
     if (this.#next.length > 0) this.#begin();
     return this.#run !== null;
   }
 
   #begin(): void {
-    this.#run = { after: '', object: 0, sum: 0, asked: this.#next };
+    this.#run = { digest: new StateDigest(), after: '', object: 0, asked: this.#next };
     this.#next = [];
   }
 
@@ -63,15 +61,13 @@ export class ReplicaDigests {
     }
     for (let left = OBJECTS_PER_SLICE; left > 0 && run.object < log.objectNumbers; left -= 1, run.object += 1) {
       const name = log.nameAt(run.object);
-      if (name !== null && this.#store.keptState(name) === null) this.#add(run, name);
+      if (name !== null) this.#add(run, name);
     }
     return run.object < log.objectNumbers;
   }
 
-  /** Sums do not depend on an order. */
-  #add(run: Run, name: string): void {
+  #add({ digest }: Run, name: string): void {
     const state = this.#store.stateOf(name);
-    if (state === null) return;
-    run.sum = (run.sum + this.#hash.begin().addText(name).add(state.encode()).value) % Number.MAX_SAFE_INTEGER;
+    if (state !== null) digest.put(name, state.encode());
   }
 }

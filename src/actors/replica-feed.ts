@@ -7,6 +7,7 @@
  * is stored; what is not confirmed is sent again; at most `CREDIT_BYTES` are on their way; messages of a former channel
  * change nothing. Chains are checked for ops of other peers too (RULES RA).
  */
+import type { LogPosition } from '../store/log-position.js';
 import type { NodeId } from '../store/node-id.js';
 import { ItemsWriter } from '../store/items-writer.js';
 import { encodeSnapshot, encodeVector, ItemReader, objectName, partsOfName } from '../store/op.js';
@@ -17,26 +18,21 @@ import type { OtherPeer, PeerMessage } from './message.js';
 import { infoOfPeer, parsePeerInfo } from './peer-info.js';
 import type { PeerInfo } from './peer-info.js';
 import type { ReplicaCounts } from './replica-counts.js';
+import { includes } from './replica-store.js';
 import type { ReplicaStore } from './replica-store.js';
-
-/** A position in another peer's log. */
-export interface FeedPosition {
-  readonly log: string;
-  readonly index: number;
-}
 
 /** What a channel knows of its replica. */
 export interface FeedReplica {
   readonly node: NodeId;
   readonly database: string;
-  readonly peer: string;
+  peer(): string;
   readonly options: DatabaseOptions;
   readonly store: ReplicaStore;
   readonly counts: ReplicaCounts;
   /** The present incarnation of the log. */
-  readonly log: string;
+  log(): NodeId;
   /** Where that position is in the log now; null if nobody can tell (RULES RE). */
-  resume(position: FeedPosition): number | null;
+  resume(position: LogPosition): number | null;
   nextChannel(): number;
   nowMs(): number;
   send(message: PeerMessage): void;
@@ -45,15 +41,15 @@ export interface FeedReplica {
   /** Another peer has all entries below that index. */
   onConfirmed(index: number): void;
   /** Ops of that origin up to that time are at another peer. */
-  onSpread(origin: string, time: number): void;
+  onSpread(origin: NodeId, time: number): void;
   /** The channel has come so far that nothing is missing that the other peer had. */
   onCaughtUp(): void;
   /** Takes states in on behalf of this channel; false if another channel does. */
   beginAbsorbing(feed: Feed): boolean;
   absorb(name: string, state: Uint8Array): boolean;
   /** All states are here: what they cover. All channels begin anew after it. */
-  endAbsorbing(feed: Feed, chains: OpChains): void;
-  readonly absorbing: PeerInfo['absorbing'];
+  endAbsorbing(feed: Feed, chains: Uint8Array): void;
+  absorbing(): PeerInfo['absorbing'];
   noteAbsorbing(absorbing: PeerInfo['absorbing']): void;
   say(level: 'warn' | 'info', text: string, fields: Readonly<Record<string, unknown>>): void;
 }
@@ -94,7 +90,7 @@ const LAZY_WAIT_MS = 700;
 const LAZY_AGAIN_MS = 5000;
 const OFF_MS = 10_000;
 /** Origins whose chains are told when a channel begins. */
-const CHAINS_TOLD_MAX = 8192;
+const CHAINS_TOLD_MAX = 32_768;
 const STATES_PER_PAGE = 512;
 
 export class Feed {
@@ -127,12 +123,12 @@ export class Feed {
   #itemsHaveOps = false;
   #progressMs = 0;
   #wentBackMs = -Infinity;
-  readonly #known = new Map<string, number>();
+  readonly #known = new Map<NodeId, number>();
   #states: StatesSent | null = null;
 
   // From the other peer
-  #position: FeedPosition | null;
-  #savedPosition: FeedPosition | null;
+  #position: LogPosition | null;
+  #savedPosition: LogPosition | null;
   /** Positions to be confirmed when so much of the own log is stored. */
   #unconfirmed: { readonly index: number; readonly length: number }[] = [];
   #confirmedHere = 0;
@@ -141,12 +137,12 @@ export class Feed {
   #stalledMs: number | null = null;
   #wokenMs = -Infinity;
   /** Of the other peer's log: its states are being taken in, up to its floor. */
-  #absorbed: FeedPosition | null = null;
+  #absorbed: LogPosition | null = null;
   #statesDue: StatesDue | null = null;
-  #chains: OpChains | null = null;
+  #chains: Uint8Array | null = null;
   #isCaughtUp = false;
 
-  constructor(replica: FeedReplica, other: OtherPeer, position: FeedPosition | null) {
+  constructor(replica: FeedReplica, other: OtherPeer, position: LogPosition | null) {
     this.#replica = replica;
     this.node = other.node;
     this.#incarnation = other.incarnation;
@@ -272,7 +268,7 @@ export class Feed {
   }
 
   onGot({ channel, log, index, isLazy }: MessageOf<'got'>): void {
-    if (channel !== this.#channel || log !== this.#replica.log || this.#states !== null) return this.#stray();
+    if (channel !== this.#channel || log !== this.#replica.log() || this.#states !== null) return this.#stray();
     const isWoken = this.#isLazyThere && !isLazy;
     this.#isLazyThere = isLazy;
     const isSame = index === this.#confirmed;
@@ -297,9 +293,8 @@ export class Feed {
       const { kind, type, id, payload } = this.#reader;
       if (kind === 'snapshot' && replica.absorb(objectName(type, id), payload)) replica.counts.statesTaken += 1;
       else if (kind === 'vector') {
-        const chains = OpChains.decode(payload);
-        if (chains === null) return this.#off('malformed');
-        this.#chains = chains;
+        if (OpChains.decode(payload) === null) return this.#off('malformed');
+        this.#chains = payload.slice();
       } else return this.#off('malformed');
     }
     if (count < 0 || (isLast && this.#chains === null)) return this.#off('malformed');
@@ -309,7 +304,7 @@ export class Feed {
 
   onStatesGot({ channel, log, floor, next }: MessageOf<'statesGot'>): void {
     const states = this.#states;
-    if (channel !== this.#channel || log !== this.#replica.log || states === null) return this.#stray();
+    if (channel !== this.#channel || log !== this.#replica.log() || states === null) return this.#stray();
     if (floor !== states.floor || next !== states.next) return this.#stray();
     states.after = next;
     if (states.phase === 'last') {
@@ -336,8 +331,12 @@ export class Feed {
         return;
       }
       const end = Math.min(segment.count, stored - segment.index);
-      for (let i = this.#next - segment.index; i < end && left > 0 && this.#inFlight < CREDIT_BYTES; i += 1, left -= 1) {
-        const origin = segment.origins[i] as string;
+      for (
+        let i = this.#next - segment.index;
+        i < end && left > 0 && this.#inFlight < CREDIT_BYTES;
+        i += 1, left -= 1
+      ) {
+        const origin = segment.origins[i] as NodeId;
         const time = segment.times[i] as number;
         if (time <= (this.#known.get(origin) ?? 0)) {
           counts.opsKnown += 1;
@@ -383,7 +382,7 @@ export class Feed {
   }
 
   /** The position to be kept with what has been taken in; null if it is what was kept last. */
-  takePosition(): FeedPosition | null {
+  takePosition(): LogPosition | null {
     if (this.#position === null) return null;
     const { log, index } = this.#position;
     if (log === this.#savedPosition?.log && index === this.#savedPosition.index) return null;
@@ -415,18 +414,19 @@ export class Feed {
   }
 
   get #absorbedAfter(): string {
-    const { absorbing } = this.#replica;
-    const isMine = absorbing !== null && absorbing.peer === this.#info?.peer && absorbing.floor === this.#absorbed?.index;
+    const absorbing = this.#replica.absorbing();
+    const isMine =
+      absorbing !== null && absorbing.peer === this.#info?.peer && absorbing.floor === this.#absorbed?.index;
     return isMine ? absorbing.after : '';
   }
 
   #sayOn(): void {
-    const { node, database, peer, options, store, log, absorbing } = this.#replica;
+    const { node, database, options, store } = this.#replica;
     this.#saidOnMs = this.#replica.nowMs();
     const { chains } = store;
     const info: PeerInfo = {
-      peer,
-      log,
+      peer: this.#replica.peer(),
+      log: this.#replica.log(),
       length: store.stored,
       floor: store.log.floor,
       isReady: this.#isReady,
@@ -435,7 +435,7 @@ export class Feed {
       isLazy: this.#wantsLazy,
       position: this.#position,
       chains: chains.size <= CHAINS_TOLD_MAX ? chains.encode() : null,
-      absorbing,
+      absorbing: this.#replica.absorbing(),
       options,
     };
     this.#replica.send({
@@ -457,11 +457,12 @@ export class Feed {
     this.#info = info;
     this.#isLazyThere = info.isLazy;
     const chains = info.chains === null ? null : OpChains.decode(info.chains);
-    if (chains !== null) for (const [origin, time] of chains.times()) this.#known.set(origin, time);
+    for (const origin of chains?.origins() ?? []) this.#known.set(origin, chains?.lastTime(origin) ?? 0);
     const resumed = info.position === null ? null : this.#replica.resume(info.position);
     const { floor } = store.log;
     if (resumed !== null && resumed >= floor) this.#start = Math.min(resumed, store.stored);
-    else if (store.floorChains.size === 0 || (chains !== null && chains.includes(store.floorChains))) this.#start = floor;
+    else if (store.floorChains.size === 0 || (chains !== null && includes(chains, store.floorChains)))
+      this.#start = floor;
     else {
       this.#start = floor;
       this.#beginStates(resumed === null ? -1 : resumed - 1, info.absorbing);
@@ -473,7 +474,7 @@ export class Feed {
 
   /** The other peer has said where its log begins for this one. */
   #onReady(info: PeerInfo): void {
-    const start: FeedPosition = { log: info.log, index: info.start };
+    const start: LogPosition = { log: info.log, index: info.start };
     if (info.hasStates) {
       // If another channel brings what is missing, this one begins anew after that.
       if (!this.#replica.beginAbsorbing(this)) return;
@@ -495,8 +496,8 @@ export class Feed {
   #takeItems(index: number, items: Uint8Array): 'malformed' | 'gap' | null {
     const { store, counts } = this.#replica;
     const reader = this.#reader;
-    const { log } = this.#position as FeedPosition;
-    let position = (this.#position as FeedPosition).index;
+    const { log } = this.#position as LogPosition;
+    let position = (this.#position as LogPosition).index;
     let at = index;
     let fault: 'malformed' | 'gap' | null = null;
     const count = reader.open(items);
@@ -507,13 +508,13 @@ export class Feed {
       else if (at < position && (reader.kind === 'op' || reader.kind === 'mention')) at += 1;
       else if (reader.kind === 'mention') {
         this.#noteThere(reader.origin, reader.time);
-        if (store.chains.covers(reader.origin, reader.time)) at += 1;
+        if (store.covers(reader.origin, reader.time)) at += 1;
         else {
           this.#stalledMs ??= this.#replica.nowMs();
           break;
         }
       } else if (reader.kind === 'op') {
-        const verdict = store.chains.judge(reader);
+        const verdict = store.judge(reader);
         if (verdict === 'gap') {
           fault = 'gap';
           break;
@@ -537,7 +538,7 @@ export class Feed {
   }
 
   /** The other peer has an op, and thereby all of its origin before it. */
-  #noteThere(origin: string, time: number): void {
+  #noteThere(origin: NodeId, time: number): void {
     if (time > (this.#known.get(origin) ?? 0)) this.#known.set(origin, time);
     this.#replica.onSpread(origin, time);
   }
@@ -588,7 +589,7 @@ export class Feed {
   #sendItems(): void {
     if (this.#items.count === 0) return;
     const bytes = this.#items.length + MESSAGE_BYTES;
-    const { node, database, log } = this.#replica;
+    const { node, database } = this.#replica;
     this.#isGotDue = false;
     this.#replica.send({
       type: 'feed',
@@ -597,7 +598,7 @@ export class Feed {
       hops: 1,
       database,
       channel: this.#other,
-      log,
+      log: this.#replica.log(),
       index: this.#itemsIndex,
       got: this.#confirmedHere,
       items: this.#items.take(),
@@ -635,9 +636,8 @@ export class Feed {
   // States from below the floor
 
   #beginStates(above: number, absorbing: PeerInfo['absorbing'] = null): void {
-    const { store, peer } = this.#replica;
-    const { floor } = store.log;
-    const isResumed = absorbing !== null && absorbing.peer === peer && absorbing.floor === floor;
+    const { floor } = this.#replica.store.log;
+    const isResumed = absorbing !== null && absorbing.peer === this.#replica.peer() && absorbing.floor === floor;
     this.#hasStates = true;
     this.#start = floor;
     this.#resetOutgoing(floor);
@@ -648,7 +648,7 @@ export class Feed {
 
   #sendStates(): void {
     const states = this.#states as StatesSent;
-    const { store, counts, node, database, log } = this.#replica;
+    const { store, counts, node, database } = this.#replica;
     let { after } = states;
     let isLast = false;
     while (this.#items.length < FEED_BYTES && !isLast) {
@@ -676,7 +676,7 @@ export class Feed {
       hops: 1,
       database,
       channel: this.#other,
-      log,
+      log: this.#replica.log(),
       floor: states.floor,
       after: states.after,
       next: after,

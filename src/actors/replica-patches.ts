@@ -11,8 +11,9 @@ import { encodeSnapshot, partsOfName } from '../store/op.js';
 import type { MessageOf, RequestId } from '../transport/message.js';
 import type { ReplicaCounts } from './replica-counts.js';
 import type { ReplicaStore } from './replica-store.js';
-import type { Filter, Held } from '../store/subscription.js';
-import { digestOfState } from '../store/object-digest.js';
+import { versionOf } from '../store/object-version.js';
+import type { ObjectVersion } from '../store/object-version.js';
+import type { Subscription } from '../store/subscription.js';
 import type { Ref } from './runtime/kind.js';
 
 export interface PatchesReplica {
@@ -31,15 +32,13 @@ const STATES_PER_READ = 256;
 const OPS_OF_OBJECT_MAX = 64;
 
 /** One subscription of a client. */
-export class Subscription {
+export class ClientSubscription {
   readonly session: Ref;
   readonly id: RequestId;
-  readonly filter: Filter;
+  readonly filter: Subscription;
   /** What the client holds, by object; null: it says so by its position. */
-  readonly held: ReadonlyMap<string, Held> | null;
+  readonly held: ReadonlyMap<string, ObjectVersion> | null;
   isLive = false;
-  /** Told until it is live: where the client was. */
-  readonly givenPosition: string;
   /** States of objects that changed at or above this index are sent. */
   above: number;
   /** Where the log begins for it. */
@@ -52,15 +51,14 @@ export class Subscription {
   constructor(
     session: Ref,
     id: RequestId,
-    filter: Filter,
-    start: { readonly index: number | null; readonly text: string; readonly held: ReadonlyMap<string, Held> | null },
+    filter: Subscription,
+    start: { readonly index: number | null; readonly held: ReadonlyMap<string, ObjectVersion> | null },
     store: ReplicaStore,
   ) {
     this.session = session;
     this.id = id;
     this.filter = filter;
     this.held = start.held;
-    this.givenPosition = start.text;
     const { floor } = store.log;
     if (start.held !== null) {
       // States as they are when they are looked at; what comes after this moment is sent again by the log.
@@ -79,8 +77,8 @@ export class Subscription {
 
 /** All live subscriptions to the same. */
 interface Topic {
-  readonly filter: Filter;
-  readonly subscriptions: Set<Subscription>;
+  readonly filter: Subscription;
+  readonly subscriptions: Set<ClientSubscription>;
   readonly items: ItemsWriter;
 }
 
@@ -101,27 +99,29 @@ export class ReplicaPatches {
   }
 
   /** Answers with the next page under that request's id. */
-  sendPage(subscription: Subscription, id: RequestId): void {
-    const { session, filter, givenPosition } = subscription;
+  sendPage(subscription: ClientSubscription, id: RequestId): void {
+    const { session, filter } = subscription;
     const { store, counts } = this.#replica;
     if (!subscription.isLive) {
-      if (filter.object !== null) this.#addObject(subscription, filter.object);
+      if (filter.objectName !== null) this.#addObject(subscription, filter.objectName);
       else this.#addPage(subscription);
       const isDone = subscription.after === null && subscription.object === null && subscription.next >= store.stored;
       if (isDone) this.#goLive(subscription);
     }
     counts.patches += 1;
     const { isLive } = subscription;
-    const position = isLive ? this.#replica.positionText(subscription.next) : givenPosition;
+    // In the middle of states there is no way to say how far they have come: it would begin anew.
+    const isInLog = subscription.after === null && subscription.object === null;
+    const position = this.#replica.positionText(isInLog ? subscription.next : Math.max(0, subscription.above));
     this.#replica.tell(session, { type: 'patch', id, position, isLive, items: this.#page.take() }, false);
   }
 
-  end(subscription: Subscription): void {
+  end(subscription: ClientSubscription): void {
     if (!subscription.isLive) return;
-    const topic = this.#topics.get(subscription.filter.key);
+    const topic = this.#topics.get(keyOf(subscription.filter));
     if (topic === undefined || !topic.subscriptions.delete(subscription) || topic.subscriptions.size > 0) return;
-    this.#topics.delete(subscription.filter.key);
-    if (subscription.filter.object !== null) this.#byObject.delete(subscription.filter.object);
+    this.#topics.delete(keyOf(subscription.filter));
+    if (subscription.filter.objectName !== null) this.#byObject.delete(subscription.filter.objectName);
     else this.#byPattern.delete(topic);
   }
 
@@ -129,7 +129,7 @@ export class ReplicaPatches {
   onStored(from: number, to: number): void {
     if (this.#topics.size === 0) return;
     const { log } = this.#replica.store;
-    for (let index = from; index < to; ) {
+    for (let index = from; index < to;) {
       const segment = log.segmentAt(index);
       if (segment === null) return;
       const end = Math.min(to, segment.index + segment.count);
@@ -139,7 +139,7 @@ export class ReplicaPatches {
         const topic = this.#byObject.get(name);
         if (topic !== undefined) this.#add(topic, segment.bytes, segment.starts, i, index);
         for (const other of this.#byPattern) {
-          if (other.filter.matches(name)) this.#add(other, segment.bytes, segment.starts, i, index);
+          if (covers(other.filter, name)) this.#add(other, segment.bytes, segment.starts, i, index);
         }
       }
     }
@@ -153,7 +153,7 @@ export class ReplicaPatches {
     const snapshot = encodeSnapshot(type, id, state);
     const { stored } = this.#replica.store;
     for (const topic of [this.#byObject.get(name), ...this.#byPattern]) {
-      if (topic === undefined || !topic.filter.matches(name)) continue;
+      if (topic === undefined || !covers(topic.filter, name)) continue;
       topic.items.add(snapshot);
       this.#replica.counts.statesPatched += 1;
       this.#publish(topic, stored);
@@ -177,23 +177,23 @@ export class ReplicaPatches {
     }
   }
 
-  #goLive(subscription: Subscription): void {
+  #goLive(subscription: ClientSubscription): void {
     const { filter } = subscription;
     subscription.isLive = true;
     subscription.next = this.#replica.store.stored;
-    const present = this.#topics.get(filter.key);
+    const present = this.#topics.get(keyOf(filter));
     if (present !== undefined) {
       present.subscriptions.add(subscription);
       return;
     }
     const topic: Topic = { filter, subscriptions: new Set([subscription]), items: new ItemsWriter() };
-    this.#topics.set(filter.key, topic);
-    if (filter.object !== null) this.#byObject.set(filter.object, topic);
+    this.#topics.set(keyOf(filter), topic);
+    if (filter.objectName !== null) this.#byObject.set(filter.objectName, topic);
     else this.#byPattern.add(topic);
   }
 
   /** All that is missing of one object: its state where that is shorter, or the only thing that is left. */
-  #addObject(subscription: Subscription, name: string): void {
+  #addObject(subscription: ClientSubscription, name: string): void {
     const { store } = this.#replica;
     const { log } = store;
     subscription.object = null;
@@ -215,7 +215,7 @@ export class ReplicaPatches {
     subscription.next = store.stored;
   }
 
-  #addPage(subscription: Subscription): void {
+  #addPage(subscription: ClientSubscription): void {
     let looks = this.#addStates(subscription);
     looks = this.#addObjects(subscription, looks);
     if (subscription.after !== null || subscription.object !== null) return;
@@ -230,12 +230,12 @@ export class ReplicaPatches {
     }
     for (; subscription.next < store.stored && looks < LOOKS_PER_PAGE; subscription.next += 1, looks += 1) {
       if (this.#page.length >= PAGE_BYTES) return;
-      if (subscription.filter.matches(log.nameOf(log.objectAt(subscription.next)))) this.#addEntry(subscription.next);
+      if (covers(subscription.filter, log.nameOf(log.objectAt(subscription.next)))) this.#addEntry(subscription.next);
     }
   }
 
   /** Kept states, in the order of their names. How many have been looked at. */
-  #addStates(subscription: Subscription): number {
+  #addStates(subscription: ClientSubscription): number {
     const { store } = this.#replica;
     let looks = 0;
     while (subscription.after !== null && looks < LOOKS_PER_PAGE) {
@@ -244,7 +244,7 @@ export class ReplicaPatches {
         if (this.#page.length >= PAGE_BYTES) return LOOKS_PER_PAGE;
         subscription.after = object;
         looks += 1;
-        if (!subscription.filter.matches(object)) continue;
+        if (!covers(subscription.filter, object)) continue;
         if (subscription.held !== null) this.#addIfOther(subscription, object);
         else if (index > subscription.above) this.#addSnapshot(object, state);
       }
@@ -254,7 +254,7 @@ export class ReplicaPatches {
   }
 
   /** Objects that the client may hold and that have no kept state. */
-  #addObjects(subscription: Subscription, looksSoFar: number): number {
+  #addObjects(subscription: ClientSubscription, looksSoFar: number): number {
     const { store } = this.#replica;
     const { log } = store;
     let looks = looksSoFar;
@@ -267,19 +267,19 @@ export class ReplicaPatches {
       const name = log.nameAt(subscription.object);
       subscription.object += 1;
       looks += 1;
-      if (name === null || !subscription.filter.matches(name) || store.keptState(name) !== null) continue;
+      if (name === null || !covers(subscription.filter, name) || store.keptState(name) !== null) continue;
       this.#addIfOther(subscription, name);
     }
     return looks;
   }
 
   /** The object as it is, if the client holds another version of it, or none. */
-  #addIfOther({ held }: Subscription, name: string): void {
+  #addIfOther({ held }: ClientSubscription, name: string): void {
     const state = this.#replica.store.stateOf(name);
     if (state === null) return;
     const theirs = held?.get(name);
     if (theirs !== undefined) {
-      const ours = digestOfState(state);
+      const ours = versionOf(state.vector);
       if (ours.count === theirs.count && ours.digest === theirs.digest) return;
     }
     this.#addSnapshot(name, state.encode());
@@ -307,3 +307,11 @@ export class ReplicaPatches {
   }
 }
 
+const covers = (filter: Subscription, name: string): boolean => {
+  if (filter.isLog) return true;
+  const { type, id } = partsOfName(name);
+  return filter.covers(type, id);
+};
+
+/** Equal for those who want the same. */
+const keyOf = ({ type, id, prefix, isLog }: Subscription): string => JSON.stringify([type, id, prefix, isLog]);

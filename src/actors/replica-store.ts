@@ -7,7 +7,9 @@
  * stored before it is on the disk, or handed to it where the database is relaxed. A write that fails is repeated.
  */
 import type { KeptState, OpDisk } from '../disk/op-disk.js';
+import type { NodeId } from '../store/node-id.js';
 import { OpChains } from '../store/op-chain.js';
+import type { Verdict } from '../store/op-chain.js';
 import { ItemReader, partsOfName } from '../store/op.js';
 import { OpLog } from '../store/oplog.js';
 import { decodeState, ObjectState } from '../store/types/object-state.js';
@@ -16,6 +18,7 @@ import type { ReplicaCounts } from './replica-counts.js';
 
 /** States of objects that are kept in memory because they were asked for. */
 const STATES_MAX = 1024;
+const FORKED_MAX = 4096;
 const SEGMENTS_PER_SEARCH = 256;
 /** Name of the record with the chains as they are at the floor. */
 export const CHAINS_RECORD = 'chains';
@@ -45,6 +48,9 @@ export class ReplicaStore {
   /** The chains at the floor. */
   #floorChains: OpChains;
 
+  /** Origins with two branches: what follows on the other one is no gap. */
+  readonly #forked = new Set<NodeId>();
+
   /** For the next write. */
   #records = new Map<string, Uint8Array | null>();
   #states = new Map<string, KeptState>();
@@ -67,7 +73,7 @@ export class ReplicaStore {
     this.log = new OpLog(disk.floor, (index) => disk.segmentAt(index));
     const kept = disk.record(CHAINS_RECORD);
     this.#floorChains = (kept === null ? null : OpChains.decode(kept)) ?? new OpChains();
-    this.chains = this.#floorChains.copy();
+    this.chains = copyOf(this.#floorChains);
     this.#stored = disk.floor;
   }
 
@@ -105,7 +111,8 @@ export class ReplicaStore {
         segment === null
           ? `the entry ${this.log.length} is missing`
           : this.log.load(segment, (op) => {
-              if (this.chains.judge(op) === 'next') this.chains.append(op);
+              // What a state of another peer covers may be in the log, too.
+              if (this.judge(op) === 'next') appendTo(this.chains, op);
             });
       if (objection !== null) throw new Error(`the log is damaged: ${objection}`);
     }
@@ -123,9 +130,22 @@ export class ReplicaStore {
 
   // What goes to the disk at the end of the turn
 
-  /** Appends an op that the chains say is the next one. Returns its index. */
+  /** What the chains say of the op that was read. */
+  judge({ origin, time, prevTime }: ItemReader): Verdict {
+    const verdict = this.chains.verdict(origin, time, prevTime);
+    if (verdict === 'forked') {
+      if (this.#forked.size < FORKED_MAX) this.#forked.add(origin);
+    } else if (verdict === 'gap' && this.#forked.has(origin)) return 'forked';
+    return verdict === 'next' && !this.chains.hasRoomFor(origin) ? 'gap' : verdict;
+  }
+
+  covers(origin: NodeId, time: number): boolean {
+    return time <= this.chains.lastTime(origin);
+  }
+
+  /** Appends an op that is the next one of its chain. Returns its index. */
   append(op: ItemReader): number {
-    this.chains.append(op);
+    appendTo(this.chains, op);
     return this.log.append(op);
   }
 
@@ -169,7 +189,11 @@ export class ReplicaStore {
     this.#number += 1;
     this.#counts.writes += 1;
     const raw = segments.map(({ index, count, bytes }) => ({ index, count, bytes }));
-    this.#disk.write({ segments: raw, states: [...states.values()], floor, records }, this.#isRelaxed, this.#hooks.written);
+    this.#disk.write(
+      { segments: raw, states: [...states.values()], floor, records },
+      this.#isRelaxed,
+      this.#hooks.written,
+    );
   }
 
   /** False: it failed, and is to be tried again by `retry` after a while. */
@@ -254,9 +278,9 @@ export class ReplicaStore {
   }
 
   /** States have been put with all that those chains cover. */
-  cover(chains: OpChains): void {
-    this.chains.join(chains);
-    this.#floorChains.join(chains);
+  cover(chains: Uint8Array): void {
+    this.chains.adopt(chains);
+    this.#floorChains.adopt(chains);
     this.putChains(this.#floorChains);
   }
 
@@ -304,3 +328,15 @@ export class ReplicaStore {
     return true;
   }
 }
+
+export const copyOf = (chains: OpChains): OpChains => OpChains.decode(chains.encode()) ?? new OpChains();
+
+/** All that the other ones have is in these. */
+export function includes(chains: OpChains, others: OpChains): boolean {
+  for (const origin of others.origins()) if (others.lastTime(origin) > chains.lastTime(origin)) return false;
+  return true;
+}
+
+/** The head's byte is left out of the digest: with a `seen` behind it it is another one. */
+export const appendTo = (chains: OpChains, op: ItemReader): void =>
+  chains.append(op.origin, op.time, op.prevTime, op.bytes, op.start + 1, op.payloadEnd);

@@ -9,8 +9,10 @@
 import type { OpDisk, OpDisks } from '../disk/op-disk.js';
 import { drawNodeId } from '../store/node-id.js';
 import type { NodeId } from '../store/node-id.js';
-import { LogTable } from '../store/log-position.js';
-import { parseFilter, parseHeld } from '../store/subscription.js';
+import { decodeIncarnations, LogIncarnations, parsePosition } from '../store/log-position.js';
+import type { LogPosition } from '../store/log-position.js';
+import { parseVersions } from '../store/object-version.js';
+import { Subscription } from '../store/subscription.js';
 import { formatTime, timeOfMs } from '../store/stamp.js';
 import { forDatabaseRequests, refused } from '../transport/message.js';
 import type { DatabaseReply, DatabaseRequest, MessageOf, RefusalCode, RequestId } from '../transport/message.js';
@@ -28,7 +30,6 @@ import type {
   ReplicaReady,
   Written,
 } from './message.js';
-import type { OpChains } from '../store/op-chain.js';
 import type { PeerInfo } from './peer-info.js';
 import { OpenDatabase } from './replica-client.js';
 import type { ClientReplica } from './replica-client.js';
@@ -36,11 +37,11 @@ import { ReplicaCompaction } from './replica-compaction.js';
 import type { ReplicaCounts } from './replica-counts.js';
 import { ReplicaDigests } from './replica-digests.js';
 import { Feed } from './replica-feed.js';
-import type { FeedPosition, FeedReplica } from './replica-feed.js';
+import type { FeedReplica } from './replica-feed.js';
 import { ReplicaGrants } from './replica-grants.js';
 import { replicaMachine } from './replica-machine.js';
 import type { ReplicaEvent } from './replica-machine.js';
-import { ReplicaPatches, Subscription } from './replica-patches.js';
+import { ClientSubscription, ReplicaPatches } from './replica-patches.js';
 import { ReplicaStore } from './replica-store.js';
 import { defineKind, drop, refuse, stash } from './runtime/kind.js';
 import type { Ref, Self, Terminated, TimerId } from './runtime/kind.js';
@@ -98,7 +99,7 @@ export class Replica {
   #meta: Meta | null = null;
   #hasRecords = false;
   #store: ReplicaStore | null = null;
-  #table: LogTable | null = null;
+  #table: LogIncarnations | null = null;
   #grants: ReplicaGrants | null = null;
   #patches: ReplicaPatches | null = null;
   #compaction: ReplicaCompaction | null = null;
@@ -107,17 +108,17 @@ export class Replica {
   readonly #sessions = new Map<Ref, SessionHere>();
   #openCount = 0;
   #subscriptionCount = 0;
-  readonly #byOrigin = new Map<string, Set<OpenDatabase>>();
+  readonly #byOrigin = new Map<NodeId, Set<OpenDatabase>>();
   #openings: Opening[] = [];
   /** Open databases with ops that wait, with ops not stored, not spread, with something to be told after the turn. */
   readonly #waiting = new Set<OpenDatabase>();
   readonly #unanswered = new Set<OpenDatabase>();
   readonly #unspread = new Set<OpenDatabase>();
   readonly #touched = new Set<OpenDatabase>();
-  readonly #clientReplica: ClientReplica;
+  #clientReplica: ClientReplica | null = null;
 
   readonly #feeds = new Map<NodeId, Feed>();
-  readonly #feedReplica: FeedReplica;
+  #feedReplica: FeedReplica | null = null;
   #absorber: Feed | null = null;
   #absorbing: PeerInfo['absorbing'] = null;
   /** Feeds begin anew in the next turn: the log has another incarnation. */
@@ -129,15 +130,12 @@ export class Replica {
   #isTickDue = false;
   #timer: TimerId | null = null;
   #timerMs = Infinity;
-  #failedMs: number | null = null;
   #agedMs = -Infinity;
 
   constructor(self: Self<ReplicaMessage, ReplicaEvent>, args: Args) {
     this.#self = self;
     this.#args = args;
     this.#lastChannel = args.identity.incarnation * CHANNELS_PER_MS;
-    this.#clientReplica = this.#forClients();
-    this.#feedReplica = this.#forFeeds();
     args.disks.open(
       args.name,
       (disk) => {
@@ -179,7 +177,8 @@ export class Replica {
   /** Everything that was taken in is to be on disk, and then the disk is let go of. */
   keepAll(): ReplicaEvent | void {
     for (const { opens } of this.#sessions.values()) {
-      for (const open of opens.values()) this.#notify(open.session, { type: 'closed', id: open.id, reason: 'the peer stops' });
+      for (const open of opens.values())
+        this.#notify(open.session, { type: 'closed', id: open.id, reason: 'the peer stops' });
     }
     this.#sessions.clear();
     this.#keepPositions();
@@ -220,7 +219,9 @@ export class Replica {
     const store = this.#store as ReplicaStore;
     if (meta.isJoining) {
       this.#release(session, [id]);
-      return this.#refuse(session, id, 'BUSY', 'this peer does not have all of the database yet', { retryAfterMs: 500 });
+      return this.#refuse(session, id, 'BUSY', 'this peer does not have all of the database yet', {
+        retryAfterMs: 500,
+      });
     }
     const here = this.#sessions.get(session);
     if (this.#openCount >= OPENS_MAX || (here?.opens.size ?? 0) >= OPENS_PER_SESSION_MAX) {
@@ -233,7 +234,7 @@ export class Replica {
       this.#release(session, [id]);
       return this.#refuse(session, id, 'FORBIDDEN', granted.refusal, { name: granted.name });
     }
-    const open = new OpenDatabase(this.#clientReplica, session, id, granted?.replica ?? null);
+    const open = new OpenDatabase(this.#clientReplica as ClientReplica, session, id, granted?.replica ?? null);
     this.#addOpen(open);
     const { identity } = this.#args;
     const info = {
@@ -241,11 +242,11 @@ export class Replica {
       scheme: meta.options.scheme,
       isShared: meta.options.isShared,
       types: meta.options.types,
-      fromTime: granted === null ? null : formatTime(granted.fromTime),
-      untilTime: granted === null ? null : formatTime(granted.untilTime),
+      fromTime: textOf(granted?.fromTime ?? 0),
+      untilTime: textOf(granted?.untilTime ?? 0),
       peer: meta.peer,
       node: identity.node,
-      log: (this.#table as LogTable).present,
+      log: this.#logName,
     };
     this.#openings.push({ open, number: store.number, info });
     if (granted === null) this.#sayOpened();
@@ -281,17 +282,19 @@ export class Replica {
     if (here.subscriptions.size >= SUBSCRIPTIONS_PER_SESSION_MAX || this.#subscriptionCount >= SUBSCRIPTIONS_MAX) {
       return refuseAs('BUSY', 'too many subscriptions', { max: SUBSCRIPTIONS_PER_SESSION_MAX });
     }
-    const filter = parseFilter(options);
+    const filter = Subscription.of(options);
     if (typeof filter === 'string') return refuseAs('BAD_REQUEST', filter);
-    const held = parseHeld(have);
-    if (held === 'bad') return refuseAs('BAD_REQUEST', 'have: nil or an array of [type, id, count, digest] is expected');
+    const held = parseVersions(have);
+    if (held === 'bad')
+      return refuseAs('BAD_REQUEST', 'have: nil or an array of [type, id, count, digest] is expected');
     const position = options.position === undefined ? null : parsePosition(options.position);
-    if (position === 'bad') return refuseAs('BAD_REQUEST', 'position: log:index is expected');
+    if (position === null && options.position !== undefined)
+      return refuseAs('BAD_REQUEST', 'position: log:index is expected');
     const store = this.#store as ReplicaStore;
-    const index = position === null ? null : (this.#table as LogTable).resume(position.log, position.index, store.stored);
+    const index = position === null ? null : (this.#table as LogIncarnations).resolve(position, store.stored);
     // A position of this peer says all; what the client names object by object is for those that come from elsewhere.
-    const start = { index, text: options.position ?? '', held: index === null ? held : null };
-    const subscription = new Subscription(session, id, filter, start, store);
+    const start = { index, held: index === null ? held : null };
+    const subscription = new ClientSubscription(session, id, filter, start, store);
     here.subscriptions.set(id, open);
     open.subscriptions.set(id, subscription);
     this.#subscriptionCount += 1;
@@ -343,7 +346,10 @@ export class Replica {
     const isBegun = compaction.begin(this.#compactableEnd(), () =>
       this.#tell(session, { type: 'databaseInfo', id, info: this.#report() }, false),
     );
-    if (!isBegun) return this.#refuse(session, id, 'BUSY', 'the database is being compacted, or read by a new peer', { retryAfterMs: 1000 });
+    if (!isBegun)
+      return this.#refuse(session, id, 'BUSY', 'the database is being compacted, or read by a new peer', {
+        retryAfterMs: 1000,
+      });
     this.#continue('compaction');
   }
 
@@ -407,10 +413,11 @@ export class Replica {
 
   onWritten({ fault }: Written): ReplicaEvent | void {
     const store = this.#store as ReplicaStore;
-    if (store.onWritten(fault)) this.#failedMs = null;
-    else {
-      this.#failedMs ??= this.#self.now();
-      this.#self.log('error', 'ops can not be written; trying again', { database: this.#args.name, reason: fault ?? '' });
+    if (!store.onWritten(fault)) {
+      this.#self.log('error', 'ops can not be written; trying again', {
+        database: this.#args.name,
+        reason: fault ?? '',
+      });
       this.#self.after(RETRY_WRITE_MS, { type: 'writeNow' });
       return this.#self.status === 'closing' ? this.#closeIfKept() : undefined;
     }
@@ -488,7 +495,7 @@ export class Replica {
     const meta = this.#meta as Meta;
     this.#toldStored = store.stored;
     const kept = store.record(TABLE_RECORD);
-    this.#table = (kept === null ? null : LogTable.decode(kept)) ?? new LogTable();
+    this.#table = (kept === null ? null : decodeIncarnations(kept)) ?? new LogIncarnations();
     this.#renewLog();
     if (!this.#hasRecords) this.#putMeta(meta);
     this.#absorbing = parseAbsorbing(decodeRecord(store.record(ABSORBING_RECORD)));
@@ -496,13 +503,15 @@ export class Replica {
     this.#patches = new ReplicaPatches({
       store,
       counts,
-      positionText: (index) => `${this.#table?.present ?? ''}:${index}`,
+      positionText: (index) => `${this.#logName}:${index}`,
       tell: (session, patch, isNotice) => this.#tell(session, patch, isNotice),
     });
     this.#compaction = new ReplicaCompaction(store, counts, (reason) =>
       this.#self.log('warn', 'the database can not be compacted', { database: name, reason }),
     );
     this.#digests = new ReplicaDigests(store);
+    this.#clientReplica = this.#forClients();
+    this.#feedReplica = this.#forFeeds();
     const ready: ReplicaReady = { type: 'replicaReady', database: name, peer: meta.peer };
     addresses.databases.tell(ready, this.#self.ref);
     this.#tickLater();
@@ -512,7 +521,7 @@ export class Replica {
 
   #renewLog(): void {
     const store = this.#store as ReplicaStore;
-    const table = this.#table as LogTable;
+    const table = this.#table as LogIncarnations;
     table.begin(drawLogName(this.#self.random), store.log.length);
     store.putRecord(TABLE_RECORD, table.encode());
   }
@@ -554,7 +563,10 @@ export class Replica {
     for (const { open, number, info } of this.#openings) {
       if (open.origin !== null && number > writtenNumber) break;
       count += 1;
-      const times = { storedTime: textOf(open.storedTime), spreadTime: textOf(Math.min(open.storedTime, open.spreadTime)) };
+      const times = {
+        storedTime: textOf(open.storedTime),
+        spreadTime: textOf(Math.min(open.storedTime, open.spreadTime)),
+      };
       const clock = formatTime(timeOfMs(this.#self.wallMs()));
       if (this.#sessions.get(open.session)?.opens.get(open.id) !== open) continue;
       this.#tell(open.session, { type: 'opened', id: open.id, info: { ...info, ...times, clock } }, false);
@@ -593,7 +605,6 @@ export class Replica {
     for (const opens of [this.#waiting, this.#unanswered, this.#unspread, this.#touched]) opens.delete(open);
     const same = origin === null ? undefined : this.#byOrigin.get(origin);
     if (origin === null || same === undefined || !same.delete(open)) return;
-    this.#grants?.leave(origin, this.#self.wallMs());
     if (same.size === 0) this.#byOrigin.delete(origin);
   }
 
@@ -621,23 +632,14 @@ export class Replica {
   }
 
   #forClients(): ClientReplica {
-    const replica = this;
     const { counts, settings } = this.#args;
     return {
       counts,
       requestTimeoutMs: settings.requestTimeoutMs,
-      get store() {
-        return replica.#store as ReplicaStore;
-      },
-      get options() {
-        return (replica.#meta as Meta).options;
-      },
-      get spread() {
-        return replica.#feeds.size === 0 ? Infinity : replica.#confirmed;
-      },
-      get hasPeers() {
-        return replica.#feeds.size > 0;
-      },
+      store: this.#store as ReplicaStore,
+      options: (this.#meta as Meta).options,
+      spread: () => (this.#feeds.size === 0 ? Infinity : this.#confirmed),
+      hasPeers: () => this.#feeds.size > 0,
       nowMs: () => this.#self.now(),
       wallMs: () => this.#self.wallMs(),
       objectionToTime: (origin, time) => (this.#grants as ReplicaGrants).objectionTo(origin, time),
@@ -651,8 +653,8 @@ export class Replica {
     const present = this.#feeds.get(peer.node);
     if (present !== undefined) return present.setPlace(peer);
     const kept = decodeRecord((this.#store as ReplicaStore).record(`${POSITION_RECORDS}${peer.node}`));
-    const position = kept === null ? null : { log: String(kept['log']), index: Number(kept['index']) };
-    this.#feeds.set(peer.node, new Feed(this.#feedReplica, peer, position));
+    const position = kept === null ? null : parsePosition(`${String(kept['log'])}:${String(kept['index'])}`);
+    this.#feeds.set(peer.node, new Feed(this.#feedReplica as FeedReplica, peer, position));
   }
 
   #keepPositions(): void {
@@ -676,29 +678,18 @@ export class Replica {
   }
 
   #forFeeds(): FeedReplica {
-    const replica = this;
     const { identity, name, counts, addresses } = this.#args;
     return {
       node: identity.node,
       database: name,
       counts,
-      get peer() {
-        return (replica.#meta as Meta).peer;
-      },
-      get options() {
-        return (replica.#meta as Meta).options;
-      },
-      get store() {
-        return replica.#store as ReplicaStore;
-      },
-      get log() {
-        return (replica.#table as LogTable).present;
-      },
-      get absorbing() {
-        return replica.#absorbing;
-      },
-      resume: ({ log, index }: FeedPosition) =>
-        (this.#table as LogTable).resume(log, index, (this.#store as ReplicaStore).stored),
+      store: this.#store as ReplicaStore,
+      options: (this.#meta as Meta).options,
+      peer: () => (this.#meta as Meta).peer,
+      log: () => this.#logName,
+      absorbing: () => this.#absorbing,
+      resume: (position: LogPosition) =>
+        (this.#table as LogIncarnations).resolve(position, (this.#store as ReplicaStore).stored),
       nextChannel: () => {
         this.#lastChannel += 1;
         return this.#lastChannel;
@@ -748,13 +739,13 @@ export class Replica {
   }
 
   /** What is here now covers more than the log says: positions in it are worth nothing any more. */
-  #endAbsorbing(chains: OpChains): void {
+  #endAbsorbing(chains: Uint8Array): void {
     const store = this.#store as ReplicaStore;
     this.#absorber = null;
     this.#absorbing = null;
     store.putRecord(ABSORBING_RECORD, null);
     store.cover(chains);
-    this.#table = new LogTable();
+    this.#table = new LogIncarnations();
     this.#renewLog();
     this.#keepPositions();
     this.#isRenewed = true;
@@ -793,7 +784,7 @@ export class Replica {
       database: this.#args.name,
       node: this.#args.identity.node,
       peer,
-      log: (this.#table as LogTable).present,
+      log: this.#logName,
       length: store.stored,
       floor: store.log.floor,
       objects: store.log.objectCount,
@@ -841,6 +832,10 @@ export class Replica {
     this.#args.addresses.databases.tell({ type: 'released', session, ids } satisfies Released, this.#self.ref);
   }
 
+  get #logName(): NodeId {
+    return (this.#table as LogIncarnations).last?.log as NodeId;
+  }
+
   // In the course of time
 
   #continue(what: Continue['what']): void {
@@ -862,7 +857,8 @@ export class Replica {
     const { ref } = this.#self;
     if (store === null) return 'kept';
     store.close((fault) => {
-      if (fault !== null) this.#self.log('error', 'the last ops are not on disk', { database: ref.path, reason: fault });
+      if (fault !== null)
+        this.#self.log('error', 'the last ops are not on disk', { database: ref.path, reason: fault });
       this.#self.signal('kept');
     });
   }
@@ -871,17 +867,13 @@ export class Replica {
 const NO_OPEN = 'nothing is open under that id';
 
 /** Names of incarnations are as long as ids. */
-const drawLogName = (random: { uint32(): number }): string => drawNodeId(random);
-
-const parsePosition = (text: string): { log: string; index: number } | 'bad' => {
-  const [, log, digits] = /^([0-9A-Za-z_~]{1,10}):(\d{1,16})$/.exec(text) ?? [];
-  const index = Number(digits);
-  return log === undefined || !Number.isSafeInteger(index) ? 'bad' : { log, index };
-};
+const drawLogName = (random: { uint32(): number }): NodeId => drawNodeId(random);
 
 const parseAbsorbing = (kept: Record<string, unknown> | null): PeerInfo['absorbing'] => {
   const { peer, floor, after } = kept ?? {};
-  return typeof peer === 'string' && typeof floor === 'number' && typeof after === 'string' ? { peer, floor, after } : null;
+  return typeof peer === 'string' && typeof floor === 'number' && typeof after === 'string'
+    ? { peer, floor, after }
+    : null;
 };
 
 const textOf = (time: number): string | null => (time === 0 ? null : formatTime(time));

@@ -14,8 +14,8 @@ export interface NodeEnv extends Env {
   readonly wires: Wires;
   /** Null: nothing is kept. */
   readonly disk: NodeDisk | null;
-  /** Where the databases are: in memory if nothing is kept. */
-  readonly opDisks: OpDisks;
+  /** Where the databases are: in memory if nothing is kept. Null: the node holds none. */
+  readonly opDisks: OpDisks | null;
 }
 
 /** What a node keeps, and the record of this start. */

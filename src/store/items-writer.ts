@@ -38,10 +38,10 @@ export class ItemsWriter {
     this.#run += 1;
   }
 
-  mention(origin: string, time: number): void {
+  mention(origin: NodeId, time: number): void {
     this.#endRun();
     this.#writer.array(1);
-    this.#writer.text(formatStamp({ time, origin: origin as NodeId }));
+    this.#writer.text(formatStamp({ time, origin }));
     this.#count += 1;
   }
 

@@ -1,137 +1,214 @@
 /**
- * The chains of a database's origins: of each the time of its last op, how many there were, and a digest of them all. An
- * op is stored directly after the one that it names (RULES RA); so what a replica has of an origin is said by one time.
+ * The chains of a database: each op names the preceding one of its origin (RULES RA), and is stored only directly after
+ * it. Of each origin the last op's time is kept, the time of the one before it, and a digest rolled over the bytes of all
+ * its ops (RI), through compaction too. A hundred thousand origins take some ten megabytes.
  */
-import { ByteHash } from './byte-hash.js';
 import { FrameReader } from './frame-reader.js';
 import { FrameWriter } from './frame-writer.js';
+import { KeyHasher, putWord, word } from './key-hash.js';
 import { parseNodeId } from './node-id.js';
-import type { ItemReader } from './op.js';
-import { formatTime, parseTime } from './stamp.js';
+import type { NodeId } from './node-id.js';
 
 /**
- * `next`: directly after the last one. `seen`: here already. `gap`: something before it is missing. `forked`: another op
- * followed on the one that it names, or on one before it in its own branch.
+ * What can be told of an op from the last two times of its origin:
+ * - `next`: it follows the last one.
+ * - `seen`: it is the last one or one before, as far as can be told: ops below the one before the last are not compared.
+ * - `gap`: it follows one that is not here yet.
+ * - `forked`: the origin has written two ops after the same one. It names as preceding one below the last, or lies
+ *   between the last two, or has the time of the last and another preceding one.
  */
 export type Verdict = 'next' | 'seen' | 'gap' | 'forked';
 
-interface Chain {
-  time: number;
-  count: number;
-  digest: number;
-}
+/** Origins of one database. */
+export const ORIGINS_MAX = 100_000;
 
-/** Forked origins that are remembered: what follows on the other branch is no gap. */
-const FORKED_MAX = 4096;
-
-const writer = new FrameWriter();
+const DIGEST_BYTES = 8;
+const INITIAL_ORIGINS = 64;
+const hasher = new KeyHasher(new Uint8Array(16));
 const reader = new FrameReader();
-const hash = new ByteHash();
+const writer = new FrameWriter();
+/** A digest, and the op behind it. */
+let scratch = new Uint8Array(1024);
 
 export class OpChains {
-  readonly #chains = new Map<string, Chain>();
-  readonly #forked = new Set<string>();
+  readonly #numbers = new Map<NodeId, number>();
+  // By the origin's number.
+  #times = new Float64Array(INITIAL_ORIGINS);
+  #prevTimes = new Float64Array(INITIAL_ORIGINS);
+  #digests = new Uint32Array(2 * INITIAL_ORIGINS);
 
   get size(): number {
-    return this.#chains.size;
+    return this.#numbers.size;
   }
 
-  /** Time of the origin's last op; 0 if there is none. */
-  lastOf(origin: string): number {
-    return this.#chains.get(origin)?.time ?? 0;
+  origins(): IterableIterator<NodeId> {
+    return this.#numbers.keys();
   }
 
-  covers(origin: string, time: number): boolean {
-    return time <= this.lastOf(origin);
+  /** Time of the origin's last op; 0 for none. */
+  lastTime(origin: NodeId): number {
+    const number = this.#numbers.get(origin);
+    return number === undefined ? 0 : (this.#times[number] as number);
   }
 
-  /** All that the other one has is here. */
-  includes(other: OpChains): boolean {
-    for (const [origin, { time }] of other.#chains) if (!this.covers(origin, time)) return false;
+  /** 16 hexadecimal digits; '' for an origin without ops. */
+  digestOf(origin: NodeId): string {
+    const number = this.#numbers.get(origin);
+    if (number === undefined) return '';
+    return hex(this.#digests[2 * number + 1] as number) + hex(this.#digests[2 * number] as number);
+  }
+
+  verdict(origin: NodeId, time: number, prevTime: number): Verdict {
+    const number = this.#numbers.get(origin);
+    const last = number === undefined ? 0 : (this.#times[number] as number);
+    if (time > last) return prevTime === last ? 'next' : prevTime > last ? 'gap' : 'forked';
+    const beforeLast = number === undefined ? 0 : (this.#prevTimes[number] as number);
+    if (time <= beforeLast) return 'seen';
+    return time === last && prevTime === beforeLast ? 'seen' : 'forked';
+  }
+
+  /** Whether one more origin can be taken. */
+  hasRoomFor(origin: NodeId): boolean {
+    return this.#numbers.has(origin) || this.#numbers.size < ORIGINS_MAX;
+  }
+
+  /** The op whose verdict was `next` is stored. `op`: its bytes from `start` to `end`. */
+  append(origin: NodeId, time: number, prevTime: number, op: Uint8Array, start = 0, end = op.length): void {
+    const number = this.#take(origin);
+    const length = DIGEST_BYTES + end - start;
+    if (scratch.length < length) scratch = new Uint8Array(2 * length);
+    putWord(scratch, 0, this.#digests[2 * number] as number);
+    putWord(scratch, 4, this.#digests[2 * number + 1] as number);
+    for (let i = start; i < end; i += 1) scratch[DIGEST_BYTES + i - start] = op[i] as number;
+    const digest = hasher.hashBytes(scratch, length);
+    this.#put(number, time, prevTime, word(digest, 0), word(digest, 4));
+  }
+
+  /** One of 64 bits, in 16 hexadecimal digits, of all chains. */
+  digest(): string {
+    const bytes = this.encode();
+    const digest = hasher.hashBytes(bytes, bytes.length);
+    return hex(word(digest, 4)) + hex(word(digest, 0));
+  }
+
+  /** Canonical: `[[origin, time, time - prevTime, digest], ...]` by origin, the digest as bin of 8. */
+  encode(): Uint8Array {
+    writer.reset();
+    writer.array(this.#numbers.size);
+    for (const [origin, number] of [...this.#numbers].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      writer.array(4);
+      writer.text(origin);
+      this.#write(number);
+    }
+    return writer.copy();
+  }
+
+  /** One origin's chain, for a record of its own: `[time, time - prevTime, digest]`. Null if it has none. */
+  encodeChain(origin: NodeId): Uint8Array | null {
+    const number = this.#numbers.get(origin);
+    if (number === undefined) return null;
+    writer.reset();
+    writer.array(3);
+    this.#write(number);
+    return writer.copy();
+  }
+
+  /** False, and nothing is changed, for what `encodeChain` does not write. */
+  restoreChain(origin: NodeId, bytes: Uint8Array): boolean {
+    reader.reset(bytes);
+    return reader.readArray() === 3 && this.hasRoomFor(origin) && this.#restore(origin, reader);
+  }
+
+  /**
+   * Takes the chains that are longer from what `encode` wrote elsewhere: their ops came with snapshots. Answers the
+   * origins of which both have the same last time and another digest: they are forked. Null, and nothing is changed, if
+   * the bytes are no chains, or there is no room for them.
+   */
+  adopt(bytes: Uint8Array): NodeId[] | null {
+    const others = decodeChains(bytes);
+    if (others === null) return null;
+    let news = 0;
+    for (const origin of others.origins()) if (!this.#numbers.has(origin)) news += 1;
+    if (this.size + news > ORIGINS_MAX) return null;
+    const forked: NodeId[] = [];
+    for (const [origin, theirs] of others.#numbers) {
+      const time = others.#times[theirs] as number;
+      const last = this.lastTime(origin);
+      if (time === last && others.digestOf(origin) !== this.digestOf(origin)) forked.push(origin);
+      if (time <= last) continue;
+      const [low = 0, high = 0] = others.#digests.subarray(2 * theirs, 2 * theirs + 2);
+      this.#put(this.#take(origin), time, others.#prevTimes[theirs] as number, low, high);
+    }
+    return forked;
+  }
+
+  #take(origin: NodeId): number {
+    const known = this.#numbers.get(origin);
+    if (known !== undefined) return known;
+    const number = this.#numbers.size;
+    if (number === this.#times.length) {
+      this.#times = grown(this.#times, new Float64Array(2 * number));
+      this.#prevTimes = grown(this.#prevTimes, new Float64Array(2 * number));
+      this.#digests = grown(this.#digests, new Uint32Array(4 * number));
+    }
+    this.#numbers.set(origin, number);
+    return number;
+  }
+
+  #put(number: number, time: number, prevTime: number, low: number, high: number): void {
+    this.#times[number] = time;
+    this.#prevTimes[number] = prevTime;
+    this.#digests[2 * number] = low;
+    this.#digests[2 * number + 1] = high;
+  }
+
+  #write(number: number): void {
+    const time = this.#times[number] as number;
+    const digest = new Uint8Array(DIGEST_BYTES);
+    putWord(digest, 0, this.#digests[2 * number] as number);
+    putWord(digest, 4, this.#digests[2 * number + 1] as number);
+    writer.integer(time);
+    writer.integer(time - (this.#prevTimes[number] as number));
+    writer.bin(digest);
+  }
+
+  #restore(origin: NodeId, from: FrameReader): boolean {
+    const time = from.readInteger();
+    const delta = from.readInteger();
+    if (!(time >= 1) || !(delta >= 1 && delta <= time) || from.readBinLength() !== DIGEST_BYTES) return false;
+    const { bytes, position } = from;
+    from.seek(position + DIGEST_BYTES);
+    this.#put(this.#take(origin), time, time - delta, word(bytes, position), word(bytes, position + 4));
     return true;
   }
 
-  /** Of the op that was read. */
-  judge({ origin, time, prevTime }: ItemReader): Verdict {
-    const last = this.lastOf(origin);
-    if (prevTime === last) return 'next';
-    if (time <= last) return 'seen';
-    if (prevTime > last && !this.#forked.has(origin)) return 'gap';
-    if (this.#forked.size < FORKED_MAX) this.#forked.add(origin);
-    return 'forked';
-  }
-
-  /** The op that was read is the next one. */
-  append(op: ItemReader): void {
-    const { origin, time } = op;
-    const chain = this.#chains.get(origin);
-    const digest = hash.begin(chain?.digest ?? 0).add(op.bytes, op.start + 1, op.payloadEnd).value;
-    if (chain === undefined) this.#chains.set(origin, { time, count: 1, digest });
-    else {
-      chain.time = time;
-      chain.count += 1;
-      chain.digest = digest;
-    }
-  }
-
-  /** Takes over what the other one has more. */
-  join(other: OpChains): void {
-    for (const [origin, chain] of other.#chains) {
-      if (chain.time > this.lastOf(origin)) this.#chains.set(origin, { ...chain });
-    }
-  }
-
-  copy(): OpChains {
-    const copy = new OpChains();
-    copy.join(this);
-    return copy;
-  }
-
-  *times(): Generator<readonly [string, number]> {
-    for (const [origin, { time }] of this.#chains) yield [origin, time];
-  }
-
-  /** Equal for equal chains, as far as 53 bits can tell. */
-  digest(): string {
-    let sum = 0;
-    for (const [origin, { digest, time }] of this.#chains) {
-      const one = hash.begin(digest).addText(`${formatTime(time)}-${origin}`).value;
-      sum = (sum + one) % Number.MAX_SAFE_INTEGER;
-    }
-    return sum.toString(16);
-  }
-
-  /** An array of [origin, time, count, digest]. */
-  encode(): Uint8Array {
-    writer.reset();
-    writer.array(this.#chains.size);
-    for (const [origin, { time, count, digest }] of this.#chains) {
-      writer.array(4);
-      writer.text(origin);
-      writer.text(formatTime(time));
-      writer.integer(count);
-      writer.integer(digest);
-    }
-    const bytes = writer.copy();
-    writer.reset();
-    return bytes;
-  }
-
-  /** Null if the bytes are not what `encode` writes. */
+  /** Chains as `encode` writes them, or null. */
   static decode(bytes: Uint8Array): OpChains | null {
-    reader.reset(bytes);
-    const size = reader.readArray();
-    if (size < 0) return null;
     const chains = new OpChains();
-    for (let i = 0; i < size; i += 1) {
+    reader.reset(bytes);
+    const count = reader.readArray();
+    if (count < 0 || count > ORIGINS_MAX) return null;
+    let former = '';
+    for (let i = 0; i < count; i += 1) {
       if (reader.readArray() !== 4) return null;
       const origin = parseNodeId(reader.readText() ?? '');
-      const time = parseTime(reader.readText() ?? '');
-      const count = reader.readInteger();
-      const digest = reader.readInteger();
-      if (origin === null || time === null || !(count >= 0) || !(digest >= 0)) return null;
-      chains.#chains.set(origin, { time, count, digest });
+      if (origin === null || origin <= former || !chains.#restore(origin, reader)) return null;
+      former = origin;
     }
     return reader.isAtEnd ? chains : null;
   }
+}
+
+/** Chains as `encode` writes them, or null. */
+export function decodeChains(bytes: Uint8Array): OpChains | null {
+  return OpChains.decode(bytes);
+}
+
+function grown<Numbers extends Float64Array | Uint32Array>(former: Numbers, larger: Numbers): Numbers {
+  larger.set(former);
+  return larger;
+}
+
+function hex(half: number): string {
+  return half.toString(16).padStart(8, '0');
 }

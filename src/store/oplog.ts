@@ -5,6 +5,7 @@
  * the floor, by twelve bytes each, and with the objects that have any; not with the history below.
  */
 import { FrameWriter } from './frame-writer.js';
+import type { NodeId } from './node-id.js';
 import { ItemReader, objectName } from './op.js';
 
 /** A run of entries as they lie on disk. */
@@ -18,7 +19,7 @@ export interface RawSegment {
 export interface LogSegment extends RawSegment {
   /** Where each entry begins in the bytes, and where the last one ends. */
   readonly starts: readonly number[];
-  readonly origins: readonly string[];
+  readonly origins: readonly NodeId[];
   readonly times: readonly number[];
 }
 
@@ -50,7 +51,7 @@ export class OpLog {
   #open = new FrameWriter();
   #openIndex: number;
   #starts: number[] = [];
-  #origins: string[] = [];
+  #origins: NodeId[] = [];
   #times: number[] = [];
   /** Closed and not taken to be written; taken and not written. */
   #closed: LogSegment[] = [];
@@ -293,7 +294,7 @@ export class OpLog {
     if (raw === null) return null;
     const reader = this.#reader;
     const starts: number[] = [];
-    const origins: string[] = [];
+    const origins: NodeId[] = [];
     const times: number[] = [];
     let position = 0;
     for (let i = 0; i < raw.count; i += 1) {

@@ -1,69 +1,55 @@
-/** What a subscription is about: which objects of a database, and which versions of them its client holds. */
-import { FrameReader } from './frame-reader.js';
-import { ID_BYTES_MAX, objectionToName, objectName } from './op.js';
+/**
+ * What a client has subscribed to: one object, all objects of a type, those whose ids begin alike, both of these, or
+ * everything as it is in the log.
+ */
+import { ID_BYTES_MAX, objectName, objectionToName } from './op.js';
 
-export interface Filter {
-  /** Equal for filters that match the same. */
-  readonly key: string;
-  /** The one object that it is about; null: all that `matches`. */
-  readonly object: string | null;
-  /** `name`: `type/id`. */
-  matches(name: string): boolean;
-}
+export class Subscription {
+  /** Null: of any type. */
+  readonly type: string | null;
+  /** The one object's id; null: those with the prefix. */
+  readonly id: string | null;
+  readonly prefix: string;
+  /** Every op, in the order of the log, and no snapshots instead. */
+  readonly isLog: boolean;
 
-/** A version of an object, as a client names it. */
-export interface Held {
-  /** Origins of its ops, and a digest of the vector. */
-  readonly count: number;
-  readonly digest: number;
-}
-
-/** Objects whose versions one client names at once. */
-const HELD_MAX = 262_144;
-
-const reader = new FrameReader();
-
-/** The filter, or why the options are none: a type, an object of it, ids of it that begin so, or all. */
-export function parseFilter(options: {
-  readonly type?: string;
-  readonly object?: string;
-  readonly prefix?: string;
-  readonly all?: boolean;
-}): Filter | string {
-  const { type, object, prefix, all = false } = options;
-  if (all) {
-    if (type !== undefined || object !== undefined || prefix !== undefined) return 'all stands alone';
-    return { key: '*', object: null, matches: () => true };
+  private constructor(type: string | null, id: string | null, prefix: string, isLog: boolean) {
+    this.type = type;
+    this.id = id;
+    this.prefix = prefix;
+    this.isLog = isLog;
   }
-  if (type === undefined) return 'a type is expected, alone or with an object or a prefix, or all';
-  const objection = objectionToName(type, object ?? '0');
-  if (objection !== null) return objection;
-  if (object !== undefined) {
-    if (prefix !== undefined) return 'object and prefix exclude each other';
-    const name = objectName(type, object);
-    return { key: `=${name}`, object: name, matches: (other) => other === name };
-  }
-  if ((prefix ?? '').length > ID_BYTES_MAX) return 'prefix: longer than any id';
-  const start = objectName(type, prefix ?? '');
-  return { key: `^${start}`, object: null, matches: (other) => other.startsWith(start) };
-}
 
-/** Nil, or an array of [type, id, count, digest]. */
-export function parseHeld(have: Uint8Array): ReadonlyMap<string, Held> | null | 'bad' {
-  reader.reset(have);
-  if (reader.readNil()) return null;
-  const size = reader.readArray();
-  if (size < 0 || size > HELD_MAX) return 'bad';
-  const held = new Map<string, Held>();
-  for (let i = 0; i < size; i += 1) {
-    if (reader.readArray() !== 4) return 'bad';
-    const type = reader.readText();
-    const id = reader.readText();
-    const count = reader.readInteger();
-    const digest = reader.readInteger();
-    if (type === null || id === null || objectionToName(type, id) !== null || !(count >= 0) || !(digest >= 0)) return 'bad';
-    held.set(objectName(type, id), { count, digest });
+  /**
+   * From what a client asks for: `{type, object}`, `{type, prefix}`, `{type}`, `{prefix}` (all of them text) or `{all:
+   * true}`; or why that is no subscription. What else there is in the options is not looked at.
+   */
+  static of(options: Readonly<Record<string, unknown>>): Subscription | string {
+    const { type = null, object = null, prefix = null, all = null } = options;
+    if (all !== null && typeof all !== 'boolean') return 'all is true or false';
+    if (all === true)
+      return (type ?? object ?? prefix ?? null)
+        ? 'all goes with no other choice'
+        : new Subscription(null, null, '', true);
+    for (const text of [type, object, prefix]) {
+      if (text !== null && typeof text !== 'string') return 'type, object and prefix are text';
+    }
+    if (object !== null && (type === null || prefix !== null)) return 'object goes with type, and not with prefix';
+    if (type === null && prefix === null) return 'type, object, prefix or all is expected';
+    const objection = objectionToName((type ?? 'any') as string, (object ?? 'any') as string);
+    if (objection !== null) return objection;
+    const start = (prefix ?? '') as string;
+    if (start.length > ID_BYTES_MAX) return `a prefix of at most ${ID_BYTES_MAX} characters is expected`;
+    return new Subscription(type as string | null, object as string | null, start, false);
   }
-  reader.release();
-  return held;
+
+  covers(type: string, id: string): boolean {
+    if (this.type !== null && type !== this.type) return false;
+    return this.id === null ? id.startsWith(this.prefix) : id === this.id;
+  }
+
+  /** The name of the one object that is covered; null if there may be more. */
+  get objectName(): string | null {
+    return this.type === null || this.id === null ? null : objectName(this.type, this.id);
+  }
 }

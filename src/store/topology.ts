@@ -105,7 +105,10 @@ export class Topology {
     this.#limits = limits;
     const { node, incarnation, name } = self;
     const roles = sorted(self.roles);
-    this.#own = known({ node, incarnation, sequence: 1, name, roles, ...NO_ROOM, view: 1, databases: [], neighbours: [] }, null);
+    this.#own = known(
+      { node, incarnation, sequence: 1, name, roles, ...NO_ROOM, view: 1, databases: [], neighbours: [] },
+      null,
+    );
     this.#members = new Map([[node, { state: this.#own.state, hops: 0, next: node }]]);
     this.#view = new Map([[node, this.#own.identity]]);
   }

@@ -115,6 +115,7 @@ export class World {
       env: { ...env, wallMs: () => env.wallMs() + Math.round(this.#skewOf(node)) },
       bus: this.network.bus(node.name),
       disk: null,
+      opDisks: null,
       settings: { ...this.settings, name: node.name, links, listen: [{ host: '127.0.0.1', port: FIRST_PORT + index }] },
       runtimeOptions: {
         ...(watcher === null ? {} : { trace: (hop: Hop) => watcher(hop.atMs, index, hop) }),
