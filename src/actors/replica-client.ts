@@ -174,6 +174,7 @@ export class OpenDatabase {
   onStored(): void {
     const { store } = this.#replica;
     let count = 0;
+    this.onConfirmed();
     for (const { id, length, time, refusal } of this.#unanswered) {
       if (length > store.stored) break;
       count += 1;
@@ -188,7 +189,7 @@ export class OpenDatabase {
   onConfirmed(): void {
     const spread = this.#replica.spread();
     let count = 0;
-    while ((this.#marks[count]?.index ?? Infinity) <= spread) count += 1;
+    while (count < this.#marks.length && (this.#marks[count] as SpreadMark).index <= spread) count += 1;
     if (count === 0) return;
     this.onSpread((this.#marks[count - 1] as SpreadMark).time);
     this.#marks.splice(0, count);
