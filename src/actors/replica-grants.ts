@@ -117,6 +117,7 @@ export class ReplicaGrants {
 
   #granted(client: string, { number, fromTime, untilTime }: Grant): Granted {
     this.#counts.grants += 1;
+    for (const forgotten of this.#table.takeForgotten()) this.#store.putRecord(`${RECORDS}${forgotten}`, null);
     const bytes = this.#table.encodeClient(client);
     if (bytes !== null) this.#store.putRecord(`${RECORDS}${client}`, bytes);
     const session = number === 0 ? '' : this.#scheme.chunkOf('session', number);

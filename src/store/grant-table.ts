@@ -39,6 +39,9 @@ export class GrantTable {
   /** By client chunk and number. */
   readonly #clients = new Map<string, Map<number, Grant>>();
   #count = 0;
+  #forgotten: string[] = [];
+  /** Above the end of what was forgotten: no interval begins before, even if the clock is set back. */
+  #floorTime = 0;
 
   constructor(limits: GrantLimits) {
     this.#limits = limits;
@@ -65,16 +68,17 @@ export class GrantTable {
    */
   grant(client: string, nowTime: number, draw: number): Grant | null {
     const { scheme, intervalTime, grantsMax } = this.#limits;
+    if (this.#count >= grantsMax) this.#forgetEnded(nowTime);
+    const fromTime = Math.max(nowTime, this.#floorTime);
     const sessions = this.#clients.get(client);
     if (!scheme.hasSessions) {
       if (sessions !== undefined || this.#count >= grantsMax) return null;
-      return this.#put(client, { number: 0, fromTime: nowTime, untilTime: FOREVER });
+      return this.#put(client, { number: 0, fromTime, untilTime: FOREVER });
     }
-    if (this.#count >= grantsMax) this.#forgetEnded(nowTime);
     const number = this.#count < grantsMax ? this.#freeNumber(sessions, draw) : 0;
     const taken = number > 0 ? number : this.#endedNumber(sessions, nowTime);
     if (taken === 0) return null;
-    return this.#put(client, { number: taken, fromTime: nowTime, untilTime: nowTime + intervalTime });
+    return this.#put(client, { number: taken, fromTime, untilTime: Math.min(fromTime + intervalTime, FOREVER) });
   }
 
   /**
@@ -94,9 +98,11 @@ export class GrantTable {
     return grant !== null && time >= grant.fromTime && time <= grant.untilTime;
   }
 
-  /** `[[client, [[number, fromTime, untilTime], ...]], ...]` */
+  /** `[floorTime, [[client, [[number, fromTime, untilTime], ...]], ...]]` */
   encode(): Uint8Array {
     writer.reset();
+    writer.array(2);
+    writer.integer(this.#floorTime);
     writer.array(this.#clients.size);
     for (const [client, sessions] of this.#clients) {
       writer.array(2);
@@ -112,23 +118,32 @@ export class GrantTable {
     return writer.copy();
   }
 
-  /** One client's grants, for a record of their own: `[[client, [[number, fromTime, untilTime], ...]]]`. Null: none. */
+  /** The part of `encode` that is about one client, as a whole; null if it has none. For a record of its own. */
   encodeClient(client: string): Uint8Array | null {
     const sessions = this.#clients.get(client);
     if (sessions === undefined) return null;
     const table = new GrantTable(this.#limits);
+    table.#floorTime = this.#floorTime;
     for (const grant of sessions.values()) table.#put(client, grant);
     return table.encode();
   }
 
-  /** Adds what `encodeClient` wrote. False: it is none. */
+  /** Adds what `encodeClient` or `encode` wrote. False, and nothing is changed, for anything else. */
   restore(bytes: Uint8Array): boolean {
     const table = GrantTable.decode(bytes, this.#limits);
     if (table === null) return false;
+    this.#floorTime = Math.max(this.#floorTime, table.#floorTime);
     for (const [client, sessions] of table.#clients) {
       for (const grant of sessions.values()) this.#put(client, grant);
     }
     return true;
+  }
+
+  /** The clients that have been forgotten as a whole since the last call. */
+  takeForgotten(): readonly string[] {
+    const forgotten = this.#forgotten;
+    this.#forgotten = [];
+    return forgotten;
   }
 
   #put(client: string, grant: Grant): Grant {
@@ -164,9 +179,12 @@ export class GrantTable {
       for (const [number, grant] of sessions) {
         if (!this.#hasEnded(grant, nowTime)) continue;
         sessions.delete(number);
+        this.#floorTime = Math.max(this.#floorTime, grant.untilTime + this.#limits.skewTime + 1);
         this.#count -= 1;
       }
-      if (sessions.size === 0) this.#clients.delete(client);
+      if (sessions.size > 0) continue;
+      this.#clients.delete(client);
+      this.#forgotten.push(client);
     }
   }
 
@@ -179,8 +197,10 @@ export class GrantTable {
     const table = new GrantTable(limits);
     const numbersMax = limits.scheme.countOf('session');
     reader.reset(bytes);
+    if (reader.readArray() !== 2) return null;
+    table.#floorTime = reader.readInteger();
     const clientCount = reader.readArray();
-    if (clientCount < 0) return null;
+    if (!(table.#floorTime >= 0) || clientCount < 0) return null;
     for (let i = 0; i < clientCount; i += 1) {
       if (reader.readArray() !== 2) return null;
       const client = reader.readText() ?? '';

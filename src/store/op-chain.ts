@@ -113,10 +113,10 @@ export class OpChains {
     return writer.copy();
   }
 
-  /** False, and nothing is changed, for what `encodeChain` does not write. */
+  /** False for what `encodeChain` does not write. */
   restoreChain(origin: NodeId, bytes: Uint8Array): boolean {
     reader.reset(bytes);
-    return reader.readArray() === 3 && this.hasRoomFor(origin) && this.#restore(origin, reader);
+    return reader.readArray() === 3 && this.hasRoomFor(origin) && this.#restore(origin, reader) && reader.isAtEnd;
   }
 
   /**
@@ -125,7 +125,7 @@ export class OpChains {
    * the bytes are no chains, or there is no room for them.
    */
   adopt(bytes: Uint8Array): NodeId[] | null {
-    const others = decodeChains(bytes);
+    const others = OpChains.decode(bytes);
     if (others === null) return null;
     let news = 0;
     for (const origin of others.origins()) if (!this.#numbers.has(origin)) news += 1;
@@ -182,7 +182,7 @@ export class OpChains {
     return true;
   }
 
-  /** Chains as `encode` writes them, or null. */
+  /** The chains of what `encode` wrote, or null. */
   static decode(bytes: Uint8Array): OpChains | null {
     const chains = new OpChains();
     reader.reset(bytes);
@@ -197,11 +197,6 @@ export class OpChains {
     }
     return reader.isAtEnd ? chains : null;
   }
-}
-
-/** Chains as `encode` writes them, or null. */
-export function decodeChains(bytes: Uint8Array): OpChains | null {
-  return OpChains.decode(bytes);
 }
 
 function grown<Numbers extends Float64Array | Uint32Array>(former: Numbers, larger: Numbers): Numbers {

@@ -24,7 +24,7 @@ const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxy
 /** Null unless the text is four digits that add up to ten, with room for peers and clients. */
 export function parseScheme(text: string): Scheme | null {
   if (!/^\d{4}$/.test(text)) return null;
-  const widths = Array.from(text, Number);
+  const widths = text.split('').map(Number);
   const sum = widths.reduce((total, width) => total + width, 0);
   return sum === DIGITS && widths[1] !== 0 && widths[2] !== 0 ? new Scheme(text, widths) : null;
 }

@@ -27,20 +27,17 @@ export class Subscription {
   static of(options: Readonly<Record<string, unknown>>): Subscription | string {
     const { type = null, object = null, prefix = null, all = null } = options;
     if (all !== null && typeof all !== 'boolean') return 'all is true or false';
-    if (all === true)
-      return (type ?? object ?? prefix ?? null)
-        ? 'all goes with no other choice'
-        : new Subscription(null, null, '', true);
-    for (const text of [type, object, prefix]) {
-      if (text !== null && typeof text !== 'string') return 'type, object and prefix are text';
+    if (all === true) {
+      const isAlone = type === null && object === null && prefix === null;
+      return isAlone ? new Subscription(null, null, '', true) : 'all goes with no other choice';
     }
+    if (!isTextOrNull(type) || !isTextOrNull(object) || !isTextOrNull(prefix))
+      return 'type, object and prefix are text';
     if (object !== null && (type === null || prefix !== null)) return 'object goes with type, and not with prefix';
     if (type === null && prefix === null) return 'type, object, prefix or all is expected';
-    const objection = objectionToName((type ?? 'any') as string, (object ?? 'any') as string);
-    if (objection !== null) return objection;
-    const start = (prefix ?? '') as string;
-    if (start.length > ID_BYTES_MAX) return `a prefix of at most ${ID_BYTES_MAX} characters is expected`;
-    return new Subscription(type as string | null, object as string | null, start, false);
+    if (prefix !== null && prefix.length > ID_BYTES_MAX)
+      return `a prefix of at most ${ID_BYTES_MAX} characters is expected`;
+    return objectionToName(type ?? 'any', object ?? 'any') ?? new Subscription(type, object, prefix ?? '', false);
   }
 
   covers(type: string, id: string): boolean {
@@ -52,4 +49,8 @@ export class Subscription {
   get objectName(): string | null {
     return this.type === null || this.id === null ? null : objectName(this.type, this.id);
   }
+}
+
+function isTextOrNull(value: unknown): value is string | null {
+  return value === null || typeof value === 'string';
 }
