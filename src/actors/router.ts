@@ -20,6 +20,8 @@ import type {
   Count,
   Find,
   FindPath,
+  Holders,
+  Holding,
   LinkDown,
   LinkUp,
   Members,
@@ -93,6 +95,15 @@ const RECEIVERS = {
   disinterest: 'watcher',
   interested: 'watcher',
   changed: 'watcher',
+  peerOn: 'databases',
+  feed: 'databases',
+  got: 'databases',
+  states: 'databases',
+  statesGot: 'databases',
+  peerOff: 'databases',
+  tunnel: 'databases',
+  tunnelBeat: 'databases',
+  tunnelOff: 'databases',
 } as const satisfies { readonly [N in RoutedName]: keyof Addresses };
 
 /** Interval at which searches past their deadline are ended and what is old is forgotten. */
@@ -206,6 +217,7 @@ export class Router {
           // It changed no path, and the finder is not to ask again what is under way.
           this.#tellRenumbered(state);
           if (state.freeBytes !== former?.freeBytes || state.freeKeys !== former.freeKeys) this.#tellRooms();
+          if (!holdsSame(state, former)) this.#tellHolders();
         }
         break;
       case 'ghost':
@@ -308,6 +320,12 @@ export class Router {
     this.#flood(this.#topology.setOwn({ freeBytes, freeKeys }), null);
   }
 
+  /** What this node holds changes no view and no path. */
+  onHolding({ databases }: Holding): void {
+    this.#flood(this.#topology.setOwn({ databases }), null);
+    this.#tellHolders();
+  }
+
   /** The others stop counting on this node; it goes on relaying (RULES H4). */
   onDrain(): void {
     this.#topology.setOwn({ roles: ['leaving'] });
@@ -374,6 +392,22 @@ export class Router {
     this.#addresses.watcher.tell(view, this.#self.ref);
     this.#tellMembers();
     this.#tellRooms();
+    this.#tellHolders();
+  }
+
+  /** Who of the view holds which databases, and how far those are from each other that share one with this node. */
+  #tellHolders(): void {
+    const { node: self, databases: held } = this.#topology.own;
+    const own = new Set(held.map(({ name }) => name));
+    const nodes: Holders['nodes'][number][] = [];
+    for (const { state, hops } of this.#topology.members.values()) {
+      const { node, incarnation, name, databases } = state;
+      if (databases.length === 0) continue;
+      const isSharing = node === self || databases.some((database) => own.has(database.name));
+      const hopsTo = isSharing ? Object.fromEntries(this.#topology.distancesTo(node)) : {};
+      nodes.push({ node, incarnation, name, hops, databases, hopsTo });
+    }
+    this.#addresses.databases.tell({ type: 'holders', nodes } satisfies Holders, this.#self.ref);
   }
 
   /** Where an entry may go for which there is no room here: of equally near nodes first to the one with most room. */
@@ -589,6 +623,9 @@ export class Router {
   }
 }
 
+const holdsSame = (state: LinkState, former: LinkState | undefined): boolean =>
+  JSON.stringify(state.databases) === JSON.stringify(former?.databases ?? []);
+
 /** What a node is to the others (RULES V1). */
 const rolesOf = ({ directoryBytesMax, storeBytesMax, keysMax }: Settings): string[] => {
   const isHome = directoryBytesMax > 0;
@@ -623,6 +660,7 @@ export const routerKind = defineKind({
       findPath: on.onFindPath,
       probed: on.onProbed,
       room: on.onRoom,
+      holding: on.onHolding,
       inspect: on.onInspect,
       drain: on.onDrain,
       emptied: on.onEmptied,
@@ -639,6 +677,7 @@ export const routerKind = defineKind({
       links: 'never',
       probed: 'never',
       room: 'never',
+      holding: 'never',
       find: 'never',
       findPath: 'never',
       drain: 'never',

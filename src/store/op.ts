@@ -10,6 +10,7 @@
  * | snapshot | `[type, id, state]`, the state as object-state.ts encodes it |
  * | vector | `['vector', chains]`, the chains as op-chain.ts encodes them |
  * | run | `[count]`: so many ops that the receiver is known to have |
+ * | mention | `[stamp]`: an op that the receiver is expected to have by now |
  */
 import { FrameReader, VALUE_DEPTH_MAX } from './frame-reader.js';
 import { FrameWriter } from './frame-writer.js';
@@ -29,7 +30,7 @@ export const SEEN_MAX = 65_536;
 /** Ops in a run. */
 export const RUN_MAX = 2 ** 31;
 
-export type ItemKind = 'op' | 'snapshot' | 'vector' | 'run';
+export type ItemKind = 'op' | 'snapshot' | 'vector' | 'run' | 'mention';
 
 /** An op in parts. Its payload is encoded MessagePack. */
 export interface Op {
@@ -60,9 +61,10 @@ export class ItemReader {
   /** The item's bytes. */
   start = 0;
   end = 0;
-  /** Of an op. */
+  /** Of an op or a mention. */
   time = 0;
   origin = '' as NodeId;
+  /** Of an op. */
   prevTime = 0;
   /** Of an op or a snapshot. */
   type = '';
@@ -104,6 +106,11 @@ export class ItemReader {
     return this.#read();
   }
 
+  /** What is being read. */
+  get bytes(): Uint8Array {
+    return this.#reader.bytes;
+  }
+
   /** Lets go of the bytes. */
   release(): void {
     this.#reader.release();
@@ -114,6 +121,13 @@ export class ItemReader {
     const op = this.#reader.copy(this.start, this.payloadEnd);
     op[0] = FIXED_ARRAY | OP_ELEMENTS;
     return op;
+  }
+
+  /** Appends the op that was read, without its `seen`. */
+  writeOp(target: FrameWriter): void {
+    const at = target.length;
+    target.raw(this.#reader.bytes.subarray(this.start, this.payloadEnd));
+    target.patch(at, FIXED_ARRAY | OP_ELEMENTS);
   }
 
   copyPayload(): Uint8Array {
@@ -202,6 +216,12 @@ export class ItemReader {
   }
 
   #readRun(): string | null {
+    if (this.#readStamp()) {
+      this.kind = 'mention';
+      this.time = this.#time;
+      this.origin = this.#origin;
+      return null;
+    }
     this.kind = 'run';
     const count = this.#reader.readInteger();
     if (!(count >= 1 && count <= RUN_MAX)) return `bad run: a number from 1 to ${RUN_MAX} is expected`;

@@ -46,7 +46,7 @@ export interface FieldTypes {
   /** Any MessagePack value, always the last field. */
   value: Bytes;
   /** A message of this table, in a bin, so that a relay steps over it without reading it. */
-  message: CacheRequest | ClientReply;
+  message: CacheRequest | DatabaseRequest | ClientReply;
 }
 export type FieldKind = keyof FieldTypes;
 
@@ -218,7 +218,10 @@ export const MESSAGES = {
   linked: notice(129, field('protocol', 'integer')),
   /** Nothing else was sent for a heartbeat interval. */
   beat: notice(130),
-  /** One node's own edges: name, roles, freeBytes, freeKeys, view, neighbours ([id, incarnation] pairs). */
+  /**
+   * One node's own edges: name, roles, freeBytes, freeKeys, view, neighbours ([id, incarnation] pairs), databases ([name,
+   * peer id] pairs in the order of the names, left out if there are none).
+   */
   links: notice(
     131,
     field('node', 'node'),
@@ -416,6 +419,81 @@ export const MESSAGES = {
     maybe('origin', 'node'),
     maybe('value', 'value'),
   ),
+
+  // Between the nodes that hold a database, its peers. `channel`: the number that the receiver gave to the conversation.
+  /**
+   * From now on the sender's side has the number `channel`; `answers`: the receiver's, 0 if the sender doesn't know it.
+   * `info`: see actors/peer-info.ts.
+   */
+  peerOn: routed(
+    220,
+    field('database', 'text'),
+    field('channel', 'integer'),
+    field('answers', 'integer'),
+    field('info', 'info'),
+  ),
+  /**
+   * Entries of the sender's log from `index` on. Items: [stamp, prev, type, id, payload] an op; [count] so many ops that
+   * the receiver is known to have; [stamp] an op that it is expected to have by now. `got`: see there.
+   */
+  feed: routed(
+    221,
+    field('database', 'text'),
+    field('channel', 'integer'),
+    field('log', 'text'),
+    field('index', 'integer'),
+    field('got', 'integer'),
+    field('items', 'value'),
+  ),
+  /** Of the log `log` of the receiver the sender has all entries before `index`. `isLazy`: mention only what comes. */
+  got: routed(
+    222,
+    field('database', 'text'),
+    field('channel', 'integer'),
+    field('log', 'text'),
+    field('index', 'integer'),
+    field('isLazy', 'boolean'),
+  ),
+  /**
+   * What there was below the floor of the sender's log. Items: [type, id, state] an object; ['vector', [[origin, time,
+   * digest], ...]] what the floor covers, at the end. `after`: the object's name that the page begins behind; `next`: the
+   * one that it ends with.
+   */
+  states: routed(
+    223,
+    field('database', 'text'),
+    field('channel', 'integer'),
+    field('log', 'text'),
+    field('floor', 'integer'),
+    field('after', 'text'),
+    field('next', 'text'),
+    field('isLast', 'boolean'),
+    field('items', 'value'),
+  ),
+  /** Stored up to the object `next`. */
+  statesGot: routed(
+    224,
+    field('database', 'text'),
+    field('channel', 'integer'),
+    field('log', 'text'),
+    field('floor', 'integer'),
+    field('next', 'text'),
+  ),
+  /** The sender will not speak with the receiver about this database. */
+  peerOff: routed(225, field('database', 'text'), field('channel', 'integer'), field('reason', 'text')),
+
+  // A client's requests about a database that its node does not hold, on their way to a peer, and the replies.
+  /** Requests and replies are counted apart, each from 1. `isNotice`: no reply to a request. */
+  tunnel: routed(
+    226,
+    field('channel', 'integer'),
+    field('sequence', 'integer'),
+    field('isNotice', 'boolean'),
+    field('message', 'message'),
+  ),
+  /** `isBack`: from the peer. So many messages have been sent. */
+  tunnelBeat: routed(227, field('channel', 'integer'), field('isBack', 'boolean'), field('sequence', 'integer')),
+  tunnelOff: routed(228, field('channel', 'integer'), field('isBack', 'boolean'), field('reason', 'text')),
 } as const satisfies Record<string, Row>;
 
 export type MessageName = keyof typeof MESSAGES;

@@ -28,6 +28,7 @@ function state(text: string, neighbours: string, more: Partial<LinkState> = {}):
     freeBytes: 0,
     freeKeys: 0,
     view: 1,
+    databases: [],
     neighbours: refs(neighbours),
     ...more,
   };

@@ -20,7 +20,7 @@ it('100,000 requests cause no machine event, no promise and no xstate snapshot',
   const time = new VirtualTime({ seed: 1 });
   const network = createMemoryNetwork({ defer: (delayMs, run) => time.at(time.nowMs + delayMs, run) });
   const booted = bootNode({
-    env: { ...time.env(() => {}), bus: network.bus('n0'), wires, disk: null },
+    env: { ...time.env(() => {}), bus: network.bus('n0'), wires, disk: null, opDisks: null },
     settings: { ...TEST_SETTINGS, listen: [{ host: '127.0.0.1', port: 7101 }], name: 'n0' },
     clientScript: null,
     onListening: () => {},

@@ -44,7 +44,7 @@ class World {
   start(number: number, dialled: readonly number[], settings: Partial<Settings>): void {
     const name = `n${number}`;
     this.nodes[number] = bootNode({
-      env: { ...this.time.env(() => {}), bus: this.network.bus(name), wires, disk: null },
+      env: { ...this.time.env(() => {}), bus: this.network.bus(name), wires, disk: null, opDisks: null },
       settings: {
         ...TEST_SETTINGS,
         ...settings,

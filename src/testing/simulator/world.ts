@@ -143,6 +143,7 @@ export class World {
       env,
       bus: this.network.bus(node.name),
       disk,
+      opDisks: null,
       settings: { ...this.settings, name: node.name, links, listen: [{ host: '127.0.0.1', port: FIRST_PORT + index }] },
       runtimeOptions: {
         ...(watcher === null ? {} : { trace: (hop: Hop) => watcher(hop.atMs, index, hop) }),
