@@ -25,7 +25,7 @@ afterEach(() => {
 /** Runs the benchmark with a temporary folder of its own, so that what it leaves there can be seen. */
 function bench(...args: string[]): Promise<{ stdout: string; stderr: string }> {
   const env = { ...process.env, TMPDIR: folder };
-  return promisify(execFile)(process.execPath, [PROGRAM, ...args], { env, timeout: 15_000, killSignal: 'SIGKILL' });
+  return promisify(execFile)(process.execPath, [PROGRAM, ...args], { env, timeout: 50_000, killSignal: 'SIGKILL' });
 }
 
 /** Where CI runs, nothing may be missing; elsewhere there may be no compiler, or no binary of the library. */
@@ -43,19 +43,23 @@ function loads(): boolean {
   'measures the bare server and its own ceiling, and leaves nothing behind but its report',
   async () => {
     const out = join(folder, 'out');
-    const { stdout } = await bench(...TINY, '--systems', 'bare,echo', '--out', out);
+    const { stdout } = await bench(...TINY, '--systems', 'bare,echo', '--ops', 'get,set,echo', '--out', out);
 
     const summary = readFileSync(join(out, 'summary.md'), 'utf8');
     expect(stdout).toContain(summary);
     expect(summary).toMatch(/\| GET 2 x 4 *\| bare *\| /);
     expect(summary).toMatch(/\| SET 2 x 4 *\| bare *\| /);
-    const { rows } = JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8')) as {
+    const { rows } = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as {
       rows: { op: string; system: string; requestsPerSecond: { median: number } }[];
     };
     expect(rows.map(({ op, system }) => `${op} ${system}`)).toEqual(['get bare', 'set bare', 'echo echo']);
     for (const { requestsPerSecond } of rows) expect(requestsPerSecond.median).toBeGreaterThan(0);
+    expect(readdirSync(join(out, 'hgrm')).toSorted()).toEqual(
+      ['echo', 'get', 'set'].map((op) => `grid-${op}-2-x-4-${op === 'echo' ? 'echo' : 'bare'}.hgrm`),
+    );
     expect(readdirSync(folder)).toEqual(['out']);
   },
+  60_000,
 );
 
 it('says in one line what is wrong with an option', async () => {

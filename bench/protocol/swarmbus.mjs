@@ -1,57 +1,75 @@
 // The bytes between a client and a swarmbus node, written and read by hand: one WebSocket frame of concatenated
-// MessagePack requests per batch, ids 0, 1, 2 ...; replies in frames of any number. See protocol.mjs for the contract.
+// MessagePack requests per batch, ids 0, 1, 2 ...; replies in frames of any number. See index.mjs for the contract.
 
 import { createHash, randomBytes } from 'node:crypto';
 import { Unpackr } from 'msgpackr';
-import { ID } from './job.mjs';
-import { VALUE_BYTES, keyOf, valueOf } from './workload.mjs';
+import { REPLY } from '../job.mjs';
 
 const GET = 2;
 const SET = 3;
+const WATCH = 8;
 const VALUE = 34;
 const STORED = 36;
+const WATCHING = 39;
 
 const NIL = 0xc0;
 const EMPTY_MAP = 0x80;
 const FIXSTR = 0xa0;
+const FIXSTR_MAX = 31;
+const STR8 = 0xd9;
 const BIN8 = 0xc4;
+const BIN16 = 0xc5;
+const BIN32 = 0xc6;
 
 const BINARY_FRAME = 0x82;
 const MASKED = 0x80;
 const OPCODE_BINARY = 2;
 const OPCODE_CLOSE = 8;
 
-/** [34, id, nil, bin of 64 bytes] */
-const VALUE_REPLY_BYTES = 6 + VALUE_BYTES;
 /** Appended by every server to the key that it hashes (RFC 6455, 1.3). */
 const ACCEPT_SUFFIX = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+const WATCH_ID = 1;
 
 const unpackr = new Unpackr({ useRecords: false });
 
 export const swarmbusProtocol = {
-  greet() {
+  number: 1,
+
+  greeting() {
     const key = randomBytes(16).toString('base64');
-    const accept = createHash('sha1').update(`${key}${ACCEPT_SUFFIX}`).digest('base64');
-    const bytes = Buffer.from(
+    const mark = createHash('sha1').update(`${key}${ACCEPT_SUFFIX}`).digest('base64');
+    const handshake =
       `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-        `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`,
-    );
-    return { bytes, mark: accept, endOfAnswer: (answer) => endOfHandshake(answer, accept) };
+      `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`;
+    return [{ variants: [handshake], mark, end: '\r\n\r\n' }];
   },
 
-  encodeBatch(op, numbers) {
-    return encodeFrame(numbers.map((number, id) => encodeMessage(op, id, number)).join(''));
+  /** All keys, without their values: [8, 1, {"prefix": ""}]. */
+  watchGreeting() {
+    const watch = bytesOf(0x93, WATCH, WATCH_ID, 0x81) + encodeText('prefix') + encodeText('');
+    const watching = Buffer.from([0x92, WATCHING, WATCH_ID]);
+    return [...this.greeting(), { variants: [encodeFrame(watch)], mark: watching, end: watching }];
   },
 
-  isFramed: true,
+  encodeBatch(requests, _connection, separate) {
+    const messages = requests.map(encodeMessage);
+    return separate ? Buffer.concat(messages.map(encodeFrame)) : encodeFrame(messages.join(''));
+  },
 
-  /** `stored` has a last field that is nil here, and that may therefore be left out. */
-  replyForms(op) {
-    if (op !== 'set') return [{ length: VALUE_REPLY_BYTES, head: [0x94, VALUE, ID, NIL, BIN8, VALUE_BYTES] }];
-    return [
-      [0x92, STORED, ID],
-      [0x93, STORED, ID, NIL],
-    ].map((head) => ({ length: head.length, head }));
+  /** The bytes of a value are those of its encoding. */
+  expected(ops, { valueBytesMin, valueBytesMax }) {
+    const kinds = {
+      get: REPLY.value,
+      absent: REPLY.missing,
+      set: REPLY.stored,
+      publish: REPLY.stored,
+      echo: REPLY.value,
+    };
+    return {
+      kinds: ops.reduce((sum, op) => sum | kinds[op], 0),
+      valueBytesMin: valueBytesMin + binHead(valueBytesMin).length,
+      valueBytesMax: valueBytesMax + binHead(valueBytesMax).length,
+    };
   },
 
   /** Replies come in any order; their ids tell which is which. */
@@ -65,35 +83,40 @@ export const swarmbusProtocol = {
       }
     });
   },
+
+  replyBytes: null,
 };
 
-function endOfHandshake(answer, accept) {
-  const end = answer.indexOf('\r\n\r\n');
-  if (end < 0) return -1;
-  const head = answer.toString('latin1', 0, end);
-  if (!head.startsWith('HTTP/1.1 101') || !head.includes(accept)) {
-    throw new Error(`the WebSocket handshake was refused: ${head.split('\r\n')[0]}`);
-  }
-  return end + 4;
+/** `publish` is a set of one and the same key, of which watchers are told. */
+function encodeMessage({ op, key = 'published', value }, id) {
+  if (op === 'echo') return bytesOf(0x94, VALUE, id, NIL) + encodeBin(value);
+  if (op === 'get') return bytesOf(0x93, GET, id) + encodeText(key);
+  return bytesOf(0x95, SET, id) + encodeText(key) + bytesOf(EMPTY_MAP) + encodeBin(value);
 }
 
-/** One character per byte, which is the fastest way to put many small pieces together. */
-function encodeMessage(op, id, number) {
-  if (op === 'echo') return bytesOf(0x94, VALUE, id, NIL) + encodeBin(valueOf(number));
-  const key = keyOf(number);
-  const encodedKey = bytesOf(FIXSTR | key.length) + key;
-  if (op === 'get') return bytesOf(0x93, GET, id) + encodedKey;
-  return bytesOf(0x95, SET, id) + encodedKey + bytesOf(EMPTY_MAP) + encodeBin(valueOf(number));
+function encodeText(text) {
+  return (text.length <= FIXSTR_MAX ? bytesOf(FIXSTR | text.length) : bytesOf(STR8, text.length)) + text;
 }
 
-function encodeBin(text) {
-  return bytesOf(BIN8, text.length) + text;
+function encodeBin(bytes) {
+  return binHead(bytes.length) + bytes;
+}
+
+function binHead(length) {
+  if (length < 0x100) return bytesOf(BIN8, length);
+  return length < 0x1_0000 ? bytesOf(BIN16, ...bigEndian(length, 2)) : bytesOf(BIN32, ...bigEndian(length, 4));
+}
+
+function bigEndian(number, bytes) {
+  return Array.from({ length: bytes }, (_, i) => (number >>> (8 * (bytes - 1 - i))) & 0xff);
 }
 
 /** Clients must mask; a mask of zeros leaves the payload as it is. */
 function encodeFrame(payload) {
   const { length } = payload;
-  const size = length < 126 ? [MASKED | length] : [MASKED | 126, length >> 8, length & 0xff];
+  let size = [MASKED | length];
+  if (length >= 0x1_0000) size = [MASKED | 127, 0, 0, 0, 0, ...bigEndian(length, 4)];
+  else if (length >= 126) size = [MASKED | 126, ...bigEndian(length, 2)];
   return Buffer.from(bytesOf(BINARY_FRAME, ...size, 0, 0, 0, 0) + payload, 'latin1');
 }
 

@@ -1,0 +1,37 @@
+// All sections of the report, in the order in which they are measured. Each is a function of the run ({ isQuick, grid }):
+// it gives `name`, `title`, `systems`, names of those that it asks, `steps(context)`, how many steps of progress it
+// takes, and `run(context)`, which resolves with its measurements, facts and memory.
+
+import { cities, factors, fanOut, grid, hops, knee, million, owner, topologies } from './loads.mjs';
+import { changes } from './changes.mjs';
+import { crossCheck } from './cross-check.mjs';
+import { loadSteps, runLoadSection } from './load-section.mjs';
+import { sessions } from './sessions.mjs';
+
+const load = (describe) => (run) => {
+  const section = describe(run);
+  return {
+    ...section,
+    steps: (context) => loadSteps(section, context),
+    run: (context) => runLoadSection(section, context),
+  };
+};
+
+export const SECTIONS = {
+  owner: load(owner),
+  hops: load(hops),
+  million: load(million),
+  sessions,
+  factors: load(factors),
+  knee: load(knee),
+  topologies: load(topologies),
+  cities: load(cities),
+  'fan-out': load(fanOut),
+  changes,
+  'cross-check': crossCheck,
+};
+
+/** Those of `make bench-quick`. */
+export const QUICK_SECTIONS = ['owner', 'hops', 'million', 'factors', 'knee', 'fan-out'];
+
+export const gridSection = (options) => load(() => grid(options))();
