@@ -87,6 +87,11 @@ export const swarmbusProtocol = {
   replyBytes: null,
 };
 
+/** The requests alone, without a frame around them. */
+export function encodeRequests(requests) {
+  return Buffer.from(requests.map(encodeMessage).join(''), 'latin1');
+}
+
 /** `publish` is a set of one and the same key, of which watchers are told. */
 function encodeMessage({ op, key = 'published', value }, id) {
   if (op === 'echo') return bytesOf(0x94, VALUE, id, NIL) + encodeBin(value);

@@ -1,5 +1,6 @@
 // The report as Markdown, readable in a terminal too.
 
+import { groupBy } from '../statistics.mjs';
 import { BASE } from '../system/index.mjs';
 import { bytesText, decimal, holdsText, reachedText, withSpread } from './text.mjs';
 
@@ -50,11 +51,14 @@ function sectionText({ rows, facts }, { name, title }) {
   const ownRows = rows.filter(({ section, op }) => section === name && op !== 'echo');
   const echoRows = rows.filter(({ section, op }) => section === name && op === 'echo');
   const ownFacts = facts.filter(({ section }) => section === name);
+  const single = ownFacts.filter(({ x }) => x === undefined);
+  const scaled = ownFacts.filter(({ x }) => x !== undefined);
   if (ownRows.length + echoRows.length + ownFacts.length === 0) return [];
   return [
     `## ${title}`,
     ...(ownRows.length === 0 ? [] : [loadTable(ownRows)]),
-    ...(ownFacts.length === 0 ? [] : [factTable(ownFacts)]),
+    ...(single.length === 0 ? [] : [factTable(single)]),
+    ...(scaled.length === 0 ? [] : [scaleTable(scaled)]),
     ...(echoRows.length === 0 ? [] : ['The ceiling of the load generator:', echoTable(echoRows)]),
   ];
 }
@@ -95,13 +99,22 @@ function echoTable(rows) {
 }
 
 function factTable(facts) {
-  const hasX = facts.some(({ x }) => x !== undefined);
   return table(
-    ['what', 'system', ...(hasX ? ['at'] : []), 'value', 'unit'],
-    facts.map(({ name, system, x, value, unit }) => {
-      const at = hasX ? [x === undefined ? '' : decimal(x)] : [];
-      return [name, system, ...at, withSpread(value), unit];
-    }),
+    ['what', 'system', 'value', 'unit'],
+    facts.map(({ name, system, value, unit }) => [name, system, withSpread(value), unit]),
+  );
+}
+
+/** Facts that were found for several sizes: a column for each of them. */
+function scaleTable(facts) {
+  const sizes = [...new Set(facts.map(({ x }) => x))].toSorted((a, b) => a - b);
+  const rows = groupBy(facts, ({ name, unit }) => `${name} (${unit})`);
+  return table(
+    ['nodes', ...sizes.map((size) => decimal(size, 0))],
+    [...rows].map(([name, own]) => [
+      name,
+      ...sizes.map((size) => withSpread(own.find(({ x }) => x === size)?.value ?? null)),
+    ]),
   );
 }
 

@@ -6,6 +6,7 @@ import { cities, factors, fanOut, grid, hops, knee, million, owner, topologies }
 import { changes } from './changes.mjs';
 import { crossCheck } from './cross-check.mjs';
 import { loadSteps, runLoadSection } from './load-section.mjs';
+import { micro, scaling, simulation } from './programs.mjs';
 import { sessions } from './sessions.mjs';
 
 const load = (describe) => (run) => {
@@ -29,9 +30,22 @@ export const SECTIONS = {
   'fan-out': load(fanOut),
   changes,
   'cross-check': crossCheck,
+  micro,
+  simulation,
+  scaling,
 };
 
 /** Those of `make bench-quick`. */
-export const QUICK_SECTIONS = ['owner', 'hops', 'million', 'factors', 'knee', 'fan-out'];
+export const QUICK_SECTIONS = [
+  'owner',
+  'hops',
+  'million',
+  'sessions',
+  'simulation',
+  'scaling',
+  'factors',
+  'knee',
+  'fan-out',
+];
 
 export const gridSection = (options) => load(() => grid(options))();
