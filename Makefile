@@ -18,7 +18,7 @@ TEST_LIMIT := $(if $(shell command -v timeout),timeout --foreground --kill-after
 # Folders are listed too: their times change when a file in them is deleted.
 SOURCES := $(shell find src) package.json tsconfig.json tsconfig.esm.json tsconfig.cjs.json
 
-.PHONY: run build check test sim soak bench bench-quick bench-deps clean help helpers node-version
+.PHONY: run build check test sim soak bench bench-quick bench-compare bench-deps clean help helpers node-version
 
 run: build ## start a ring of three nodes, load data, check it through every node
 	@node bin/swarmbus demo
@@ -47,6 +47,9 @@ bench: build ## measure beside redis-server, NATS and a bare listener: make benc
 
 bench-quick: build ## the same within 3 minutes, with less in it and more noise
 	@node bench/main.mjs --quick $(FLAGS)
+
+bench-compare: ## what changed beyond noise: make bench-compare A=bench/results/... B=bench/results/...
+	@node bench/compare.mjs $(A) $(B)
 
 bench-deps: ## install what a measurement needs (as root; else say how)
 	@if [ "$$(id -u)" = 0 ]; then apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(MEASURED); \

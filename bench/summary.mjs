@@ -26,6 +26,8 @@ export function summarise(measurements) {
       connections: rest.connections,
       inFlight: rest.inFlight,
       rate: rest.rate > 0 ? of(({ rate }) => rate) : null,
+      load: rest.load ?? null,
+      share: rest.share ?? null,
       watchers: rest.watchers ?? 0,
       requestsPerSecond: of((one) => one.requestsPerSecond),
       ratio: spread(own.flatMap((one) => ratioIn(one, base, (it) => it.requestsPerSecond))),
@@ -39,6 +41,7 @@ export function summarise(measurements) {
       cpuUs: Object.fromEntries(Object.keys(own[0].cpuUs).map((name) => [name, of((one) => one.cpuUs[name])])),
       generatorCpuUs: of((one) => one.generatorCpuUs),
       generatorUtilization: of((one) => one.generatorUtilization),
+      refusedCount: of((one) => one.refusedCount),
       unsentCount: of((one) => one.unsentCount),
     };
   });

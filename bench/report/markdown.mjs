@@ -68,7 +68,9 @@ function loadTable(rows) {
   const ofBase = (...cells) => (hasBase ? cells : []);
   const us = (spread) => decimal(spread?.median, 0);
   const head = ['scenario', 'system', 'requests/s', ...ofBase(`ratio to ${BASE}`, 'by CPU')];
+  const hasRefused = rows.some(({ refusedCount }) => refusedCount?.max > 0);
   head.push('p50 µs', 'p99 µs', 'p99.9 µs', 'p99.99 µs', 'server CPU µs/request', 'generator busy');
+  if (hasRefused) head.push('refused');
   return table(
     head,
     rows.map((row) => [
@@ -82,6 +84,7 @@ function loadTable(rows) {
       decimal(row.allLatencyUs.p9999, 0),
       decimal(row.serverCpuUs?.median, 2),
       busy(row),
+      ...(hasRefused ? [withSpread(row.refusedCount, 0)] : []),
     ]),
   );
 }

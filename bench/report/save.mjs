@@ -1,10 +1,12 @@
-// Writes the report into its folder: report.json, summary.md, and the distributions of latency.
+// Writes the report into its folder: report.json, from which the other two can be made again, summary.md, report.html,
+// and the distributions of latency.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { mergeBuckets, toHgrm } from '../histogram.mjs';
 import { groupBy } from '../statistics.mjs';
+import { toHtml } from './html.mjs';
 import { toMarkdown } from './markdown.mjs';
 
 const RESULTS = fileURLToPath(new URL('../results', import.meta.url));
@@ -14,6 +16,7 @@ export function saveReport(out, report) {
   const folder = out ?? join(RESULTS, report.date.slice(0, 19).replaceAll(':', '-'));
   mkdirSync(join(folder, 'hgrm'), { recursive: true });
   writeFileSync(join(folder, 'summary.md'), toMarkdown(report));
+  writeFileSync(join(folder, 'report.html'), toHtml(report));
   // The distributions are in files of their own.
   const measurements = report.measurements.map(({ buckets: _buckets, ...one }) => one);
   writeFileSync(join(folder, 'report.json'), `${JSON.stringify({ ...report, measurements }, null, 1)}\n`);

@@ -126,7 +126,19 @@ function capacityOf(measurements, system, scenarioName) {
 
 /** What makes the scenario, for those who read the report by program. */
 function factorsOf({ op, connections, inFlight, popularity, isSeparate, rate = 0, load, writes, data, watchers }) {
-  return { op, connections, inFlight, popularity: popularity.name, isSeparate, rate, load, writes, data, watchers };
+  return {
+    op,
+    connections,
+    inFlight,
+    popularity: popularity.name,
+    share: popularity.share,
+    isSeparate,
+    rate,
+    load,
+    writes,
+    data,
+    watchers,
+  };
 }
 
 function residentOf(processes) {
