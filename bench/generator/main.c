@@ -382,6 +382,12 @@ int main(int argc, char **argv) {
   if (argc < 2) fail("usage: generator JOB NAME=NUMBER...");
   /* Nobody would read the result any more. */
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  /* Many connections are many files. */
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
   job = read_job(argv[1]);
   read_options(argc - 2, argv + 2);
   if (job.protocol >= PROTOCOLS) fail("no protocol %u", job.protocol);
