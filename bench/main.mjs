@@ -45,14 +45,17 @@ async function run(options, folder, profiles, interruptible) {
   const notes = busyNotes();
   const results = [];
   const startedAt = performance.now();
+  const leftMs = () => startedAt + options.limitMs - performance.now();
   try {
     for (const section of sections) {
-      if (performance.now() - startedAt > options.limitMs) {
+      if (leftMs() < 0) {
         notes.push(`not measured for want of time: ${section.title}`);
         continue;
       }
       try {
-        results.push(await section.run({ ...context, progress }));
+        const result = await section.run({ ...context, progress, leftMs });
+        results.push(result);
+        notes.push(...(result.notes ?? []));
       } catch (error) {
         // One section that fails must not cost the others; a report without it says so.
         if (error instanceof Interrupted || sections.length === 1) throw error;

@@ -12,7 +12,7 @@ export const HELP = `usage: node bench/main.mjs [options]
   --rounds N         how often to measure each
   --measure-ms N     for how long
   --warm-up-ms N     and for how long to ask before
-  --limit-s N        seconds after which no further section begins
+  --limit-s N        seconds after which nothing more is begun
   --out DIR          folder for the report (default: bench/results/<date>)
 
   Instead of the sections, one op on some systems:
@@ -24,7 +24,7 @@ export const HELP = `usage: node bench/main.mjs [options]
   --profile          profile the nodes and list their hottest functions (slows them down)
 `;
 
-const FULL = { rounds: '5', 'measure-ms': '1500', 'warm-up-ms': '400', 'limit-s': '1620' };
+const FULL = { rounds: '5', 'measure-ms': '1200', 'warm-up-ms': '300', 'limit-s': '1620' };
 const QUICK = { rounds: '3', 'measure-ms': '350', 'warm-up-ms': '120', 'limit-s': '140' };
 const GRID = { cases: '50x1,50x16,10x128', ops: 'get,set', systems: 'redis-server,swarmbus,bare', keys: '100000' };
 

@@ -1,4 +1,5 @@
-// All sections of the report, in the order in which they are measured. Each is a function of the run ({ isQuick, grid }):
+// All sections of the report, in the order in which they are measured: what matters most comes first, as a slow machine
+// may not get to the end in time. Each is a function of the run ({ isQuick, grid }):
 // it gives `name`, `title`, `systems`, names of those that it asks, `steps(context)`, how many steps of progress it
 // takes, and `run(context)`, which resolves with its measurements, facts and memory.
 
@@ -23,16 +24,16 @@ export const SECTIONS = {
   hops: load(hops),
   million: load(million),
   sessions,
+  simulation,
+  changes,
+  scaling,
   factors: load(factors),
   knee: load(knee),
+  'fan-out': load(fanOut),
   topologies: load(topologies),
   cities: load(cities),
-  'fan-out': load(fanOut),
-  changes,
   'cross-check': crossCheck,
   micro,
-  simulation,
-  scaling,
 };
 
 /** Those of `make bench-quick`. */

@@ -1,6 +1,6 @@
 // Runs a section that is load on systems: starts them, has the keys stored, asks one after the other, in rounds whose
 // order alternates, and ends them. What a section is: `name`, `title`; `systems`, names; `data`, data sets by name;
-// `scenarios`; and, where they are wanted, `seesMemory` and `seesPauses`.
+// `scenarios`; `timeShare`, of the whole run; and, where they are wanted, `seesMemory` and `seesPauses`.
 
 import { Children } from '../children.mjs';
 import { LoadGenerator } from '../load.mjs';
@@ -10,6 +10,8 @@ import { SYSTEMS } from '../system/index.mjs';
 
 /** Keys whose values are checked before anything is measured. */
 const CHECKED_KEYS = 20_000;
+/** Of the whole run, what a section may take before it has all its rounds. */
+const TIME_SHARE = 0.12;
 
 /** How many steps of progress it takes. */
 export function loadSteps(section, { pace, missing }) {
@@ -28,33 +30,14 @@ export async function runLoadSection(section, context) {
 }
 
 async function runWith(children, section, context) {
-  const { progress, pace, missing } = context;
+  const { progress, missing } = context;
   const running = new Map();
   const facts = [];
   for (const name of section.systems.filter((one) => !missing.has(one))) {
     progress.step(section.title, `starting ${name}`);
     running.set(name, await startSystem(children, section, name, context, facts));
   }
-  const measurements = [];
-  for (let round = 0; round < roundsOf(section, pace); round++) {
-    for (const one of section.scenarios) {
-      const names = [...running.keys()].filter((name) => one.systems?.includes(name) ?? true);
-      for (const name of round % 2 === 0 ? names : names.toReversed()) {
-        progress.step(section.title, `round ${round + 1}, ${one.name}: ${name}`);
-        const scenario = { ...paceOf(section, pace), ...one };
-        if (one.load !== undefined) scenario.rate = one.load * capacityOf(measurements, name, one.loadOf);
-        const result = await measure(running.get(name), section, scenario, round, name, facts);
-        measurements.push({
-          section: section.name,
-          scenario: one.name,
-          system: name,
-          round,
-          ...factorsOf(scenario),
-          ...result,
-        });
-      }
-    }
-  }
+  const { measurements, notes } = await measureRounds(section, running, context, facts);
   const memory = [...running.values()].flatMap(({ processes, preparedBytes }) =>
     Object.entries(processes).map(([process, pid]) => ({
       section: section.name,
@@ -63,7 +46,34 @@ async function runWith(children, section, context) {
       finalBytes: residentBytes(pid),
     })),
   );
-  return { measurements, facts, memory };
+  return { measurements, facts, memory, notes };
+}
+
+/** All rounds, or those that fit into the section's share of the time: no round begins after that. */
+async function measureRounds(section, running, context, facts) {
+  const { progress, pace, leftMs, limitMs } = context;
+  const endsAt = leftMs() - limitMs * (section.timeShare ?? TIME_SHARE);
+  const measurements = [];
+  for (let round = 0; round < roundsOf(section, pace); round++) {
+    if (round > 0 && leftMs() < endsAt) return { measurements, notes: [cutShort(section, round, pace)] };
+    for (const one of section.scenarios) {
+      const names = [...running.keys()].filter((name) => one.systems?.includes(name) ?? true);
+      for (const name of round % 2 === 0 ? names : names.toReversed()) {
+        if (leftMs() < 0) return { measurements, notes: [cutShort(section, round, pace)] };
+        progress.step(section.title, `round ${round + 1}, ${one.name}: ${name}`);
+        const scenario = { ...paceOf(section, pace), ...one };
+        if (one.load !== undefined) scenario.rate = one.load * capacityOf(measurements, name, one.loadOf);
+        const result = await measure(running.get(name), section, scenario, round, name, facts);
+        const factors = factorsOf(scenario);
+        measurements.push({ section: section.name, scenario: one.name, system: name, round, ...factors, ...result });
+      }
+    }
+  }
+  return { measurements, notes: [] };
+}
+
+function cutShort(section, round, pace) {
+  return `${section.title}: cut short for want of time after ${round} of ${roundsOf(section, pace)} rounds`;
 }
 
 async function startSystem(children, section, name, { folder, program, profiles }, facts) {

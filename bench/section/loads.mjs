@@ -27,6 +27,7 @@ const CASES = [
 export const owner = ({ isQuick, keyCount = KEYS }) => ({
   name: 'owner',
   title: 'At the owner, and one hop away',
+  timeShare: 0.35,
   systems: isQuick
     ? [BASE, 'swarmbus', 'bare', 'swarmbus-1-hop', 'nats-leaf', 'echo']
     : [...CACHES, 'swarmbus-1-hop', 'nats-leaf', 'echo'],

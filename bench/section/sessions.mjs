@@ -32,6 +32,7 @@ export const sessions = ({ isQuick }) => {
 async function run({ name: section, title, systems }, count, context) {
   const facts = [];
   for (const name of present(systems, context)) {
+    if (context.leftMs() < 0) break;
     context.progress.step(title, name);
     const value = await withChildren(context, (children) => bytesPerSession(name, count, children, context));
     facts.push({ section, name: 'resident bytes per idle session', system: name, value, unit: 'B' });
