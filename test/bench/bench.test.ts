@@ -3,8 +3,9 @@
  * benchmark's own report, not into a test.
  */
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -26,6 +27,26 @@ afterEach(() => {
 function bench(...args: string[]): Promise<{ stdout: string; stderr: string }> {
   const env = { ...process.env, TMPDIR: folder };
   return promisify(execFile)(process.execPath, [PROGRAM, ...args], { env, timeout: 50_000, killSignal: 'SIGKILL' });
+}
+
+/** Command lines of the processes that work in the folder, or below it. */
+function runningIn(path: string): string[] {
+  return readdirSync('/proc').flatMap((pid) => {
+    try {
+      if (!/^\d+$/.test(pid) || !readlinkSync(`/proc/${pid}/cwd`).startsWith(path)) return [];
+      return [readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')];
+    } catch {
+      // It has ended meanwhile.
+      return [];
+    }
+  });
+}
+
+async function waitFor(isSo: () => boolean): Promise<void> {
+  for (let waitedMs = 0; !isSo(); waitedMs += 50) {
+    if (waitedMs > 30_000) throw new Error('it does not come to that');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 /** Where CI runs, nothing may be missing; elsewhere there may be no compiler, or no binary of the library. */
@@ -58,6 +79,23 @@ function loads(): boolean {
       ['echo', 'get', 'set'].map((op) => `grid-${op}-2-x-4-${op === 'echo' ? 'echo' : 'bare'}.hgrm`),
     );
     expect(readdirSync(folder)).toEqual(['out']);
+  },
+  60_000,
+);
+
+(loads() ? it : it.skip)(
+  'ends all that it has started, and leaves no file, when it is interrupted',
+  async () => {
+    const env = { ...process.env, TMPDIR: folder };
+    const asked = ['--cases', '2x4', '--keys', '200', '--systems', 'bare', '--ops', 'get', '--measure-ms', '30000'];
+    const child = spawn(process.execPath, [PROGRAM, ...asked], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    const ended = once(child, 'exit');
+    // Its files are in the folder, which its command line names, once it measures.
+    await waitFor(() => runningIn(folder).some((command) => command.includes('in-flight=4')));
+    child.kill('SIGINT');
+    expect(await ended).toEqual([130, null]);
+    await waitFor(() => runningIn(folder).length === 0);
+    expect(readdirSync(folder)).toEqual([]);
   },
   60_000,
 );
