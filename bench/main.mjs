@@ -89,6 +89,7 @@ function busyNotes() {
 }
 
 function reportOf(options, command, date, { sections, results, notes, reasons, seconds }) {
+  const isWhole = options.grid === null && options.sections === null;
   const measurements = results.flatMap((result) => result.measurements ?? []);
   const rows = summarise(measurements);
   const facts = summariseFacts(results.flatMap((result) => result.facts ?? []));
@@ -104,7 +105,8 @@ function reportOf(options, command, date, { sections, results, notes, reasons, s
       .filter(([name]) => rows.some(({ system }) => system === name))
       .map(([name, { about }]) => ({ name, about })),
     sections: sections.map(({ name, title }) => ({ name, title })),
-    costs: options.grid === null ? costsOf({ measurements, rows, facts }) : [],
+    // Who asked for some sections knows that the others are missing.
+    costs: costsOf({ measurements, rows, facts }).filter(({ reached }) => isWhole || reached !== null),
     rows,
     facts,
     timelines: results.flatMap((result) => result.timelines ?? []),

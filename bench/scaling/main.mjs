@@ -5,7 +5,8 @@
 
 import { performance } from 'node:perf_hooks';
 import { createRandom } from '../workload.mjs';
-import { SimulatedSwarm, distancesFrom, randomGraph } from './swarm.mjs';
+import { distancesFrom, randomGraph } from './graph.mjs';
+import { SimulatedSwarm } from './swarm.mjs';
 
 const KEYS_PER_NODE = 100;
 const KEYS_PER_REQUEST = 100;
