@@ -13,6 +13,7 @@ import { createRuntime } from './actors/runtime/runtime.js';
 import type { Runtime, RuntimeOptions } from './actors/runtime/runtime.js';
 import { DEFAULT_SETTINGS } from './actors/settings.js';
 import type { Identity, NodeDisk, NodeEnv, Settings } from './actors/settings.js';
+import { checkOptions } from './client/option-names.js';
 import type { NodeRecord, OpenEntryDisk } from './disk/entry-disk.js';
 import { lmdbDisk } from './disk/lmdb-disk.js';
 import { nodePage } from './node-page.js';
@@ -141,7 +142,8 @@ export const bootNode = (boot: Boot): BootedNode => {
 
 /**
  * Starts a node in this process, with the default of each option that is not given (DEFAULT_SETTINGS; not open; the
- * listener that loads). Rejects with an Error of code `STARTUP` whose message is one line that says what to do. Resolves
+ * listener that loads). Rejects with an Error of code `STARTUP` whose message is one line that says what to do, or with a
+ * TypeError for an option that does not exist. Resolves
  * as soon as it listens; it serves clients when it has joined its swarm.
  */
 export const startNode = (
@@ -150,7 +152,9 @@ export const startNode = (
   clientScript: string | null = null,
 ): Promise<RunningNode> =>
   new Promise((resolve, reject) => {
-    const options: NodeOptions = { ...DEFAULT_SETTINGS, open: false, listener: null, dataDir: null, ...given };
+    const defaults: NodeOptions = { ...DEFAULT_SETTINGS, open: false, listener: null, dataDir: null };
+    checkOptions('startNode', given, Object.keys(defaults));
+    const options: NodeOptions = { ...defaults, ...given };
     const exposed = options.listen.find(({ host }) => !isLoopback(host));
     if (exposed !== undefined && options.token === null && !options.open) {
       const reason = `${exposed.host} is beyond loopback, and no client token is set: give a token, or { open: true }`;

@@ -14,7 +14,7 @@ import { credentialsOf, PROXY_FORM, proxyFor, proxyUrl } from '../transport/prox
 import { EXIT, failure, messageOf, type Failure } from './exit.js';
 import { DURATION_FORM, formatSize, parseDuration, parseSize, SIZE_FORM } from './quantity.js';
 import { readTextFile, secretFromEnv, secretFromFile, type Secret } from './secret.js';
-import { didYouMean, nearest } from './suggest.js';
+import { didYouMean, nearest } from '../client/suggest.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevelOption = (typeof LOG_LEVELS)[number];

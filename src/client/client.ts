@@ -30,6 +30,7 @@ import type {
   ScanOptions,
   SetOptions,
 } from './client-options.js';
+import { checkWatchOptions } from './option-names.js';
 import { outcomesOf } from './outcome.js';
 import type { Outcome } from './outcome.js';
 import { SwarmError } from './errors.js';
@@ -220,6 +221,7 @@ export class Client {
    * came faster than they were read) a change of kind `gap` says so.
    */
   watch<T = unknown>(options: WatchOptions): Watch<T> {
+    checkWatchOptions(options);
     const { key, prefix, signal } = options;
     if ((key === undefined) === (prefix === undefined)) {
       throw new SwarmError('BAD_REQUEST', 'either a key or a prefix is to be watched');
