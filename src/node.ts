@@ -14,6 +14,7 @@ import type { Runtime, RuntimeOptions } from './actors/runtime/runtime.js';
 import { DEFAULT_SETTINGS } from './actors/settings.js';
 import type { Identity, NodeDisk, NodeEnv, Settings } from './actors/settings.js';
 import { checkOptions } from './client/option-names.js';
+import { isUrl } from './client/url-list.js';
 import type { NodeRecord, OpenEntryDisk } from './disk/entry-disk.js';
 import { lmdbDisk } from './disk/lmdb-disk.js';
 import { nodePage } from './node-page.js';
@@ -22,6 +23,7 @@ import { isLoopback } from './transport/admission.js';
 import { dial } from './transport/dial.js';
 import type { Answer, Listener } from './transport/link.js';
 import { createListen } from './transport/listen.js';
+import { listenUrl } from './transport/link-url.js';
 import { wires } from './transport/wire.js';
 import { VERSION } from './version.js';
 
@@ -161,8 +163,10 @@ export const startNode = (
       reject(Object.assign(new Error(reason), { code: 'STARTUP' }));
       return;
     }
-    const base = nodeEnv({ log });
     const fail = (reason: string): void => reject(Object.assign(new Error(reason), { code: 'STARTUP' }));
+    if (options.clientUrl !== null && !isUrl(options.clientUrl))
+      return fail(`clientUrl ${options.clientUrl} is no address of a node: one looks like ws://127.0.0.1:7101`);
+    const base = nodeEnv({ log });
     const start = (disk: NodeDisk | null): void => {
       const env: NodeEnv = { ...base, bus: { dial, listen: createListen(options.listener) }, wires, disk };
       bootHere(env, options, clientScript, resolve, fail);
@@ -203,11 +207,10 @@ const bootHere = (
     clientScript,
     onListening(present) {
       listeners = present;
-      const scheme = options.tls === null ? 'ws' : 'wss';
       started({
         id: identity.node,
         name: identity.name,
-        urls: present.map(({ host, port }) => `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`),
+        urls: present.map((listener) => listenUrl(listener, options.tls !== null)),
         listenerKind: present[0]?.kind ?? 'none',
         stop() {
           close();

@@ -17,6 +17,8 @@ import type { Key, MessageOf, Relay, RoutedMessage, RoutedName } from '../transp
 import type { Addresses } from './addresses.js';
 import type {
   Adopted,
+  ClientUrl,
+  ClientUrls,
   Count,
   Find,
   FindPath,
@@ -97,6 +99,9 @@ const RECEIVERS = {
 
 /** Interval at which searches past their deadline are ended and what is old is forgotten. */
 const TICK_MS = 250;
+/** Addresses that clients are told of when this node leaves. */
+const CLIENT_URLS_MAX = 8;
+const LOOPBACK = /^wss?:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|\/|$)/;
 
 export class Router {
   readonly #self: Self<RouterMessage>;
@@ -205,6 +210,7 @@ export class Router {
         else {
           // It changed no path, and the finder is not to ask again what is under way.
           this.#tellRenumbered(state);
+          if (state.clientUrl !== former?.clientUrl) this.#tellClientUrls();
           if (state.freeBytes !== former?.freeBytes || state.freeKeys !== former.freeKeys) this.#tellRooms();
         }
         break;
@@ -308,6 +314,12 @@ export class Router {
     this.#flood(this.#topology.setOwn({ freeBytes, freeKeys }), null);
   }
 
+  /** A hint likewise. */
+  onClientUrl({ url }: ClientUrl): void {
+    this.#flood(this.#topology.setOwn({ clientUrl: url }), null);
+    this.#tellClientUrls();
+  }
+
   /** The others stop counting on this node; it goes on relaying (RULES H4). */
   onDrain(): void {
     this.#topology.setOwn({ roles: ['leaving'] });
@@ -374,6 +386,21 @@ export class Router {
     this.#addresses.watcher.tell(view, this.#self.ref);
     this.#tellMembers();
     this.#tellRooms();
+    this.#tellClientUrls();
+  }
+
+  /** Where clients may go when this node leaves. A loopback address means nothing to those that came from elsewhere. */
+  #tellClientUrls(): void {
+    const isLocal = LOOPBACK.test(this.#topology.own.clientUrl ?? '');
+    const members = [...this.#topology.members.values()].toSorted((a, b) => a.hops - b.hops);
+    const urls: string[] = [];
+    for (const { state } of members) {
+      const { node, roles, clientUrl } = state;
+      if (node === this.#identity.node || roles.includes('leaving') || clientUrl === null) continue;
+      if (isLocal || !LOOPBACK.test(clientUrl)) urls.push(clientUrl);
+    }
+    const message: ClientUrls = { type: 'clientUrls', urls: urls.slice(0, CLIENT_URLS_MAX) };
+    this.#addresses.node.tell(message, this.#self.ref);
   }
 
   /** Where an entry may go for which there is no room here: of equally near nodes first to the one with most room. */
@@ -623,6 +650,7 @@ export const routerKind = defineKind({
       findPath: on.onFindPath,
       probed: on.onProbed,
       room: on.onRoom,
+      clientUrl: on.onClientUrl,
       inspect: on.onInspect,
       drain: on.onDrain,
       emptied: on.onEmptied,
@@ -639,6 +667,7 @@ export const routerKind = defineKind({
       links: 'never',
       probed: 'never',
       room: 'never',
+      clientUrl: 'never',
       find: 'never',
       findPath: 'never',
       drain: 'never',

@@ -18,6 +18,8 @@ export interface LinkState {
   /** Room for more entries, as a hint. */
   readonly freeBytes: number;
   readonly freeKeys: number;
+  /** Where clients reach it, as a hint for those of a node that leaves; null: nobody said. */
+  readonly clientUrl: string | null;
   /** The view number of the node when it announced this. */
   readonly view: number;
   /** The nodes that it has a live link to, each at most once. */
@@ -55,6 +57,7 @@ const ROLES_MAX = 16;
 const INCARNATION_MAX = 2 ** 52;
 const NO_ROOM = { freeBytes: 0, freeKeys: 0 } as const;
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
+const CLIENT_URL = /^wss?:\/\/[!-~]{1,250}$/;
 const ROLE = /^[a-z][a-z-]{0,31}$/;
 
 /** A link state in the database, prepared for the search of paths. */
@@ -94,7 +97,10 @@ export class Topology {
     this.#limits = limits;
     const { node, incarnation, name } = self;
     const roles = sorted(self.roles);
-    this.#own = known({ node, incarnation, sequence: 1, name, roles, ...NO_ROOM, view: 1, neighbours: [] }, null);
+    this.#own = known(
+      { node, incarnation, sequence: 1, name, roles, ...NO_ROOM, clientUrl: null, view: 1, neighbours: [] },
+      null,
+    );
     this.#members = new Map([[node, { state: this.#own.state, hops: 0, next: node }]]);
     this.#view = new Map([[node, this.#own.identity]]);
   }
@@ -119,12 +125,14 @@ export class Topology {
     readonly roles?: readonly string[];
     readonly freeBytes?: number;
     readonly freeKeys?: number;
+    readonly clientUrl?: string | null;
   }): LinkState {
     const { state } = this.#own;
     return this.#announce({
       roles: change.roles === undefined ? state.roles : sorted(change.roles),
       freeBytes: change.freeBytes ?? state.freeBytes,
       freeKeys: change.freeKeys ?? state.freeKeys,
+      clientUrl: change.clientUrl === undefined ? state.clientUrl : change.clientUrl,
     });
   }
 
@@ -401,14 +409,16 @@ export function parseLinkState(
   const roles = parseRoles(info.roles);
   const neighbours = parseNeighbours(info.neighbours, node);
   if (roles === null || neighbours === null) return null;
-  return { node, incarnation, sequence, name, roles, freeBytes, freeKeys, view, neighbours };
+  // Only a hint: one that is no address says nothing against the rest.
+  const clientUrl = typeof info.clientUrl === 'string' && CLIENT_URL.test(info.clientUrl) ? info.clientUrl : null;
+  return { node, incarnation, sequence, name, roles, freeBytes, freeKeys, clientUrl, view, neighbours };
 }
 
 /** The inverse of `parseLinkState`: all that does not travel in fields of its own. */
 export function linkStateInfo(state: LinkState): Record<string, unknown> {
-  const { name, roles, freeBytes, freeKeys, view } = state;
+  const { name, roles, freeBytes, freeKeys, clientUrl, view } = state;
   const neighbours = state.neighbours.map(({ node, incarnation }) => [node, incarnation]);
-  return { name, roles, freeBytes, freeKeys, view, neighbours };
+  return { name, roles, freeBytes, freeKeys, ...(clientUrl === null ? {} : { clientUrl }), view, neighbours };
 }
 
 function parseRoles(value: unknown): string[] | null {
