@@ -164,8 +164,11 @@ export const startNode = (
       return;
     }
     const fail = (reason: string): void => reject(Object.assign(new Error(reason), { code: 'STARTUP' }));
-    if (options.clientUrl !== null && !isUrl(options.clientUrl))
-      return fail(`clientUrl ${options.clientUrl} is no address of a node: one looks like ws://127.0.0.1:7101`);
+    const clientUrl: unknown = options.clientUrl;
+    if (clientUrl !== null && !isUrl(clientUrl)) {
+      fail(`clientUrl ${JSON.stringify(clientUrl)} is no address of a node: one looks like ws://127.0.0.1:7101`);
+      return;
+    }
     const base = nodeEnv({ log });
     const start = (disk: NodeDisk | null): void => {
       const env: NodeEnv = { ...base, bus: { dial, listen: createListen(options.listener) }, wires, disk };
