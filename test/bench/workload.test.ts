@@ -21,7 +21,10 @@ const uniform = POPULARITIES.uniform(1000, createRandom(1));
 /** The next requests of a stream. */
 function take(count: number, varied: Record<string, unknown>): { op: string; key: string; value?: string }[] {
   const random = createRandom(1);
-  const next = requestStream({ op: 'get', data: numberedKeys(1000), pick: uniform, writes: 0, round: 0, ...varied }, random);
+  const next = requestStream(
+    { op: 'get', data: numberedKeys(1000), pick: uniform, writes: 0, round: 0, ...varied },
+    random,
+  );
   return Array.from({ length: count }, () => next?.() as { op: string; key: string });
 }
 

@@ -457,7 +457,10 @@ describe('a routed message to another node', () => {
     expect(first).toEqual(encodeAll(a.map((message) => ({ ...message, hops: 4 }))));
     // Cut off within a run: what is whole goes on.
     const cut = encodeAll(a.slice(0, 3)).subarray(0, -1);
-    expect(decode(cut, 'node', B)).toMatchObject({ messages: [relay(a.slice(0, 2))], reason: expect.stringMatching(/^no message at byte/) });
+    expect(decode(cut, 'node', B)).toMatchObject({
+      messages: [relay(a.slice(0, 2))],
+      reason: expect.stringMatching(/^no message at byte/),
+    });
   });
 
   it('is read where it is addressed to, or where nobody is', () => {
