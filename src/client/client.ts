@@ -36,6 +36,7 @@ import type {
 import { Database } from './database/database.js';
 import type { DatabaseOptions } from './database/database.js';
 import { Lines } from './database/lines.js';
+import { checkDatabaseOptions, checkWatchOptions } from './option-names.js';
 import { outcomesOf } from './outcome.js';
 import type { Outcome } from './outcome.js';
 import { SwarmError } from './errors.js';
@@ -237,6 +238,7 @@ export class Client {
    * came faster than they were read) a change of kind `gap` says so.
    */
   watch<T = unknown>(options: WatchOptions): Watch<T> {
+    checkWatchOptions(options);
     const { key, prefix, signal } = options;
     if ((key === undefined) === (prefix === undefined)) {
       throw new SwarmError('BAD_REQUEST', 'either a key or a prefix is to be watched');
@@ -279,6 +281,7 @@ export class Client {
    * node of the swarm has it.
    */
   database(name: string, options: DatabaseOptions = {}): Promise<Database> {
+    checkDatabaseOptions(options);
     const { wallMs = Date.now } = this.#options;
     return Database.open(name, options, { upstream: this.#lines, timers: this.#timers, wallMs });
   }
