@@ -21,7 +21,7 @@ import { VouchedKeys } from '../store/vouched-keys.js';
 import type { MessageOf, RoutedMessage } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
 import type { Count, DirectoryMessage, Members, Renumbered } from './message.js';
-import type { Pair } from './registration.js';
+import type { Pair } from './pair.js';
 import { alwaysRunning } from './runtime/always-running.js';
 import { defineKind } from './runtime/kind.js';
 import type { Ref, Self } from './runtime/kind.js';

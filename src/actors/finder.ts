@@ -18,7 +18,6 @@ import type { Addresses } from './addresses.js';
 import { isClaiming, isCreating, isPlainSet, isRead, valueBytesOf } from './cache-request.js';
 import { finderMachine } from './finder-machine.js';
 import type { FinderEvent } from './finder-machine.js';
-import { refuseLeaving } from './leaving.js';
 import type {
   Absent,
   Asked,
@@ -39,11 +38,11 @@ import type {
   Unrouted,
   View,
 } from './message.js';
+import { refuseForRoom, refuseLeaving } from './refusal.js';
 import { defineKind, drop, refuse } from './runtime/kind.js';
 import type { Ref, Self, TimerId } from './runtime/kind.js';
 import { LEARNED_OWNERS_MAX, OPEN_REQUESTS_MAX } from './settings.js';
 import type { Identity, Settings } from './settings.js';
-import { refuseForRoom } from './vacancy.js';
 
 interface Args {
   readonly identity: Identity;
@@ -161,7 +160,7 @@ export class Finder {
   readonly #answered = new Map<NodeId, number>();
   readonly #counts = {
     remote: 0,
-    lookups: 0,
+    lookedUp: 0,
     searches: 0,
     searchesRepeated: 0,
     notMine: 0,
@@ -691,7 +690,7 @@ export class Finder {
 
   /** Asks the key's home, by way of the store, which knows how it stands with it. */
   #locate(lookup: Lookup, isSearched: boolean, isForced = false): void {
-    this.#counts.lookups += 1;
+    this.#counts.lookedUp += 1;
     lookup.status = 'locating';
     lookup.isSearched = isSearched;
     let isClaim = false;

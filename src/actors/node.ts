@@ -3,14 +3,14 @@
  * connections, a word to the clients, what is open is finished, then links and store.
  */
 import type { NodeId } from '../store/node-id.js';
-import type { Answer, Link, LinkHandler, LinkKind, Listener } from '../transport/link.js';
+import type { Answer, Link, LinkHandler, LinkKind, Listener, RefusedConnection } from '../transport/link.js';
 import { refused } from '../transport/message.js';
 import type { MessageOf, RequestId } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
 import { databasesKind } from './databases.js';
 import { directoryKind } from './directory.js';
 import { finderKind } from './finder.js';
-import { localStoreKind } from './local-store.js';
+import { localStoreKind } from './local-store/local-store-kind.js';
 import type {
   Count,
   Counters,
@@ -34,6 +34,7 @@ import { scannerKind } from './scanner.js';
 import { sessionKind } from './session.js';
 import type { SessionCounts } from './session.js';
 import type { Identity, NodeEnv, Settings } from './settings.js';
+import { SparseLog } from './sparse-log.js';
 import { watcherKind } from './watcher.js';
 
 /** How a node ended. */
@@ -74,6 +75,7 @@ export class Node {
   readonly #sessions = new Set<Ref>();
   readonly #startedMs: number;
   readonly #sessionCounts: SessionCounts = {
+    turnedAway: 0,
     requests: 0,
     malformed: 0,
     badFrames: 0,
@@ -86,6 +88,7 @@ export class Node {
     gaps: 0,
   };
   readonly #linkCounts: LinkCounts = {
+    turnedAway: 0,
     dials: 0,
     dialsFailed: 0,
     up: 0,
@@ -95,6 +98,8 @@ export class Node {
     malformed: 0,
     badFrames: 0,
   };
+  /** Whoever is refused may come again and again. */
+  readonly #refusals: SparseLog;
   #sessionsTotal = 0;
   #isRecovered: boolean;
   #hasSaidFarewell = false;
@@ -107,6 +112,7 @@ export class Node {
     this.#self = self;
     this.#args = args;
     this.#startedMs = self.now();
+    this.#refusals = new SparseLog(self);
     const { env, identity, settings } = args;
     this.#isRecovered = env.disk === null;
     // Filled before any of its holders has its first turn: spawning runs no handler.
@@ -149,6 +155,7 @@ export class Node {
           clientFrameBytesMax: settings.frameBytesMax,
           linkFrameBytesMax: settings.linkFrameBytesMax,
           backlogBytesMax: settings.backlogBytesMax,
+          onRefused: (refused) => this.#onRefused(refused),
         },
         (link, kind) => this.#accept(link, kind),
         this.#args.answer,
@@ -244,7 +251,8 @@ export class Node {
   onTerminated({ who, reason }: Terminated): NodeEvent | void {
     if (this.#sessions.delete(who)) return this.#drainedIfDone();
     // A node without store, router, finder or directory is none. Whoever started it starts it again.
-    this.#end = { reason: `${who.path} failed: ${reason}`, exitCode: 1 };
+    // Entries that can't be read keep a node from starting, like a directory that can't be used.
+    this.#end = { reason: `${who.path} failed: ${reason}`, exitCode: this.#isRecovered ? 1 : 2 };
     this.#isEmptied = true;
     if (this.#isDraining) this.#sayFarewell();
     return 'fail';
@@ -301,9 +309,15 @@ export class Node {
     return handler as unknown as LinkHandler;
   }
 
+  #onRefused(refused: RefusedConnection): void {
+    (refused.path === '/link' ? this.#linkCounts : this.#sessionCounts).turnedAway += 1;
+    this.#refusals.say('warn', 'connection refused', { ...refused });
+  }
+
   #spawnLink(start: PeerLinkArgs['start']): void {
     const { env, identity, settings } = this.#args;
-    const args = { env, identity, settings, addresses: this.#addresses, start, counts: this.#linkCounts };
+    const [addresses, counts, refusals] = [this.#addresses, this.#linkCounts, this.#refusals];
+    const args = { env, identity, settings, addresses, start, counts, refusals };
     this.#self.spawn(peerLinkKind, 'peer-link', args);
   }
 

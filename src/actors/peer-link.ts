@@ -30,6 +30,7 @@ import { defineKind, drop, stash } from './runtime/kind.js';
 import type { Ref, Self, TimerId } from './runtime/kind.js';
 import { SKEW_MS_MAX } from './settings.js';
 import type { Identity, NodeEnv, Settings } from './settings.js';
+import type { SparseLog } from './sparse-log.js';
 
 export interface PeerLinkArgs {
   readonly env: NodeEnv;
@@ -42,10 +43,14 @@ export interface PeerLinkArgs {
     /** `handle` takes the handler of the connection, before `spawn` returns. */
     | { readonly link: Link; readonly handle: (handler: LinkHandler) => void };
   readonly counts: LinkCounts;
+  /** For refusals of what was accepted: whoever dials comes again. */
+  readonly refusals: SparseLog;
 }
 
 /** Counted by all links of a node together; accepted ones come and go. */
 export interface LinkCounts {
+  /** Connections that did not become links. */
+  turnedAway: number;
   dials: number;
   dialsFailed: number;
   up: number;
@@ -68,6 +73,9 @@ const BACKOFF_MAX_MS = 10_000;
 const REFUSED_BACKOFF_MS = 10_000;
 /** Messages that may come before the router's word, which takes one turn. */
 const EARLY_MAX = 16_384;
+/** Different reasons for which a link does not come up, each told once. */
+const REASONS_MAX = 16;
+const STOPPING = 'the node stops';
 const SPURNED_TEXT = {
   duplicate: 'there is a link already',
   replaced: 'replaced by another link',
@@ -88,12 +96,19 @@ export class PeerLink {
   #wire: NodeWire | null = null;
   #dial: { cancel(): void } | null = null;
   #neighbour: Neighbour | null = null;
+  /** Of the present connection or, while there is none, of the last one. */
+  #remote = '';
+  #greetedName: string | null = null;
   /** The router was asked to adopt the link, and has not refused: it is to be told when the link is gone. */
   #isOffered = false;
   /** Failed attempts in a row. */
   #failures = 0;
   #isRefused = false;
-  #lastFailure = '';
+  #isUp = false;
+  /** Why it went down, and whether that is as it should be. */
+  #loss = { reason: '', isInOrder: false };
+  /** What the log was told of since the link was up last: once each, not with every attempt. */
+  readonly #told = new Set<string>();
   /** What came after `linked` and before the router's word. */
   #early: Passing[] = [];
   #hasHeard = false;
@@ -146,7 +161,7 @@ export class PeerLink {
         return handler;
       },
       (reason) => {
-        this.#noteFailure(reason);
+        this.#noteFailure(reason, false);
         this.#self.signal('failed');
       },
     );
@@ -178,6 +193,9 @@ export class PeerLink {
   watchHeart(): void {
     this.#args.counts.up += 1;
     this.#failures = 0;
+    this.#isUp = true;
+    this.#loss = { reason: 'this node stops', isInOrder: true };
+    this.#told.clear();
     this.#lastHeardMs = this.#self.now();
     this.#self.log('info', 'link up', { neighbour: this.#neighbour?.name, remote: this.#wire?.remote });
     this.#beatLater();
@@ -186,17 +204,19 @@ export class PeerLink {
   leaveSwarm(): void {
     if (this.#heart !== null) this.#self.cancel(this.#heart);
     this.#args.counts.lost += 1;
+    this.#isUp = false;
     const neighbour = this.#neighbour as Neighbour;
-    this.#self.log('info', 'link down', { neighbour: neighbour.name, reason: this.#lastFailure });
+    const { reason, isInOrder } = this.#loss;
+    this.#self.log(isInOrder ? 'info' : 'warn', 'link down', { neighbour: neighbour.name, reason });
     this.#leaveRouter();
   }
 
   hangUp(): void {
-    this.#wire?.close(CLOSE.goingAway, 'the node stops');
+    this.#wire?.close(CLOSE.goingAway, STOPPING);
   }
 
   cut(): void {
-    this.#wire?.close(CLOSE.goingAway, 'the node stops');
+    this.#wire?.close(CLOSE.goingAway, STOPPING);
     this.#wire = null;
   }
 
@@ -207,6 +227,7 @@ export class PeerLink {
     // Who is there can't change: the router knows the link by it.
     if (this.#neighbour !== null) return this.#giveUp(CLOSE.badFrame, 'greet out of turn');
     const neighbour = parseGreeting(info);
+    this.#greetedName = neighbour?.name ?? null;
     if (neighbour === null) return this.#giveUp(CLOSE.badFrame, 'malformed greeting');
     if (neighbour.node === identity.node) {
       this.#isSelf = neighbour.incarnation === identity.incarnation;
@@ -283,7 +304,8 @@ export class PeerLink {
     this.#leaveRouter();
     if (this.#isSelf) return 'ended';
     if (code === CLOSE.nameTaken || code === CLOSE.forbidden) this.#isRefused = true;
-    this.#noteFailure(`closed: ${code} ${reason}`);
+    const isInOrder = code === CLOSE.normal || (code === CLOSE.goingAway && reason === STOPPING);
+    this.#noteFailure(`closed by the other end: ${code}${reason === '' ? '' : ` ${reason}`}`, isInOrder);
     return this.#url === null ? 'ended' : 'lost';
   }
 
@@ -337,8 +359,9 @@ export class PeerLink {
     // What another node lets its clients store may be larger than what this one does: the frame is the bound here.
     const bytesMax = settings.linkFrameBytesMax;
     this.#neighbour = null;
+    this.#remote = link.remote;
+    this.#greetedName = null;
     this.#early = [];
-    this.#lastFailure = '';
     const { ref } = this.#self;
     // Frames of a connection that was given up say nothing to this link any more.
     const isPresent = (): boolean => this.#wire === opened.wire;
@@ -386,7 +409,7 @@ export class PeerLink {
     this.#wire = null;
     wire?.close(code, reason);
     this.#leaveRouter();
-    this.#noteFailure(reason);
+    this.#noteFailure(reason, code === CLOSE.normal || this.#isSelf);
     return this.#url === null || this.#isSelf ? 'ended' : 'lost';
   }
 
@@ -396,12 +419,25 @@ export class PeerLink {
     return this.#giveUp(code, reason);
   }
 
-  #noteFailure(reason: string): void {
+  /** In order is also a link that is one too many. */
+  #noteFailure(reason: string, isInOrder: boolean): void {
     this.#failures += 1;
-    if (reason === this.#lastFailure) return;
-    this.#lastFailure = reason;
-    this.#args.counts.dialsFailed += 1;
+    // `leaveSwarm` tells of it.
+    if (this.#isUp) {
+      this.#loss = { reason, isInOrder };
+      return;
+    }
+    if (this.#url !== null) this.#args.counts.dialsFailed += 1;
+    if (isInOrder || this.#told.has(reason) || this.#told.size >= REASONS_MAX) return;
+    this.#told.add(reason);
     if (this.#url !== null) this.#self.log('warn', 'no link', { url: this.#url, reason });
+    else this.#tellRefused(reason);
+  }
+
+  #tellRefused(reason: string): void {
+    const remote = this.#remote.replace(/:\d+$/, '');
+    const name = this.#greetedName === null ? {} : { neighbour: this.#greetedName };
+    this.#args.refusals.say('warn', 'link refused', { remote, ...name, reason });
   }
 }
 

@@ -120,6 +120,8 @@ export class Router {
   readonly #probing = new Map<Search, Probing>();
   readonly #clock: HybridClock;
   #rivalSinceMs: number | null = null;
+  /** The log was told of it. */
+  #toldRival: NodeId | null = null;
   #missed = 0;
   /** The members at the last word about them. */
   #toldMembers: ReadonlyMap<NodeId, Member> | null = null;
@@ -448,10 +450,20 @@ export class Router {
 
   /** Of two nodes with one name the younger start gives way, once the other is no mere memory. */
   #checkRivals(nowMs: number): void {
-    const { node, incarnation } = this.#topology.own;
-    const rival = this.#topology
-      .nameRivals()
-      .find(({ state }) => state.incarnation < incarnation || (state.incarnation === incarnation && state.node < node));
+    const { node, incarnation, name } = this.#topology.own;
+    const rivals = this.#topology.nameRivals();
+    const rival = rivals.find(
+      ({ state }) => state.incarnation < incarnation || (state.incarnation === incarnation && state.node < node),
+    );
+    const other = rival ?? rivals[0];
+    if (other !== undefined && other.state.node !== this.#toldRival) {
+      const text =
+        rival === undefined
+          ? `a younger node has the name ${name} too: it stops unless this one goes`
+          : `an older node has the name ${name} too: this one stops unless that one goes`;
+      this.#self.log('warn', text, { node: other.state.node });
+    }
+    this.#toldRival = other?.state.node ?? null;
     if (rival === undefined) {
       this.#rivalSinceMs = null;
       return;

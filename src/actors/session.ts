@@ -27,8 +27,8 @@ import type { Link, LinkHandler } from '../transport/link.js';
 import type { ClientWire, Wires } from '../transport/wire.js';
 import type { Addresses } from './addresses.js';
 import { faultOf } from './cache-request.js';
-import { LEAVING_RETRY_MS, refuseLeaving } from './leaving.js';
 import type { BadFrame, DatabaseNotice, Gap, Observe, SessionMessage } from './message.js';
+import { LEAVING_RETRY_MS, refuseLeaving } from './refusal.js';
 import { defineKind, drop, stash } from './runtime/kind.js';
 import type { Ref, Self } from './runtime/kind.js';
 import { sessionMachine } from './session-machine.js';
@@ -51,6 +51,8 @@ export interface SessionArgs {
 
 /** Counted by all sessions of a node together; they come and go. */
 export interface SessionCounts {
+  /** Connections that did not become sessions. */
+  turnedAway: number;
   requests: number;
   malformed: number;
   badFrames: number;

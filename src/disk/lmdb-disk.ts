@@ -2,10 +2,11 @@
  * The disk of a node as an LMDB database, `cache.mdb` in its data directory.
  */
 import { join } from 'node:path';
+import { adviceOn } from './data-folder.js';
 import { decodeEntry, encodeEntries, encodeKey } from './entry-bytes.js';
 import { FORMAT, objectionTo } from './entry-disk.js';
 import type { Changes, EntryDisk, KeptEntry, NodeRecord, OpenEntryDisk, Piece } from './entry-disk.js';
-import { openEnvironment, textOf } from './lmdb-environment.js';
+import { openEnvironment } from './lmdb-environment.js';
 import type { LmdbEnvironment, Operation, Table } from './lmdb-environment.js';
 
 /** What stands in the database beside the entries, as JSON: what all versions must understand is a text. */
@@ -17,6 +18,7 @@ interface Stored {
 }
 
 const FILE = 'cache.mdb';
+const DAMAGED = `the record in ${FILE} is damaged: restore it, or move it away to start without it`;
 const RECORD_KEY = Buffer.from('node');
 
 /** The directory is made if it isn't there. */
@@ -80,7 +82,7 @@ class LmdbDisk implements EntryDisk {
       try {
         piece = this.#piece(countMax, bytesMax);
       } catch (error) {
-        return failed(`the entries in ${this.#folder} can't be read: ${textOf(error)}`);
+        return failed(`the entries in ${this.#folder} can't be read: ${adviceOn(error)}`);
       }
       loaded(piece);
     });
@@ -129,15 +131,21 @@ class LmdbDisk implements EntryDisk {
 /** Throws for what no version writes. */
 const readStored = (bytes: Buffer | undefined): Stored | null => {
   if (bytes === undefined) return null;
-  const { format, ...record } = JSON.parse(bytes.toString()) as Partial<NodeRecord> & { readonly format?: unknown };
+  let found: Partial<NodeRecord> & { readonly format?: unknown };
+  try {
+    found = { ...(JSON.parse(bytes.toString()) as typeof found) };
+  } catch {
+    throw new Error(DAMAGED);
+  }
+  const { format, ...record } = found;
   const { node, swarm, incarnation, clock, isEmptied } = record;
-  if (typeof format !== 'number' || typeof swarm !== 'string') throw new Error(`the record in ${FILE} is damaged`);
+  if (typeof format !== 'number' || typeof swarm !== 'string') throw new Error(DAMAGED);
   if (format > FORMAT) return { format, swarm, record: null };
   const isSound =
     typeof node === 'string' &&
     Number.isSafeInteger(incarnation) &&
     Number.isSafeInteger(clock) &&
     typeof isEmptied === 'boolean';
-  if (!isSound) throw new Error(`the record in ${FILE} is damaged`);
+  if (!isSound) throw new Error(DAMAGED);
   return { format, swarm, record: record as NodeRecord };
 };

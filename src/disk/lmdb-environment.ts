@@ -6,20 +6,11 @@
  * The package can't be handed just any file: it takes what is no database, or is cut short, for a map of memory, and the
  * process dies. So the file is looked at first.
  */
-import {
-  closeSync,
-  fstatSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  rmSync,
-  statfs,
-  writeFileSync,
-} from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, statfs } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import type * as Lmdb from 'lmdb';
+import { adviceOn, makeWritable } from './data-folder.js';
 
 /** Keys in the order of their bytes. What it returns is a copy. */
 export type Table = Database<Buffer, Buffer>;
@@ -33,8 +24,6 @@ export interface Operation {
 }
 
 const ENCODING = { encoding: 'binary', keyEncoding: 'binary' } as const;
-/** Written and deleted at the opening, to know that there is room to begin with: the database is at least as large. */
-const PROBE_BYTES = 128 * 1024;
 
 // The two pages at the beginning of the file, of which the one with the higher transaction counts.
 const META_AT = 24;
@@ -85,7 +74,7 @@ const openIn = <User extends object>(
       ? 'another node uses it: stop that one, or give each a directory of its own'
       : accept(environment);
   } catch (error) {
-    user = textOf(error);
+    user = adviceOn(error);
   }
   if (typeof user === 'string') root?.close().catch(() => {});
   return user;
@@ -181,17 +170,6 @@ export const textOf = (error: unknown): string => {
   return typeof message === 'string' ? message : String(error);
 };
 
-/** Throws where that can't be done. */
-const makeWritable = (folder: string): void => {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const probe = join(folder, `probe-${process.pid}`);
-  try {
-    writeFileSync(probe, Buffer.alloc(PROBE_BYTES), { flush: true });
-  } finally {
-    rmSync(probe, { force: true });
-  }
-};
-
 /**
  * Why the file can't be opened, or null. One that lacks pages at its end gets empty ones in their place: reading those
  * is an error, reading beyond the end of a file is the end of the process.
@@ -209,7 +187,7 @@ const checkFile = (file: string): string | null => {
     const first = metaAt(descriptor, 0);
     const second = first === null ? null : metaAt(descriptor, first.pageBytes);
     if (first === null || second === null)
-      return `${basename(file)} is damaged, or not of swarmbus: move it away, or restore it`;
+      return `${basename(file)} is damaged, or not of swarmbus: restore it, or move it away to start without it`;
     const { pageBytes, lastPage } = first.transaction > second.transaction ? first : second;
     const due = (lastPage + 1) * pageBytes;
     // Looked at after the pages: where another node is at work, the file has grown before they say so.

@@ -5,6 +5,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { adviceOn } from './data-folder.js';
 import { openEnvironment, textOf } from './lmdb-environment.js';
 import type { LmdbEnvironment, Operation, Table } from './lmdb-environment.js';
 import {
@@ -35,6 +36,8 @@ interface Waiting {
 }
 
 const SUFFIX = '.mdb';
+const RESTORE = 'restore it, or move it away to start without it';
+const DAMAGED = `its record of itself is damaged: ${RESTORE}`;
 const STORED_KEY = Buffer.from('database');
 /** A transaction takes no further write beyond that. */
 const GROUP_BYTES_MAX = 4 * 1024 * 1024;
@@ -67,7 +70,7 @@ const listOf = (folder: string): readonly string[] => {
     files = readdirSync(folder);
   } catch (error) {
     if ((error as { code?: unknown }).code === 'ENOENT') return [];
-    throw new Error(`the databases in ${folder} can't be listed: ${textOf(error)}`, { cause: error });
+    throw new Error(`the databases in ${folder} can't be listed: ${adviceOn(error)}`, { cause: error });
   }
   return files
     .filter((file) => file.endsWith(SUFFIX))
@@ -110,12 +113,15 @@ class LmdbOpDisk implements OpDisk {
     this.#isNamed = stored !== null;
     this.#floor = stored?.floor ?? 0;
     this.#length = this.#floor;
-    for (const key of this.#segments.getKeys({ reverse: true, limit: 1 })) {
-      const { index, count } = decodeSegmentKey(key);
-      this.#length = Math.max(index + count, this.#floor);
+    try {
+      for (const key of this.#segments.getKeys({ reverse: true, limit: 1 })) {
+        const { index, count } = decodeSegmentKey(key);
+        this.#length = Math.max(index + count, this.#floor);
+      }
+      if (this.#length > this.#floor) this.#find(this.#floor);
+    } catch (error) {
+      throw new Error(`its log is damaged (${textOf(error)}): ${RESTORE}`, { cause: error });
     }
-    if (this.#length > this.#floor && this.segmentAt(this.#floor) === null)
-      throw new Error(`it is damaged: the op at ${this.#floor} is missing`);
   }
 
   get floor(): number {
@@ -128,17 +134,7 @@ class LmdbOpDisk implements OpDisk {
 
   segmentAt(index: number): Segment | null {
     if (index < this.#floor || index >= this.#length) return null;
-    return this.#read(() => {
-      for (const { key, value } of this.#segments.getRange({
-        start: endOfSegmentKeys(index),
-        reverse: true,
-        limit: 1,
-      })) {
-        const segment = decodeSegment(key, value);
-        return index < segment.index + segment.count ? segment : null;
-      }
-      return null;
-    });
+    return this.#read(() => this.#find(index));
   }
 
   state(object: string): KeptState | null {
@@ -269,6 +265,15 @@ class LmdbOpDisk implements OpDisk {
     });
   }
 
+  /** Of an index that is in the log: throws where it isn't all the same. */
+  #find(index: number): Segment {
+    for (const { key, value } of this.#segments.getRange({ start: endOfSegmentKeys(index), reverse: true, limit: 1 })) {
+      const segment = decodeSegment(key, value);
+      if (index < segment.index + segment.count) return segment;
+    }
+    throw new Error(`the op at ${index} is missing`);
+  }
+
   #storedOperation(floor: number): Operation {
     const stored: Stored = { format: OP_FORMAT, database: this.#database, floor };
     return { table: this.#environment.about, key: STORED_KEY, value: Buffer.from(JSON.stringify(stored)) };
@@ -315,7 +320,7 @@ class LmdbOpDisk implements OpDisk {
     try {
       return read();
     } catch (error) {
-      throw new Error(`the database ${this.#database} can't be read: ${textOf(error)}`, { cause: error });
+      throw new Error(`the database ${this.#database} can't be read: ${adviceOn(error)}`, { cause: error });
     }
   }
 }
@@ -331,10 +336,15 @@ const bytesOf = ({ segments, states, records }: OpChanges): number => {
 /** Throws for what no version writes. */
 const readStored = (bytes: Buffer | undefined): Stored | null => {
   if (bytes === undefined) return null;
-  const stored = JSON.parse(bytes.toString()) as { readonly [Name in keyof Stored]?: unknown };
+  let stored: { readonly [Name in keyof Stored]?: unknown };
+  try {
+    stored = { ...(JSON.parse(bytes.toString()) as typeof stored) };
+  } catch {
+    throw new Error(DAMAGED);
+  }
   const { format, database, floor } = stored;
   const isSound = typeof format === 'number' && typeof database === 'string';
   if (!isSound || (format <= OP_FORMAT && !(Number.isSafeInteger(floor) && (floor as number) >= 0)))
-    throw new Error('its record of itself is damaged');
+    throw new Error(DAMAGED);
   return stored as Stored;
 };

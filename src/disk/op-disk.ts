@@ -58,7 +58,7 @@ export interface OpDisk {
   /** Index of the first op that is kept, and one above the last, by all that was called back as written. */
   readonly floor: number;
   readonly length: number;
-  /** The segment that holds this index (it may begin below the floor); null where none does, or below the floor. */
+  /** The segment that holds this index, though it may begin below the floor; null below the floor and at the end. */
   segmentAt(index: number): Segment | null;
   state(object: string): KeptState | null;
   /** The states of objects whose names come after that one, in order: at most so many. */

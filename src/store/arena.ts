@@ -1,11 +1,14 @@
 /**
  * Memory outside the JavaScript heap, so that a million entries are nothing to the garbage collector. It is taken in
- * slabs; a slab is divided into slots of one size, at most a fifth larger than what they hold. A slab whose last slot is
+ * slabs; a slab is divided into slots of one size, little larger than what they are taken for. A slab whose last slot is
  * freed goes back, but for the last one with room of its size. A slot is addressed by place; whoever takes one frees it.
  */
 
 /** A slot of a slab: `slab * SLOTS_MAX + slot`, below 2^31. */
 export type Place = number;
+
+/** No place. */
+export const NOWHERE: Place = -1;
 
 /** What a slot's bytes are read and written by. A slot begins at a multiple of 8. */
 export interface Slab {
@@ -37,12 +40,10 @@ interface OwnedSlab extends Slab {
   roomIndex: number;
 }
 
-/** Sizes of slots: multiples of 8, each about a fifth above the one before. */
+/** Sizes of slots: all multiples of 8 first, later each a sixteenth above the one before. */
 const SLOT_SIZES: readonly number[] = (() => {
   const sizes: number[] = [];
-  for (let size = SLOT_BYTES_MIN; size < SLOT_BYTES_MAX; size = Math.max(size + 8, Math.floor((size * 1.2) / 8) * 8)) {
-    sizes.push(size);
-  }
+  for (let size = SLOT_BYTES_MIN; size < SLOT_BYTES_MAX; size += Math.max(8, (size >> 7) << 3)) sizes.push(size);
   return [...sizes, SLOT_BYTES_MAX];
 })();
 
@@ -76,10 +77,11 @@ export class Arena {
     return (index << SLOTS_LOG2) | slot;
   }
 
-  /** Whether so many bytes would get a slot of the size that this place has. */
+  /** Whether so many bytes fit the place and are worth it: what changes its size a little needs no other slot. */
   suits(place: Place, length: number): boolean {
-    const slab = this.#slabs[place >> SLOTS_LOG2] as OwnedSlab;
-    return slab.size >= 0 && length <= SLOT_BYTES_MAX && SIZE_BY_EIGHTS[(length + 7) >> 3] === slab.size;
+    const { size, slotBytes } = this.#slabs[place >> SLOTS_LOG2] as OwnedSlab;
+    if (size < 0 || length > slotBytes) return false;
+    return length >= slotBytes - (slotBytes >> 2) || slotBytes === SLOT_BYTES_MIN;
   }
 
   slab(place: Place): Slab {

@@ -1,7 +1,9 @@
 /**
- * A home's table: key hash => owner and claim number (RULES V2, O4). Each bucket is an open-addressing table in one
- * array of integers, so that a bucket which moves to another home is dropped whole, and a million keys cost some 45
- * bytes each. Invariant: per owner, count and digest are those of its entries; the bytes in use never exceed the limit.
+ * A home's table: key hash => owner and claim number (RULES V2, O4). The entries lie side by side in slabs of integers,
+ * in no order; each bucket has lists of its own, so that a bucket which moves to another home is dropped whole. What
+ * grows is a slab or a bucket's heads at a time, so that no growth is a pause, and little memory is left behind: a
+ * million keys cost some 35 bytes each. Invariant: per owner, count and digest are those of its entries; the bytes in
+ * use never exceed the limit.
  */
 import { KeyDigest } from './key-digest.js';
 import { BUCKETS, HASH_BYTES, bucketOf, putWord, word } from './key-hash.js';
@@ -14,7 +16,8 @@ export interface Claimed {
 }
 
 interface Bucket {
-  words: Uint32Array;
+  /** The first entries of its lists, + 1; 0: none. An entry is in the list that its hash tells. */
+  heads: Int32Array;
   count: number;
 }
 
@@ -24,26 +27,35 @@ interface Owner {
   readonly digest: KeyDigest;
 }
 
-/** Words of an entry: the hash (4), the owner's index (0 = free), the claim's lower and upper half. */
-const STRIDE = 7;
+/** Words of an entry: the hash (4), the owner's index, the claim's lower and upper half, the next entry + 1 or 0. */
+const STRIDE_LOG2 = 3;
+const ENTRY_BYTES = 4 << STRIDE_LOG2;
 const OWNER = 4;
 const CLAIM_LOW = 5;
 const CLAIM_HIGH = 6;
+const NEXT = 7;
 const HIGH = 2 ** 32;
-/** Entries of a bucket's first array. */
-const FIRST_CAPACITY = 4;
+const SLAB_LOG2 = 12;
+const SLAB_MASK = (1 << SLAB_LOG2) - 1;
+const HEADS_MIN = 4;
+/** Entries for each head, beyond which a bucket gets twice as many heads. */
+const LOAD_MAX = 2;
+/** What a bucket takes beside its heads. */
 const BUCKET_BYTES = 160;
-/** Above this share an array becomes half as large again. */
-const LOAD_MAX = 0.8;
+
+/** An entry by its number, from 0 on. */
+type At = number;
 
 export class DirectoryTable {
   readonly #bytesMax: number;
   readonly #buckets: (Bucket | null)[] = Array.from({ length: BUCKETS }, () => null);
+  /** Entries 0 to `count` - 1. */
+  readonly #slabs: Uint32Array[] = [];
   /** By index, from 1. */
   readonly #owners: (Owner | null)[] = [null];
   readonly #ownerByNode = new Map<NodeId, Owner>();
   #count = 0;
-  #bytes = 0;
+  #bucketBytes = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -53,50 +65,39 @@ export class DirectoryTable {
     return this.#count;
   }
 
-  /** Memory of the entries' arrays. */
+  /** Memory of the entries and of what finds them. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#count * ENTRY_BYTES + this.#bucketBytes;
   }
 
   get(hash: KeyHash): Claimed | null {
-    const bucket = this.#buckets[bucketOf(hash)] ?? null;
-    const at = bucket === null ? -1 : find(bucket.words, hash);
-    return bucket === null || at < 0 ? null : this.#claimed(bucket.words, at);
+    const at = this.#find(hash);
+    if (at < 0) return null;
+    return { owner: (this.#owners[this.#word(at, OWNER)] as Owner).node, claim: this.#claimAt(at) };
   }
 
   /** Enters or changes the owner of a key. False, and nothing has changed, if there is no room for one more. */
   put(hash: KeyHash, owner: NodeId, claim: number): boolean {
-    const number = bucketOf(hash);
-    let bucket = this.#buckets[number] ?? null;
-    let at = bucket === null ? -1 : find(bucket.words, hash);
-    if (bucket !== null && at >= 0) {
-      this.#uncount(bucket.words, at, hash);
-    } else {
-      bucket = this.#withRoom(number, bucket);
-      if (bucket === null) return false;
-      at = findFree(bucket.words, hash);
-      for (let i = 0; i < OWNER; i += 1) bucket.words[at + i] = word(hash, 4 * i);
-      bucket.count += 1;
-      this.#count += 1;
+    let at = this.#find(hash);
+    if (at >= 0) this.#uncount(at, hash);
+    else {
+      at = this.#add(hash);
+      if (at < 0) return false;
     }
-    const { words } = bucket;
     const record = this.#ownerOf(owner);
-    words[at + OWNER] = record.index;
-    words[at + CLAIM_LOW] = claim >>> 0;
-    words[at + CLAIM_HIGH] = Math.floor(claim / HIGH);
+    this.#setWord(at, OWNER, record.index);
+    this.#setWord(at, CLAIM_LOW, claim >>> 0);
+    this.#setWord(at, CLAIM_HIGH, Math.floor(claim / HIGH));
     record.digest.add(hash, claim);
     return true;
   }
 
   /** False: there was none. */
   delete(hash: KeyHash): boolean {
-    const bucket = this.#buckets[bucketOf(hash)] ?? null;
-    const at = bucket === null ? -1 : find(bucket.words, hash);
-    if (bucket === null || at < 0) return false;
-    this.#uncount(bucket.words, at, hash);
-    closeGap(bucket.words, at);
-    bucket.count -= 1;
-    this.#count -= 1;
+    const at = this.#find(hash);
+    if (at < 0) return false;
+    this.#uncount(at, hash);
+    this.#remove(at);
     return true;
   }
 
@@ -104,9 +105,14 @@ export class DirectoryTable {
   dropBucket(number: number): void {
     const bucket = this.#buckets[number] ?? null;
     if (bucket === null) return;
-    forEachEntry(bucket.words, (at) => this.#uncount(bucket.words, at, hashAt(bucket.words, at)));
-    this.#count -= bucket.count;
-    this.#bytes -= bucket.words.byteLength + BUCKET_BYTES;
+    for (let head = 0; head < bucket.heads.length; head += 1) {
+      // Each removal may move another entry, perhaps the next one here.
+      for (let at = bucket.heads[head] as number; at > 0; at = bucket.heads[head] as number) {
+        this.#uncount(at - 1, this.#hashAt(at - 1));
+        this.#remove(at - 1);
+      }
+    }
+    this.#bucketBytes -= bucket.heads.byteLength + BUCKET_BYTES;
     this.#buckets[number] = null;
   }
 
@@ -143,19 +149,105 @@ export class DirectoryTable {
     const owner = this.#ownerByNode.get(node);
     const entries: { hash: KeyHash; claim: number }[] = [];
     if (bucket === null || owner === undefined) return entries;
-    const { words } = bucket;
-    forEachEntry(words, (at) => {
-      if (words[at + OWNER] === owner.index) entries.push({ hash: hashAt(words, at), claim: claimAt(words, at) });
-    });
+    for (const head of bucket.heads) {
+      for (let at = head - 1; at >= 0; at = this.#word(at, NEXT) - 1) {
+        if (this.#word(at, OWNER) !== owner.index) continue;
+        entries.push({ hash: this.#hashAt(at), claim: this.#claimAt(at) });
+      }
+    }
     return entries;
   }
 
-  #claimed(words: Uint32Array, at: number): Claimed {
-    return { owner: (this.#owners[words[at + OWNER] as number] as Owner).node, claim: claimAt(words, at) };
+  /** Below 0 if the key is not there. */
+  #find(hash: KeyHash): At {
+    const bucket = this.#buckets[bucketOf(hash)] ?? null;
+    if (bucket === null) return -1;
+    const h0 = word(hash, 0);
+    const h1 = word(hash, 4);
+    const h2 = word(hash, 8);
+    const h3 = word(hash, 12);
+    for (let at = (bucket.heads[h1 & (bucket.heads.length - 1)] as number) - 1; at >= 0;) {
+      const words = this.#slabs[at >> SLAB_LOG2] as Uint32Array;
+      const start = (at & SLAB_MASK) << STRIDE_LOG2;
+      if (words[start + 1] === h1 && words[start] === h0 && words[start + 2] === h2 && words[start + 3] === h3)
+        return at;
+      at = (words[start + NEXT] as number) - 1;
+    }
+    return -1;
   }
 
-  #uncount(words: Uint32Array, at: number, hash: KeyHash): void {
-    (this.#owners[words[at + OWNER] as number] as Owner).digest.remove(hash, claimAt(words, at));
+  /** An entry for a key that is not there, whose owner is still to be written; below 0 where the limit forbids it. */
+  #add(hash: KeyHash): At {
+    const number = bucketOf(hash);
+    const bucket = this.#withHeads(number);
+    if (bucket === null) return -1;
+    const at = this.#count;
+    if (at >> SLAB_LOG2 === this.#slabs.length) this.#slabs.push(new Uint32Array(1 << (SLAB_LOG2 + STRIDE_LOG2)));
+    this.#count += 1;
+    bucket.count += 1;
+    for (let i = 0; i < OWNER; i += 1) this.#setWord(at, i, word(hash, 4 * i));
+    this.#link(bucket.heads, at);
+    return at;
+  }
+
+  /** The bucket, with heads enough for one more entry, or null where the limit forbids it. */
+  #withHeads(number: number): Bucket | null {
+    const bucket = this.#buckets[number] ?? null;
+    const heads = bucket === null ? 0 : bucket.heads.length;
+    const isFull = bucket === null || bucket.count >= heads * LOAD_MAX;
+    const larger = isFull ? Math.max(HEADS_MIN, heads * 2) : heads;
+    const more = (larger - heads) * 4 + (bucket === null ? BUCKET_BYTES : 0);
+    if (this.bytes + ENTRY_BYTES + more > this.#bytesMax) return null;
+    if (!isFull) return bucket;
+    this.#bucketBytes += more;
+    const grown = new Int32Array(larger);
+    if (bucket === null) return (this.#buckets[number] = { heads: grown, count: 0 });
+    for (const head of bucket.heads) {
+      for (let at = head - 1; at >= 0;) {
+        const next = this.#word(at, NEXT) - 1;
+        this.#link(grown, at);
+        at = next;
+      }
+    }
+    bucket.heads = grown;
+    return bucket;
+  }
+
+  /** The last entry takes the place of the removed one, so that entries stay side by side. */
+  #remove(at: At): void {
+    const bucket = this.#bucketAt(at);
+    this.#relink(bucket, at, this.#word(at, NEXT));
+    bucket.count -= 1;
+    this.#count -= 1;
+    const last = this.#count;
+    if (at !== last) {
+      this.#relink(this.#bucketAt(last), last, at + 1);
+      for (let i = 0; i <= NEXT; i += 1) this.#setWord(at, i, this.#word(last, i));
+    }
+    // One more than needed is kept, or a key that comes and goes would cost a slab each time.
+    if (this.#slabs.length > (last >> SLAB_LOG2) + 2) this.#slabs.pop();
+  }
+
+  #link(heads: Int32Array, at: At): void {
+    const head = this.#word(at, 1) & (heads.length - 1);
+    this.#setWord(at, NEXT, heads[head] as number);
+    heads[head] = at + 1;
+  }
+
+  /** Whatever leads to the entry leads to another one, or to none. */
+  #relink({ heads }: Bucket, at: At, to: number): void {
+    const head = this.#word(at, 1) & (heads.length - 1);
+    if (heads[head] === at + 1) {
+      heads[head] = to;
+      return;
+    }
+    let before = (heads[head] as number) - 1;
+    while (this.#word(before, NEXT) !== at + 1) before = this.#word(before, NEXT) - 1;
+    this.#setWord(before, NEXT, to);
+  }
+
+  #uncount(at: At, hash: KeyHash): void {
+    (this.#owners[this.#word(at, OWNER)] as Owner).digest.remove(hash, this.#claimAt(at));
   }
 
   #ownerOf(node: NodeId): Owner {
@@ -169,83 +261,25 @@ export class DirectoryTable {
     return owner;
   }
 
-  /** The bucket with room for one more entry, or null where the limit forbids it. */
-  #withRoom(number: number, bucket: Bucket | null): Bucket | null {
-    const capacity = bucket === null ? 0 : bucket.words.length / STRIDE;
-    if (bucket !== null && bucket.count + 1 <= capacity * LOAD_MAX) return bucket;
-    const larger = bucket === null ? FIRST_CAPACITY : Math.ceil(capacity * 1.5);
-    const more = (larger - capacity) * STRIDE * 4 + (bucket === null ? BUCKET_BYTES : 0);
-    if (this.#bytes + more > this.#bytesMax) return null;
-    const words = new Uint32Array(larger * STRIDE);
-    this.#bytes += more;
-    if (bucket === null) {
-      const created: Bucket = { words, count: 0 };
-      this.#buckets[number] = created;
-      return created;
-    }
-    const former = bucket.words;
-    forEachEntry(former, (at) => {
-      words.set(former.subarray(at, at + STRIDE), findFreeFrom(words, former[at + 1] as number));
-    });
-    bucket.words = words;
-    return bucket;
+  #bucketAt(at: At): Bucket {
+    return this.#buckets[this.#word(at, 0) & (BUCKETS - 1)] as Bucket;
   }
-}
 
-/** Where the entry begins, or -1. Arrays are never full, so the search ends. */
-function find(words: Uint32Array, hash: KeyHash): number {
-  const h0 = word(hash, 0);
-  const h1 = word(hash, 4);
-  const h2 = word(hash, 8);
-  const h3 = word(hash, 12);
-  for (let at = startOf(words, h1); words[at + OWNER] !== 0; at = nextOf(words, at)) {
-    if (words[at + 1] === h1 && words[at] === h0 && words[at + 2] === h2 && words[at + 3] === h3) return at;
+  #hashAt(at: At): KeyHash {
+    const hash = new Uint8Array(HASH_BYTES);
+    for (let i = 0; i < OWNER; i += 1) putWord(hash, 4 * i, this.#word(at, i));
+    return hash;
   }
-  return -1;
-}
 
-function findFree(words: Uint32Array, hash: KeyHash): number {
-  return findFreeFrom(words, word(hash, 4));
-}
-
-function findFreeFrom(words: Uint32Array, h1: number): number {
-  let at = startOf(words, h1);
-  while (words[at + OWNER] !== 0) at = nextOf(words, at);
-  return at;
-}
-
-/** Moves entries back over a gap, so that each is still found from its start without crossing a free place. */
-function closeGap(words: Uint32Array, gap: number): void {
-  let free = gap;
-  for (let at = nextOf(words, gap); words[at + OWNER] !== 0; at = nextOf(words, at)) {
-    const start = startOf(words, words[at + 1] as number);
-    // It stays if its start lies behind the gap, on the way from the gap to where it is.
-    const isBehind = free <= at ? free < start && start <= at : free < start || start <= at;
-    if (isBehind) continue;
-    words.copyWithin(free, at, at + STRIDE);
-    free = at;
+  #claimAt(at: At): number {
+    return this.#word(at, CLAIM_HIGH) * HIGH + this.#word(at, CLAIM_LOW);
   }
-  words.fill(0, free, free + STRIDE);
-}
 
-function startOf(words: Uint32Array, h1: number): number {
-  return (h1 % (words.length / STRIDE)) * STRIDE;
-}
+  #word(at: At, offset: number): number {
+    return (this.#slabs[at >> SLAB_LOG2] as Uint32Array)[((at & SLAB_MASK) << STRIDE_LOG2) + offset] as number;
+  }
 
-function nextOf(words: Uint32Array, at: number): number {
-  return at + STRIDE === words.length ? 0 : at + STRIDE;
-}
-
-function forEachEntry(words: Uint32Array, visit: (at: number) => void): void {
-  for (let at = 0; at < words.length; at += STRIDE) if (words[at + OWNER] !== 0) visit(at);
-}
-
-function hashAt(words: Uint32Array, at: number): KeyHash {
-  const hash = new Uint8Array(HASH_BYTES);
-  for (let i = 0; i < OWNER; i += 1) putWord(hash, 4 * i, words[at + i] as number);
-  return hash;
-}
-
-function claimAt(words: Uint32Array, at: number): number {
-  return (words[at + CLAIM_HIGH] as number) * HIGH + (words[at + CLAIM_LOW] as number);
+  #setWord(at: At, offset: number, value: number): void {
+    (this.#slabs[at >> SLAB_LOG2] as Uint32Array)[((at & SLAB_MASK) << STRIDE_LOG2) + offset] = value;
+  }
 }

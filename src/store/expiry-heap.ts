@@ -1,9 +1,9 @@
 /**
- * What expires next: a binary heap in which each record knows its index, so that a record that is overwritten or deleted
- * leaves at once and the heap never holds more than what is alive.
+ * What expires when, and next: a binary heap in which each record knows its index, so that a record that is overwritten
+ * or deleted leaves at once and the heap never holds more than what is alive.
  */
+import { NOWHERE } from './arena.js';
 import type { Place } from './arena.js';
-import { NOWHERE } from './record.js';
 import type { Records } from './record.js';
 
 const ROOM_MIN = 16;
@@ -32,6 +32,11 @@ export class ExpiryHeap {
     return this.#times[0] as number;
   }
 
+  /** When the record at this index expires. */
+  timeAt(index: number): number {
+    return this.#times[index] as number;
+  }
+
   add(place: Place, atMs: number): void {
     if (this.#size === this.#places.length) this.#resize(2 * this.#size);
     this.#size += 1;
@@ -51,12 +56,6 @@ export class ExpiryHeap {
       if (this.#records.heapIndex(last) === index) this.#rise(last, lastMs, index);
     }
     if (this.#places.length > ROOM_MIN && this.#size * 4 < this.#places.length) this.#resize(this.#places.length / 2);
-  }
-
-  /** The record has moved, and has its index with it. */
-  move(to: Place): void {
-    const index = this.#records.heapIndex(to);
-    if (index >= 0) this.#places[index] = to;
   }
 
   #rise(place: Place, atMs: number, from: number): void {

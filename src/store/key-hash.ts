@@ -42,11 +42,11 @@ export class KeyHasher {
   /** The hash of the key's UTF-8, in bytes of its own. */
   hash(key: string): KeyHash {
     const length = this.#encode(key);
-    return this.hashBytes(this.#text, length);
+    return this.hashBytes(this.#text, 0, length);
   }
 
-  /** The hash of the first `length` bytes. */
-  hashBytes(bytes: Uint8Array, length: number): KeyHash {
+  /** The hash of `length` bytes from `start` on. */
+  hashBytes(bytes: Uint8Array, start: number, length: number): KeyHash {
     this.#v0l = this.#k0l ^ 0x70736575;
     this.#v0h = this.#k0h ^ 0x736f6d65;
     this.#v1l = this.#k1l ^ 0x6e646f6d ^ 0xee;
@@ -55,12 +55,13 @@ export class KeyHasher {
     this.#v2h = this.#k0h ^ 0x6c796765;
     this.#v3l = this.#k1l ^ 0x79746573;
     this.#v3h = this.#k1h ^ 0x74656462;
-    const whole = length - (length % 8);
-    for (let at = 0; at < whole; at += 8) this.#absorb(word(bytes, at), word(bytes, at + 4));
+    const end = start + length;
+    const whole = end - (length % 8);
+    for (let at = start; at < whole; at += 8) this.#absorb(word(bytes, at), word(bytes, at + 4));
     // The last block: what is left, and the length in its highest byte.
     let low = 0;
     let high = (length & 0xff) << 24;
-    for (let at = whole; at < length; at += 1) {
+    for (let at = whole; at < end; at += 1) {
       const shift = (at - whole) * 8;
       if (shift < 32) low |= (bytes[at] as number) << shift;
       else high |= (bytes[at] as number) << (shift - 32);

@@ -3,8 +3,8 @@
  * no growth is a pause. Most searches read one line of the processor's cache here, and one record. A key stays in its
  * part, whatever comes and goes.
  */
+import { NOWHERE } from './arena.js';
 import type { Place } from './arena.js';
-import { NOWHERE } from './record.js';
 import type { Records } from './record.js';
 
 /** Parts of an index; the upper bits of a hash tell which is a key's. */

@@ -3,19 +3,26 @@
  * sum of all keys (in UTF-8) and values in bytes, and the number of keys. What is too much is made room for by expired
  * entries first, then by the least recently used ones, unless the policy is to refuse. Keys are equal if their UTF-8 is.
  */
+import { NOWHERE } from './arena.js';
 import type { Place } from './arena.js';
-import { ExpiryHeap } from './expiry-heap.js';
+import type { ExpiryHeap } from './expiry-heap.js';
 import { IndexHash } from './index-hash.js';
 import { KeyIndex, PARTS } from './key-index.js';
+import type { KeyHasher } from './key-hash.js';
 import type { NodeId } from './node-id.js';
+import { OwnedKeys } from './owned-keys.js';
+import type { Disowned } from './owned-keys.js';
 import { RecencyList } from './recency-list.js';
-import { NOWHERE, Records } from './record.js';
+import { Records } from './record.js';
 import type { Content, Entry, Record } from './record.js';
 
 export type { Entry } from './record.js';
 
 /** What becomes of an entry that does not fit: others go for it (those used least recently), or it is refused. */
 export type Policy = 'lru' | 'refuse';
+
+/** With what was known of the entry, if this node owned it. */
+export type OnRemoved = (key: string, owned: Disowned | null) => void;
 
 export interface KeyspaceLimits {
   readonly storeBytesMax: number;
@@ -34,15 +41,18 @@ export class Keyspace {
   /** Told the key of each entry that has come, changed or gone, whatever the reason. */
   onChanged: ((key: string) => void) | null = null;
 
+  /** Which of the entries this node owns. Who is no longer an entry is owned no longer. */
+  readonly owned: OwnedKeys;
+
   #storeBytesMax: number;
   #keysMax: number;
   readonly #isRefusing: boolean;
-  readonly #onRemoved: (key: string) => void;
+  readonly #onRemoved: OnRemoved;
   readonly #hash: IndexHash;
   readonly #records = new Records();
   readonly #index = new KeyIndex(this.#records);
   readonly #recency = new RecencyList(this.#records);
-  readonly #expiries = new ExpiryHeap(this.#records);
+  readonly #expiries: ExpiryHeap = this.#records.expiries;
   /** What was found last. */
   readonly #found: Record = this.#records.createView();
   /** For looking at others meanwhile. */
@@ -56,15 +66,21 @@ export class Keyspace {
   #expired = 0;
 
   /**
-   * With either limit at 0 it stores nothing. `seed`: two random numbers of 32 bits, see index-hash.ts. `onRemoved`: an
-   * entry made room or had expired, and is gone.
+   * With either limit at 0 it stores nothing. `seed`: two random numbers of 32 bits, see index-hash.ts. `hasher`: by
+   * which homes know keys. `onRemoved`: an entry made room or had expired, and is gone.
    */
-  constructor(limits: KeyspaceLimits, seed: readonly [number, number], onRemoved: (key: string) => void = () => {}) {
+  constructor(
+    limits: KeyspaceLimits,
+    seed: readonly [number, number],
+    hasher: KeyHasher,
+    onRemoved: OnRemoved = () => {},
+  ) {
     this.#onRemoved = onRemoved;
     this.#storeBytesMax = limits.storeBytesMax;
     this.#keysMax = limits.keysMax;
     this.#isRefusing = limits.policy === 'refuse';
     this.#hash = new IndexHash(seed);
+    this.owned = new OwnedKeys(this.#records, hasher, (key) => this.#find(key));
   }
 
   /** Bytes in use, with entries that have expired and were not removed yet. */
@@ -143,12 +159,12 @@ export class Keyspace {
    * room for it.
    */
   set(key: string, value: Uint8Array, time: number, origin: NodeId, expiresAtMs: number, nowMs: number): boolean {
-    return this.#put(key, { value, time, origin, expiresAtMs }, nowMs);
+    return this.#put(key, { value, time, origin }, expiresAtMs, nowMs);
   }
 
   /** The same for a tombstone, which takes the room of its key. No entry goes for it: false if there is no room. */
   setTombstone(key: string, time: number, origin: NodeId, expiresAtMs: number, nowMs: number): boolean {
-    return this.#put(key, { value: null, time, origin, expiresAtMs }, nowMs);
+    return this.#put(key, { value: null, time, origin }, expiresAtMs, nowMs);
   }
 
   /** What the entry would take of the room. */
@@ -174,14 +190,6 @@ export class Keyspace {
     this.#keysMax += keys;
   }
 
-  /** Sets the claim of an entry or tombstone, a safe integer. False if there is none. */
-  setClaim(key: string, claim: number, nowMs: number): boolean {
-    const place = this.#find(key);
-    if (place === NOWHERE || this.#records.look(this.#found, place).isExpired(nowMs)) return false;
-    this.#records.setClaim(place, claim);
-    return true;
-  }
-
   /** Changes when the entry expires; it counts as used. Whether it was there. */
   touch(key: string, expiresAtMs: number, nowMs: number): boolean {
     const place = this.#find(key);
@@ -190,7 +198,6 @@ export class Keyspace {
     if (found.isExpired(nowMs) || found.isTombstone) return false;
     this.#expiries.remove(place);
     found.markUsed();
-    this.#records.setExpiry(place, expiresAtMs);
     if (expiresAtMs !== 0) this.#expiries.add(place, expiresAtMs);
     this.onChanged?.(key);
     return true;
@@ -258,7 +265,7 @@ export class Keyspace {
     this.#keyBytes = length;
   }
 
-  #put(key: string, content: Content, nowMs: number): boolean {
+  #put(key: string, content: Content, expiresAtMs: number, nowMs: number): boolean {
     const former = this.#find(key);
     const hash = this.#keyHash;
     const keyBytes = this.#keyBytes;
@@ -273,7 +280,9 @@ export class Keyspace {
           // Whoever heard of a removal may have looked for another key.
           this.#records.look(this.#found, former);
         }
-        this.#replace(former, formerSize, size, hash, content, nowMs);
+        this.#expiries.remove(former);
+        const place = this.#replace(former, formerSize, size, hash, content, nowMs);
+        if (expiresAtMs !== 0) this.#expiries.add(place, expiresAtMs);
         this.onChanged?.(key);
         return true;
       }
@@ -287,19 +296,20 @@ export class Keyspace {
     this.#index.add(hash, place);
     this.#recency.add(place);
     this.#bytes += size;
-    if (content.expiresAtMs !== 0) this.#expiries.add(place, content.expiresAtMs);
+    if (expiresAtMs !== 0) this.#expiries.add(place, expiresAtMs);
     this.onChanged?.(key);
     return true;
   }
 
-  #replace(former: Place, formerSize: number, size: number, hash: number, content: Content, nowMs: number): void {
-    this.#expiries.remove(former);
+  /** The record's place from then on; it must not expire meanwhile. */
+  #replace(former: Place, formerSize: number, size: number, hash: number, content: Content, nowMs: number): Place {
     this.#found.markUsed();
     this.#bytes += size - formerSize;
     const place = this.#records.replace(former, content);
     if (place !== former) {
       this.#index.move(hash, former, place);
       this.#recency.move(former, place);
+      this.owned.move(place);
     }
     if (this.#bytes > this.#storeBytesMax) {
       // Alone it fits, and it is not to make room for itself.
@@ -307,7 +317,7 @@ export class Keyspace {
       while (this.#bytes > this.#storeBytesMax) this.#makeRoom(nowMs);
       this.#recency.add(place);
     }
-    if (content.expiresAtMs !== 0) this.#expiries.add(place, content.expiresAtMs);
+    return place;
   }
 
   #makeRoom(nowMs: number): void {
@@ -315,19 +325,20 @@ export class Keyspace {
     const oldest = this.#recency.oldest();
     if (oldest === NOWHERE) throw new Error('the keyspace counts bytes of entries that it does not have');
     const { key } = this.#records.look(this.#other, oldest);
-    this.#remove(oldest);
+    const owned = this.#remove(oldest);
     this.#evicted += 1;
-    this.#onRemoved(key);
+    this.#onRemoved(key, owned);
   }
 
   #removeExpired(place: Place): void {
     const { key, isTombstone } = this.#records.look(this.#other, place);
-    this.#remove(place);
+    const owned = this.#remove(place);
     if (!isTombstone) this.#expired += 1;
-    this.#onRemoved(key);
+    this.#onRemoved(key, owned);
   }
 
-  #remove(place: Place): void {
+  #remove(place: Place): Disowned | null {
+    const owned = this.owned.disown(place);
     const other = this.#records.look(this.#other, place);
     const key = this.onChanged === null ? '' : other.key;
     this.#index.remove(other.indexHash(this.#hash), place);
@@ -336,5 +347,6 @@ export class Keyspace {
     this.#bytes -= other.size;
     this.#records.free(place);
     this.onChanged?.(key);
+    return owned;
   }
 }

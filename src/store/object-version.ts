@@ -25,7 +25,7 @@ const reader = new FrameReader();
 export function versionOf(vector: Vector): ObjectVersion {
   const sorted = [...vector].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const bytes = utf8.encode(sorted.map(([origin, time]) => `${formatTime(time)}-${origin} `).join(''));
-  const hash = hasher.hashBytes(bytes, bytes.length);
+  const hash = hasher.hashBytes(bytes, 0, bytes.length);
   return { count: vector.size, digest: (word(hash, 4) & 0x1fffff) * TWO_32 + (word(hash, 0) >>> 0) };
 }
 

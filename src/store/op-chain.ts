@@ -80,14 +80,14 @@ export class OpChains {
     putWord(scratch, 0, this.#digests[2 * number] as number);
     putWord(scratch, 4, this.#digests[2 * number + 1] as number);
     for (let i = start; i < end; i += 1) scratch[DIGEST_BYTES + i - start] = op[i] as number;
-    const digest = hasher.hashBytes(scratch, length);
+    const digest = hasher.hashBytes(scratch, 0, length);
     this.#put(number, time, prevTime, word(digest, 0), word(digest, 4));
   }
 
   /** One of 64 bits, in 16 hexadecimal digits, of all chains. */
   digest(): string {
     const bytes = this.encode();
-    const digest = hasher.hashBytes(bytes, bytes.length);
+    const digest = hasher.hashBytes(bytes, 0, bytes.length);
     return hex(word(digest, 4)) + hex(word(digest, 0));
   }
 

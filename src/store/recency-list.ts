@@ -3,8 +3,8 @@
  * nothing else, so that a read of a key that is far from others in memory stays one read. Whoever looks for the oldest
  * passes over marked records once, taking their marks: they come again after all others.
  */
+import { NOWHERE } from './arena.js';
 import type { Place } from './arena.js';
-import { NOWHERE } from './record.js';
 import type { Records } from './record.js';
 
 export class RecencyList {

@@ -2,10 +2,12 @@
  * Entries as bytes: a record is one slot of the arena, with the entry's fields, its key and its value side by side, so
  * that a read that is far from others in memory waits for memory once. A large value has a buffer of its own.
  */
-import { Arena, slotOf, SLOT_BYTES_MAX } from './arena.js';
+import { Arena, NOWHERE, slotOf, SLOT_BYTES_MAX } from './arena.js';
 import type { Place, Slab } from './arena.js';
 import { BlockCopier, copyBytes } from './block-copier.js';
+import { ExpiryHeap } from './expiry-heap.js';
 import type { IndexHash } from './index-hash.js';
+import type { KeyHash, KeyHasher } from './key-hash.js';
 import type { NodeId } from './node-id.js';
 import { OriginTable } from './origin-table.js';
 
@@ -18,23 +20,21 @@ export interface Entry {
   readonly origin: NodeId;
   /** Monotonic ms of the owner; 0 = never. From this moment on the entry is absent. */
   readonly expiresAtMs: number;
-  /** An integer that whoever stores entries may keep with each; 0 until it is set. */
+  /** The number of the claim under which the entry is owned; 0: it isn't. */
   readonly claim: number;
   /** There is no value: the entry tells that it was deleted. */
   readonly isTombstone: boolean;
 }
-
-/** No place. */
-export const NOWHERE: Place = -1;
 
 /** Offsets in eights of a byte, words and bytes. What a read needs lies at the end, beside the key and the value. */
 const TIME = 0;
 const CLAIM = 1;
 const OLDER = 4;
 const NEWER = 5;
-const HEAP_INDEX = 6;
-const ORIGIN = 7;
-const EXPIRES_AT = 4;
+const BEFORE = 6;
+const AFTER = 7;
+const ORIGIN = 8;
+const HEAP_INDEX = 9;
 const KEY_BYTES_AND_FLAGS = 10;
 const VALUE_BYTES = 11;
 const HEAD_BYTES = 48;
@@ -53,9 +53,11 @@ export class Record implements Entry {
   /** Byte at which it begins. */
   start = 0;
   readonly #origins: OriginTable;
+  readonly #expiries: ExpiryHeap;
 
-  constructor(origins: OriginTable) {
+  constructor(origins: OriginTable, expiries: ExpiryHeap) {
     this.#origins = origins;
+    this.#expiries = expiries;
     this.slab = NO_SLAB;
   }
 
@@ -72,7 +74,8 @@ export class Record implements Entry {
   }
 
   get expiresAtMs(): number {
-    return this.slab.floats[(this.start >> 3) + EXPIRES_AT] as number;
+    const index = this.#word(HEAP_INDEX);
+    return index < 0 ? 0 : this.#expiries.timeAt(index);
   }
 
   get claim(): number {
@@ -100,6 +103,10 @@ export class Record implements Entry {
     return hash.of(this.slab.bytes, this.start + HEAD_BYTES, this.keyBytes);
   }
 
+  keyHash(hasher: KeyHasher): KeyHash {
+    return hasher.hashBytes(this.slab.bytes, this.start + HEAD_BYTES, this.keyBytes);
+  }
+
   /** What it counts for in the limits. */
   get size(): number {
     return this.keyBytes + this.valueBytes;
@@ -117,8 +124,8 @@ export class Record implements Entry {
   }
 
   isExpired(nowMs: number): boolean {
-    const { expiresAtMs } = this;
-    return expiresAtMs !== 0 && expiresAtMs <= nowMs;
+    const index = this.#word(HEAP_INDEX);
+    return index >= 0 && this.#expiries.timeAt(index) <= nowMs;
   }
 
   #word(offset: number): number {
@@ -140,10 +147,11 @@ export interface Content {
   readonly value: Uint8Array | null;
   readonly time: number;
   readonly origin: NodeId;
-  readonly expiresAtMs: number;
 }
 
 export class Records {
+  /** When records expire is kept there only. */
+  readonly expiries = new ExpiryHeap(this);
   readonly #arena = new Arena();
   readonly #origins = new OriginTable();
   readonly #copier = new BlockCopier();
@@ -159,7 +167,7 @@ export class Records {
 
   /** A view that `look` moves from record to record. */
   createView(): Record {
-    return new Record(this.#origins);
+    return new Record(this.#origins, this.expiries);
   }
 
   look(view: Record, place: Place): Record {
@@ -199,7 +207,7 @@ export class Records {
   }
 
   /**
-   * Puts other content into the record, which keeps its claim and its neighbours. Returns its place: another one, if
+   * Puts other content into the record, which keeps its expiry, its claim and its neighbours. Returns its place: another one, if
    * its size has changed much; whoever knows the former place must be told of it.
    */
   replace(place: Place, content: Content): Place {
@@ -244,12 +252,7 @@ export class Records {
     slab.floats[((slotOf(place) * slab.slotBytes) >> 3) + CLAIM] = claim;
   }
 
-  setExpiry(place: Place, expiresAtMs: number): void {
-    const slab = this.#arena.slab(place);
-    slab.floats[((slotOf(place) * slab.slotBytes) >> 3) + EXPIRES_AT] = expiresAtMs;
-  }
-
-  // What the list of recency and the heap of expiries keep with a record.
+  // What the lists of recency and of buckets and the heap of expiries keep with a record.
 
   isUsed(place: Place): boolean {
     return (this.#word(place, KEY_BYTES_AND_FLAGS) & IS_USED) !== 0;
@@ -275,6 +278,22 @@ export class Records {
     this.#setWord(place, NEWER, newer);
   }
 
+  before(place: Place): Place {
+    return this.#word(place, BEFORE);
+  }
+
+  setBefore(place: Place, before: Place): void {
+    this.#setWord(place, BEFORE, before);
+  }
+
+  after(place: Place): Place {
+    return this.#word(place, AFTER);
+  }
+
+  setAfter(place: Place, after: Place): void {
+    this.#setWord(place, AFTER, after);
+  }
+
   heapIndex(place: Place): number {
     return this.#word(place, HEAP_INDEX);
   }
@@ -297,7 +316,6 @@ export class Records {
     const { value } = content;
     const words = start >> 2;
     slab.floats[(start >> 3) + TIME] = content.time;
-    slab.floats[(start >> 3) + EXPIRES_AT] = content.expiresAtMs;
     slab.words[words + ORIGIN] = this.#origins.take(content.origin);
     slab.words[words + VALUE_BYTES] = value === null ? 0 : value.length;
     const flags = (value === null ? IS_TOMBSTONE : 0) | (isLarge ? IS_LARGE : 0);

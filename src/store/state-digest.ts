@@ -74,7 +74,7 @@ function hashOf(name: string, state: Uint8Array): Half {
   scratch[1] = bytes.length >>> 8;
   scratch.set(bytes, 2);
   scratch.set(state, 2 + bytes.length);
-  const hash = hasher.hashBytes(scratch, length);
+  const hash = hasher.hashBytes(scratch, 0, length);
   return { low: word(hash, 0), high: word(hash, 4) };
 }
 

@@ -14,6 +14,8 @@ export interface UpgradeRequest {
   readonly host: string;
   readonly origin: string;
   readonly authorization: string;
+  /** Where it came from, without the port: for whoever hears of refusals. */
+  readonly remote: string;
 }
 
 /** An HTTP status and one line of text that says what to do. */
@@ -29,7 +31,10 @@ export interface Admission {
   refuseHost(host: string): Refusal | null;
 }
 
-export type AdmissionOptions = Pick<ListenOptions, 'host' | 'hosts' | 'origins' | 'linkSecret' | 'connectionsMax'>;
+export type AdmissionOptions = Pick<
+  ListenOptions,
+  'host' | 'hosts' | 'origins' | 'linkSecret' | 'connectionsMax' | 'onRefused'
+>;
 
 const KINDS: ReadonlyMap<string, LinkKind> = new Map([
   ['/', 'client'],
@@ -66,17 +71,24 @@ export function createAdmission(options: AdmissionOptions): Admission {
     return { status: 401, text: 'link secret refused: both nodes need the same --link-secret-file' };
   };
 
+  const judge = ({ path, host, origin, authorization }: UpgradeRequest, openCount: number): LinkKind | Refusal => {
+    const kind = KINDS.get(path);
+    if (kind === undefined) return { status: 404, text: 'no such service: clients open / and nodes open /link' };
+    const refusal =
+      refuseHost(host) ?? refuseOrigin(origin, host) ?? (kind === 'link' ? refuseSecret(authorization) : null);
+    if (refusal !== null) return refusal;
+    if (openCount >= connectionsMax)
+      return { status: 503, text: 'too many connections: try again or use another node' };
+    return kind;
+  };
+
   return {
     refuseHost,
-    admit({ path, host, origin, authorization }, openCount) {
-      const kind = KINDS.get(path);
-      if (kind === undefined) return { status: 404, text: 'no such service: clients open / and nodes open /link' };
-      const refusal =
-        refuseHost(host) ?? refuseOrigin(origin, host) ?? (kind === 'link' ? refuseSecret(authorization) : null);
-      if (refusal !== null) return refusal;
-      if (openCount >= connectionsMax)
-        return { status: 503, text: 'too many connections: try again or use another node' };
-      return kind;
+    admit(request, openCount) {
+      const verdict = judge(request, openCount);
+      const { remote, path } = request;
+      if (typeof verdict !== 'string') options.onRefused({ remote, path, reason: verdict.text });
+      return verdict;
     },
   };
 }

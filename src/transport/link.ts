@@ -71,6 +71,16 @@ export interface ListenOptions {
    * connection (1013). A frame that finds nothing unsent is always taken.
    */
   readonly backlogBytesMax: number;
+  /** Hears of each connection that was not let in. Must not throw. */
+  readonly onRefused: (refused: RefusedConnection) => void;
+}
+
+export interface RefusedConnection {
+  /** As in `Link`, without the port. */
+  readonly remote: string;
+  /** As it was asked for, whatever it is. */
+  readonly path: string;
+  readonly reason: string;
 }
 
 /** Answers plain HTTP. Must not throw. `path` without query. */

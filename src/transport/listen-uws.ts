@@ -107,6 +107,7 @@ function listenOn(
                 host: request.getHeader('host'),
                 origin: request.getHeader('origin'),
                 authorization: request.getHeader('authorization'),
+                remote: addressText(response),
               },
               openCount,
             );
@@ -147,7 +148,8 @@ function listenOn(
     const method = request.getCaseSensitiveMethod();
     const path = request.getUrl();
     if (request.getHeader('upgrade').toLowerCase() === 'websocket') {
-      const verdict = admission.admit({ path, host: request.getHeader('host'), origin: '', authorization: '' }, 0);
+      const head = { path, host: request.getHeader('host'), origin: '', authorization: '' };
+      const verdict = admission.admit({ ...head, remote: addressText(response) }, 0);
       const refusal = typeof verdict === 'string' || verdict.status === 401 ? BAD_HANDSHAKE : verdict;
       return respond(response, refuseHttp(refusal), true, true);
     }
@@ -319,14 +321,17 @@ class UwsLink implements Link {
   }
 }
 
-/** The library writes out all groups of an IPv6 address, and an IPv4 address in IPv6 form on a dual-stack socket. */
 function remoteText(socket: Socket): string {
-  const binary = new Uint8Array(socket.getRemoteAddress());
   const port = socket.getRemotePort?.();
-  const suffix = port === undefined ? '' : `:${port}`;
+  return port === undefined ? addressText(socket) : `${addressText(socket)}:${port}`;
+}
+
+/** The library writes out all groups of an IPv6 address, and an IPv4 address in IPv6 form on a dual-stack socket. */
+function addressText(end: Pick<HttpResponse, 'getRemoteAddress' | 'getRemoteAddressAsText'>): string {
+  const binary = new Uint8Array(end.getRemoteAddress());
   const isMapped = binary.length === 16 && binary.subarray(0, 10).every((byte) => byte === 0) && binary[10] === 0xff;
-  if (binary.length === 4 || isMapped) return `${binary.subarray(-4).join('.')}${suffix}`;
+  if (binary.length === 4 || isMapped) return binary.subarray(-4).join('.');
   if (binary.length !== 16) return 'unknown';
-  const text = Buffer.from(socket.getRemoteAddressAsText()).toString();
-  return `[${new SocketAddress({ address: text, family: 'ipv6' }).address}]${suffix}`;
+  const text = Buffer.from(end.getRemoteAddressAsText()).toString();
+  return `[${new SocketAddress({ address: text, family: 'ipv6' }).address}]`;
 }

@@ -63,6 +63,7 @@ export const listenWs: Listen = (options, accept, answer, listening, failed) => 
         host: request.headers.host ?? '',
         origin: request.headers.origin ?? '',
         authorization: request.headers.authorization ?? '',
+        remote: addressText(socket),
       },
       links.size,
     );
@@ -147,7 +148,9 @@ function refuseUpgrade(stream: Duplex, refusal: Refusal): void {
   stream.end(`HTTP/1.1 ${status} ${phrase}\r\n${lines.join('')}\r\n${String(body)}`);
 }
 
-function remoteText({ remoteAddress = 'unknown', remotePort }: Socket): string {
+const remoteText = (socket: Socket): string => `${addressText(socket)}:${socket.remotePort}`;
+
+function addressText({ remoteAddress = 'unknown' }: Socket): string {
   const address = remoteAddress.replace(/^::ffff:(?=[\d.]+$)/, '');
-  return address.includes(':') ? `[${address}]:${remotePort}` : `${address}:${remotePort}`;
+  return address.includes(':') ? `[${address}]` : address;
 }

@@ -168,7 +168,7 @@ export function createMemoryNetwork(options: MemoryNetworkOptions): MemoryNetwor
       const { owner } = listener;
       if (isLost(from, owner)) return;
       if (cuts.has(pairKey(from, owner))) return fail(`${url.host} can't be reached (cut)`);
-      const request = { ...opening, path: url.pathname, host: url.host };
+      const request = { ...opening, path: url.pathname, host: url.host, remote: from };
       const verdict = listener.admission.admit(request, listener.links.size);
       if (typeof verdict !== 'string') {
         if (isLost(owner, from)) return;

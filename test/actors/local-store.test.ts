@@ -1,7 +1,7 @@
 /** A store that gets a key from a leaving node, and gives it away: the moments that swarms hardly reach. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Addresses } from '../../src/actors/addresses.js';
-import { localStoreKind } from '../../src/actors/local-store.js';
+import { localStoreKind } from '../../src/actors/local-store/local-store-kind.js';
 import type { LocalStoreMessage, Probed } from '../../src/actors/message.js';
 import { createTestRuntime } from '../../src/actors/runtime/index.js';
 import type { AnyMessage, Probe, Ref, TestRuntime } from '../../src/actors/runtime/index.js';

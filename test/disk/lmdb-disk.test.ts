@@ -1,9 +1,19 @@
 /** The disk that is one: the contract, and files that are none of ours. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open as openLmdb } from 'lmdb';
+import { adviceOn } from '../../src/disk/data-folder.js';
 import { FORMAT } from '../../src/disk/entry-disk.js';
 import { lmdbDisk } from '../../src/disk/lmdb-disk.js';
 import type { NodeId } from '../../src/store/node-id.js';
@@ -57,7 +67,9 @@ describe('a data directory', () => {
     ['zeros', Buffer.alloc(100_000)],
   ])('with a file that is %s is refused', async (_what, content) => {
     writeFileSync(file, content);
-    expect(await refused()).toBe('cache.mdb is damaged, or not of swarmbus: move it away, or restore it');
+    expect(await refused()).toBe(
+      'cache.mdb is damaged, or not of swarmbus: restore it, or move it away to start without it',
+    );
     expect(readFileSync(file)).toEqual(Buffer.from(content));
   });
 
@@ -66,15 +78,17 @@ describe('a data directory', () => {
     const { length } = readFileSync(file);
     truncateSync(file, length - 200_000);
     const disk = await opened(lmdbDisk(folder)).catch((error: Error) => error.message);
-    if (typeof disk === 'string') expect(disk).toMatch(/can't be used: MDB_CORRUPTED/);
+    if (typeof disk === 'string')
+      expect(disk).toMatch(/can't be used: its file is damaged .*restore it, or move it away/);
     else {
       const entries = await loaded(disk).catch((error: Error) => error.message);
-      if (typeof entries === 'string') expect(entries).toMatch(/can't be read: MDB_CORRUPTED/);
+      if (typeof entries === 'string')
+        expect(entries).toMatch(/can't be read: its file is damaged .*restore it, or move it away/);
       else expect(entries.flat().length).toBeLessThan(disk.count);
       await closed(disk);
     }
     truncateSync(file, 9000);
-    expect(await refused()).toMatch(/^MDB_CORRUPTED/);
+    expect(await refused()).toMatch(/^its file is damaged \(MDB_CORRUPTED/);
     truncateSync(file, 3000);
     expect(await refused()).toMatch(/^cache\.mdb is damaged/);
   });
@@ -82,9 +96,49 @@ describe('a data directory', () => {
   it('that is a file, or holds a directory in place of the file, is refused', async () => {
     const other = join(folder, 'file');
     writeFileSync(other, '');
-    expect(await refused(other)).toMatch(/^EEXIST|^ENOTDIR/);
+    for (const where of [other, join(other, 'below'), join(other, 'far', 'below'), '/dev/null']) {
+      expect(await refused(where)).toBe('it is no directory: name another one');
+    }
     mkdirSync(file);
-    expect(await refused()).toMatch(/^EISDIR/);
+    expect(await refused()).toMatch(/^something in the place of its file is a directory: move that away/);
+  });
+
+  it('that nobody can make is refused, and does not keep the process busy', async () => {
+    if (!existsSync('/proc/self')) return;
+    expect(await refused('/proc/nobody')).toMatch(/^ENOENT: .*: name another one$/);
+    expect(await refused(`/proc/nobody/${'below/'.repeat(10)}`)).toMatch(/: name another one$/);
+    expect(await refused(join(folder, 'a'.repeat(300)))).toMatch(/^ENAMETOOLONG: .*: name another one$/);
+  });
+
+  it.each([
+    ['EACCES', "it can't be written (EACCES): let this user write there, or name another one"],
+    ['EROFS', "it can't be written (EROFS): let this user write there, or name another one"],
+    ['ENOSPC', 'there is no room on its disk (ENOSPC): make some, or name another one'],
+    ['EIO', 'EIO: it failed: name another one'],
+  ])('that fails with %s is refused with what to do', (code, advice) => {
+    expect(adviceOn(Object.assign(new Error(`${code}: it failed`), { code }))).toBe(advice);
+  });
+
+  it.each(['', 'no JSON', '7', 'null', '{"format": 1}', '{"format": 1, "swarm": "test", "node": 7}'])(
+    'whose record is %j is refused',
+    async (text) => {
+      await write(1);
+      const root = openLmdb<Buffer, Buffer>(file, {
+        encoding: 'binary',
+        keyEncoding: 'binary',
+        overlappingSync: false,
+      });
+      const about = root.openDB<Buffer, Buffer>({ name: 'about', encoding: 'binary', keyEncoding: 'binary' });
+      await about.put(Buffer.from('node'), Buffer.from(text));
+      await root.close();
+      expect(await refused()).toMatch(/^the record in cache.mdb is damaged: restore it, or move it away/);
+    },
+  );
+
+  it('is made with all that leads to it, for its user alone', async () => {
+    const deep = join(folder, 'a', 'b');
+    await closed(await opened(lmdbDisk(deep)));
+    expect(statSync(deep).mode & 0o777).toBe(0o700);
   });
 
   it('an entry that nobody understands is counted, and stays', async () => {

@@ -24,6 +24,7 @@ import { changesAt, faultOf } from './op-pattern.js';
 import { refusalOf } from './refusal.js';
 
 const NOBODY = 65_534;
+const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
 
 const createFolder = (): string => mkdtempSync(join(tmpdir(), 'swarmbus-ops-'));
 
@@ -56,7 +57,7 @@ describe('a folder of databases', () => {
   it('that is not there holds no databases, and one that is a file is no folder', () => {
     expect(lmdbOpDisks(join(folder, 'nowhere')).list()).toEqual([]);
     writeFileSync(file, '');
-    expect(() => lmdbOpDisks(file).list()).toThrow(/can't be listed: ENOTDIR/);
+    expect(() => lmdbOpDisks(file).list()).toThrow(/can't be listed: it is no directory: name another one/);
   });
 
   it('lists nothing but databases', () => {
@@ -95,8 +96,8 @@ describe('a folder of databases', () => {
     const disk = await opened(lmdbOpDisks(folder));
     await written(disk, { segments: [segmentOf(0, 1)] });
     await closed(disk);
-    const root = openLmdb<Buffer, Buffer>(file, { encoding: 'binary', keyEncoding: 'binary', overlappingSync: false });
-    const about = root.openDB<Buffer, Buffer>({ name: 'about', encoding: 'binary', keyEncoding: 'binary' });
+    const root = openLmdb<Buffer, Buffer>(file, { ...BINARY, overlappingSync: false });
+    const about = root.openDB<Buffer, Buffer>({ name: 'about', ...BINARY });
     const newer = { format: OP_FORMAT + 1, database: 'notes', floors: 'unheard of' };
     await about.put(Buffer.from('database'), Buffer.from(JSON.stringify(newer)));
     await root.close();
@@ -107,18 +108,31 @@ describe('a folder of databases', () => {
     expect(readFileSync(file)).toEqual(before);
   });
 
+  it.each(['', 'no JSON', '7', 'null', '{"format": 1}', '{"format": 1, "database": "notes", "floor": -1}'])(
+    'with a database whose record is %j is refused',
+    async (text) => {
+      const root = openLmdb<Buffer, Buffer>(file, { ...BINARY, overlappingSync: false });
+      const about = root.openDB<Buffer, Buffer>({ name: 'about', ...BINARY });
+      await about.put(Buffer.from('database'), Buffer.from(text));
+      await root.close();
+      expect(await refused()).toMatch(/^its record of itself is damaged: restore it, or move it away/);
+    },
+  );
+
   it.each([
     ['a text', 'hello '.repeat(20_000)],
     ['zeros', Buffer.alloc(100_000)],
   ])('with a file that is %s is refused', async (_what, content) => {
     writeFileSync(file, content);
-    expect(await refused()).toBe('notes.mdb is damaged, or not of swarmbus: move it away, or restore it');
+    expect(await refused()).toBe(
+      'notes.mdb is damaged, or not of swarmbus: restore it, or move it away to start without it',
+    );
     expect(Buffer.compare(readFileSync(file), Buffer.from(content))).toBe(0);
   });
 
   it('with a directory in place of the file is refused', async () => {
     mkdirSync(file);
-    expect(await refused()).toMatch(/^EISDIR/);
+    expect(await refused()).toMatch(/^something in the place of its file is a directory: move that away/);
   });
 
   it('gives no garbage for ops, states or records, and the rest of them', async () => {
@@ -151,6 +165,21 @@ describe('a folder of databases', () => {
     await closed(disk);
   });
 
+  it('gives no hole in the log for its end', async () => {
+    let disk = await opened(lmdbOpDisks(folder));
+    await written(disk, { segments: [0, 1, 2].map((index) => segmentOf(index, 1)) });
+    await closed(disk);
+    const root = openLmdb<Buffer, Buffer>(file, { ...BINARY, overlappingSync: false });
+    const segments = root.openDB<Buffer, Buffer>({ name: 'segments', ...BINARY });
+    const keys = [...segments.getKeys()].map((key) => Buffer.from(key));
+    await segments.remove(keys[1] as Buffer);
+    await root.close();
+    disk = await opened(lmdbOpDisks(folder));
+    expect(disk.segmentAt(2)).toEqual(segmentOf(2, 1));
+    expect(() => disk.segmentAt(1)).toThrow("the database notes can't be read: the op at 1 is missing");
+    await closed(disk);
+  });
+
   it('with a file that is cut short is refused, or read as far as it goes', async () => {
     const disk = await opened(lmdbOpDisks(folder));
     const size = await append(disk, 60, 1e6);
@@ -159,10 +188,10 @@ describe('a folder of databases', () => {
       truncateSync(file, left);
       const cut = await opened(lmdbOpDisks(folder)).catch((error: Error) => error.message);
       if (typeof cut === 'string') {
-        expect(cut).toMatch(/can't be used: (MDB_CORRUPTED|.*damaged|.*missing)/);
+        expect(cut).toMatch(/can't be used: .* damaged.*: restore it, or move it away to start without it$/);
         continue;
       }
-      expect(() => expect(faultOf(cut)).toBeNull()).toThrow(/can't be read: MDB_CORRUPTED|is damaged/);
+      expect(() => expect(faultOf(cut)).toBeNull()).toThrow(/can't be read: .* is (damaged|missing)/);
       await closed(cut);
     }
     expect(await refused()).toMatch(/^notes\.mdb is damaged/);
@@ -192,8 +221,8 @@ describe('a folder of databases', () => {
     // Twelve pieces at most, each before or with one of these.
     for (let i = 0; i < 12; i++) await written(disk, { records: { r: new Uint8Array([i]) } });
     await closed(disk);
-    const root = openLmdb<Buffer, Buffer>(file, { encoding: 'binary', keyEncoding: 'binary', overlappingSync: false });
-    const segments = root.openDB<Buffer, Buffer>({ name: 'segments', encoding: 'binary', keyEncoding: 'binary' });
+    const root = openLmdb<Buffer, Buffer>(file, { ...BINARY, overlappingSync: false });
+    const segments = root.openDB<Buffer, Buffer>({ name: 'segments', ...BINARY });
     expect((segments.getStats() as { entryCount: number }).entryCount).toBe(1);
     await root.close();
   });
@@ -257,7 +286,9 @@ describe('a folder of databases', () => {
       try {
         const command = [program, folder, 'open', ...(isRoot ? [String(NOBODY)] : [])];
         const { stdout } = spawnSync(process.execPath, command, { env, encoding: 'utf8', timeout: 20_000 });
-        expect(stdout).toMatch(/^the database notes in .* can't be used: EACCES: permission denied, open/);
+        expect(stdout).toMatch(
+          /^the database notes in .* can't be used: it can't be written \(EACCES\): let this user write there/,
+        );
       } finally {
         chmodSync(folder, 0o755);
       }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
 import { finderMachine } from '../../src/actors/finder-machine.js';
-import { localStoreMachine } from '../../src/actors/local-store-machine.js';
+import { localStoreMachine } from '../../src/actors/local-store/local-store-machine.js';
 import { nodeMachine } from '../../src/actors/node-machine.js';
 import { peerLinkMachine } from '../../src/actors/peer-link-machine.js';
 import { servingMachine } from '../../src/actors/serving-machine.js';

@@ -84,7 +84,7 @@ describe('[C8] a node with --data', () => {
 
     expect(await refused('--data', folder, '--swarm', 'other')).toMatch(/it belongs to the swarm swarm, not other/);
     const file = join(folder, 'cache.mdb');
-    expect(await refused('--data', join(file, 'below'))).toMatch(/ENOTDIR|EEXIST/);
+    expect(await refused('--data', join(file, 'below'))).toMatch(/it is no directory: name another one/);
 
     const root = openLmdb<Buffer, Buffer>(file, { encoding: 'binary', keyEncoding: 'binary', overlappingSync: false });
     const about = root.openDB<Buffer, Buffer>({ name: 'about', encoding: 'binary', keyEncoding: 'binary' });

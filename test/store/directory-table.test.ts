@@ -9,7 +9,7 @@ import type { NodeId } from '../../src/store/node-id.js';
 const hasher = new KeyHasher(new Uint8Array(16));
 const owners = ['A', 'B', 'C'] as NodeId[];
 
-/** Hashes that crowd few buckets and few starts, so that tables collide, grow and close gaps. */
+/** Hashes that crowd few buckets and few starts, so that lists are long and grow. */
 function crowded(number: number): KeyHash {
   const hash = hasher.hash(`key:${number}`);
   hash[0] = number % 3;
@@ -86,10 +86,17 @@ describe('the table of a home', () => {
 
   it('[V2] takes at most 64 bytes for a key, and refuses what is beyond its limit', () => {
     const table = new DirectoryTable(1 << 30);
-    const keys = 200_000;
+    const keys = 40_000;
     for (let i = 0; i < keys; i += 1) table.put(hasher.hash(`key:${i}`), owners[i % 3] as NodeId, i);
     expect(table.count).toBe(keys);
     expect(table.bytes / keys).toBeLessThan(64);
+    const { bytes } = table;
+    for (let i = 0; i < keys; i += 2) expect(table.delete(hasher.hash(`key:${i}`))).toBe(true);
+    expect([table.count, bytes - table.bytes]).toEqual([keys / 2, (keys / 2) * 32]);
+    for (let i = 0; i < keys; i += 1) {
+      const claimed = i % 2 === 0 ? null : { owner: owners[i % 3], claim: i };
+      expect(table.get(hasher.hash(`key:${i}`))).toEqual(claimed);
+    }
 
     const small = new DirectoryTable(10_000);
     let taken = 0;

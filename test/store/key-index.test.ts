@@ -1,13 +1,14 @@
 /** Keys found by their hashes, however many of them share a place. */
 import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { NOWHERE } from '../../src/store/arena.js';
 import { IndexHash } from '../../src/store/index-hash.js';
 import { KeyIndex, PARTS } from '../../src/store/key-index.js';
 import type { NodeId } from '../../src/store/node-id.js';
-import { NOWHERE, Records } from '../../src/store/record.js';
+import { Records } from '../../src/store/record.js';
 
 const utf8 = new TextEncoder();
-const content = { value: new Uint8Array(0), time: 1, origin: 'A' as NodeId, expiresAtMs: 0 };
+const content = { value: new Uint8Array(0), time: 1, origin: 'A' as NodeId };
 
 it('finds what a map would find, though hashes collide', () => {
   const step = fc.record({ key: fc.nat(60), do: fc.constantFrom('add', 'add', 'remove') });

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { FIRST_POSITION, keyPageOf } from '../../src/store/key-page.js';
 import type { Position } from '../../src/store/key-page.js';
+import { KeyHasher } from '../../src/store/key-hash.js';
 import { Keyspace } from '../../src/store/keyspace.js';
 import type { NodeId } from '../../src/store/node-id.js';
 
@@ -9,7 +10,11 @@ const ORIGIN = '1A' as NodeId;
 const VALUE = Uint8Array.of(0xc0);
 
 const keyspaceOf = (keys: Iterable<string>, expiresAtMs = 0): Keyspace => {
-  const keyspace = new Keyspace({ storeBytesMax: 1e9, keysMax: 1e6, policy: 'lru' }, [1, 2]);
+  const keyspace = new Keyspace(
+    { storeBytesMax: 1e9, keysMax: 1e6, policy: 'lru' },
+    [1, 2],
+    new KeyHasher(new Uint8Array(16)),
+  );
   for (const key of keys) keyspace.set(key, VALUE, 1, ORIGIN, expiresAtMs, 0);
   return keyspace;
 };

@@ -1,11 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { KeyHasher } from '../../src/store/key-hash.js';
 import { Keyspace } from '../../src/store/keyspace.js';
 import type { Entry, Policy } from '../../src/store/keyspace.js';
 import type { NodeId } from '../../src/store/node-id.js';
 
 const origin = 'A' as NodeId;
 const SEED = [1, 2] as const;
+const hasher = new KeyHasher(new Uint8Array(16));
 
 function bytes(length: number): Uint8Array {
   return new Uint8Array(length);
@@ -148,7 +150,7 @@ const isEqual = (one: Uint8Array | undefined, other: Uint8Array | undefined): bo
 
 describe('a keyspace', () => {
   it('gives back a copy of what was set, of which it took a copy', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 10, policy: 'lru' }, SEED);
+    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 10, policy: 'lru' }, SEED, hasher);
     const value = bytes(3);
     expect(keyspace.set('k', value, 7, origin, 0, 0)).toBe(true);
     const entry = keyspace.get('k', 0);
@@ -168,7 +170,7 @@ describe('a keyspace', () => {
   });
 
   it('[C7] counts the bytes of keys in UTF-8 and of values', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 1000, keysMax: 10, policy: 'lru' }, SEED);
+    const keyspace = new Keyspace({ storeBytesMax: 1000, keysMax: 10, policy: 'lru' }, SEED, hasher);
     const keys = ['a', 'é', '€', '\u{1F600}', '\ud800', '\udc00x', '\ud83dy', '__proto__'];
     let sum = 0;
     for (const key of keys) {
@@ -179,7 +181,7 @@ describe('a keyspace', () => {
   });
 
   it('[C7] fills both limits to the last byte and key', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 10, keysMax: 2, policy: 'lru' }, SEED);
+    const keyspace = new Keyspace({ storeBytesMax: 10, keysMax: 2, policy: 'lru' }, SEED, hasher);
     expect(keyspace.set('k', bytes(9), 1, origin, 0, 0)).toBe(true);
     expect(keyspace.bytes).toBe(10);
     keyspace.set('k', bytes(4), 2, origin, 0, 0);
@@ -190,7 +192,7 @@ describe('a keyspace', () => {
   });
 
   it('[C7] refuses what is larger than a limit and changes nothing', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 10, keysMax: 2, policy: 'lru' }, SEED);
+    const keyspace = new Keyspace({ storeBytesMax: 10, keysMax: 2, policy: 'lru' }, SEED, hasher);
     keyspace.set('k', bytes(5), 1, origin, 0, 0);
     expect(keyspace.set('k', bytes(10), 2, origin, 0, 0)).toBe(false);
     expect(keyspace.set('l', bytes(10), 2, origin, 0, 0)).toBe(false);
@@ -203,7 +205,7 @@ describe('a keyspace', () => {
     { storeBytesMax: 10, keysMax: 0, policy: 'lru' as const },
     { storeBytesMax: 0, keysMax: 0, policy: 'lru' as const },
   ])('[C7] stores nothing with %j', (limits) => {
-    const keyspace = new Keyspace(limits, SEED);
+    const keyspace = new Keyspace(limits, SEED, hasher);
     expect(keyspace.set('k', bytes(0), 1, origin, 0, 0)).toBe(false);
     expect(keyspace.set('', bytes(0), 1, origin, 0, 0)).toBe(false);
     expect(keyspace.get('k', 0)).toBeUndefined();
@@ -212,11 +214,15 @@ describe('a keyspace', () => {
   });
 
   it('[C7] takes limits that it can never reach', () => {
-    const keyspace = new Keyspace({ storeBytesMax: Infinity, keysMax: Number.MAX_SAFE_INTEGER, policy: 'lru' }, SEED);
+    const keyspace = new Keyspace(
+      { storeBytesMax: Infinity, keysMax: Number.MAX_SAFE_INTEGER, policy: 'lru' },
+      SEED,
+      hasher,
+    );
     for (let i = 0; i < 100; i += 1) keyspace.set(`k${i}`, bytes(i), i, origin, 0, 0);
     expect(keyspace.count).toBe(100);
     expect(
-      new Keyspace({ storeBytesMax: Infinity, keysMax: Infinity, policy: 'lru' }, SEED).set(
+      new Keyspace({ storeBytesMax: Infinity, keysMax: Infinity, policy: 'lru' }, SEED, hasher).set(
         'k',
         bytes(1),
         1,
@@ -228,7 +234,7 @@ describe('a keyspace', () => {
   });
 
   it('[C7] evicts what was used least recently; a peek is no use', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 3, policy: 'lru' }, SEED);
+    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 3, policy: 'lru' }, SEED, hasher);
     for (const key of ['a', 'b', 'c']) keyspace.set(key, bytes(1), 1, origin, 0, 0);
     keyspace.get('a', 0);
     keyspace.peek('b', 0);
@@ -237,7 +243,7 @@ describe('a keyspace', () => {
   });
 
   it('[K2] an update that no longer fits evicts others, never itself', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 12, keysMax: 10, policy: 'lru' }, SEED);
+    const keyspace = new Keyspace({ storeBytesMax: 12, keysMax: 10, policy: 'lru' }, SEED, hasher);
     for (const key of ['a', 'b', 'c']) keyspace.set(key, bytes(3), 1, origin, 0, 0);
     expect(keyspace.set('a', bytes(7), 2, origin, 0, 0)).toBe(true);
     expect(keyspace.peek('a', 0)?.time).toBe(2);
@@ -248,7 +254,7 @@ describe('a keyspace', () => {
   });
 
   it('[C9] an expired entry is absent from its very moment on', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 10, policy: 'lru' }, SEED);
+    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 10, policy: 'lru' }, SEED, hasher);
     keyspace.set('k', bytes(1), 1, origin, 500, 0);
     expect(keyspace.get('k', 499.9)).toBeDefined();
     expect(keyspace.get('k', 500)).toBeUndefined();
@@ -258,7 +264,7 @@ describe('a keyspace', () => {
   });
 
   it('[C9] set without expiry clears an expiry', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 10, policy: 'lru' }, SEED);
+    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 10, policy: 'lru' }, SEED, hasher);
     keyspace.set('k', bytes(1), 1, origin, 500, 0);
     keyspace.set('k', bytes(1), 2, origin, 0, 1);
     expect(keyspace.nextExpiryMs).toBeNull();
@@ -267,7 +273,7 @@ describe('a keyspace', () => {
   });
 
   it('[C9] expires in slices, the earliest first', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 10_000, keysMax: 1000, policy: 'lru' }, SEED);
+    const keyspace = new Keyspace({ storeBytesMax: 10_000, keysMax: 1000, policy: 'lru' }, SEED, hasher);
     for (let i = 0; i < 100; i += 1) keyspace.set(`k${i}`, bytes(1), 1, origin, 100 + ((i * 37) % 100), 0);
     expect(keyspace.nextExpiryMs).toBe(100);
     expect(keyspace.expire(149, 30)).toBe(30);
@@ -278,7 +284,7 @@ describe('a keyspace', () => {
   });
 
   it('[C7] makes room by what has expired before anything is evicted', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 2, policy: 'lru' }, SEED);
+    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 2, policy: 'lru' }, SEED, hasher);
     keyspace.set('old', bytes(1), 1, origin, 0, 0);
     keyspace.set('brief', bytes(1), 1, origin, 5, 0);
     keyspace.set('new', bytes(1), 1, origin, 0, 5);
@@ -287,7 +293,7 @@ describe('a keyspace', () => {
   });
 
   it('holds values of any size, and follows an entry that grows and shrinks', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 1e7, keysMax: 100, policy: 'lru' }, SEED);
+    const keyspace = new Keyspace({ storeBytesMax: 1e7, keysMax: 100, policy: 'lru' }, SEED, hasher);
     const lengths = [0, 1, 40, 5000, 8000, 8192, 20_000, 3, 100_000, 9000, 0, 70];
     const filled = (length: number, i: number): Uint8Array => bytes(length).fill(i + 1);
     lengths.forEach((length, i) => {
@@ -303,11 +309,10 @@ describe('a keyspace', () => {
   });
 
   it('keeps a claim through updates, not through an end', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 1000, keysMax: 10, policy: 'lru' }, SEED);
-    expect(keyspace.setClaim('k', 5, 0)).toBe(false);
+    const keyspace = new Keyspace({ storeBytesMax: 1000, keysMax: 10, policy: 'lru' }, SEED, hasher);
     keyspace.set('k', bytes(3), 1, origin, 0, 0);
     expect(keyspace.peek('k', 0)?.claim).toBe(0);
-    expect(keyspace.setClaim('k', Number.MAX_SAFE_INTEGER, 0)).toBe(true);
+    keyspace.owned.put('k', hasher.hash('k'), Number.MAX_SAFE_INTEGER);
     keyspace.set('k', bytes(300), 2, 'B' as NodeId, 0, 0);
     expect(keyspace.peek('k', 0)).toMatchObject({ claim: Number.MAX_SAFE_INTEGER, time: 2, origin: 'B' });
     keyspace.delete('k', 0);
@@ -316,7 +321,7 @@ describe('a keyspace', () => {
   });
 
   it('[C7] holds tombstones: absent for all but peekAny, counted, with an expiry of their own', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 1000, keysMax: 10, policy: 'lru' }, SEED);
+    const keyspace = new Keyspace({ storeBytesMax: 1000, keysMax: 10, policy: 'lru' }, SEED, hasher);
     keyspace.set('key', bytes(30), 1, origin, 0, 0);
     expect(keyspace.setTombstone('key', 2, origin, 500, 0)).toBe(true);
     expect([keyspace.get('key', 0), keyspace.peek('key', 0)]).toEqual([undefined, undefined]);
@@ -335,7 +340,7 @@ describe('a keyspace', () => {
 
   it('[C7] [C9] tells of what made room or expired, also whoever asks for other keys meanwhile', () => {
     const removed: string[] = [];
-    const keyspace: Keyspace = new Keyspace({ storeBytesMax: 1000, keysMax: 2, policy: 'lru' }, SEED, (key) => {
+    const keyspace: Keyspace = new Keyspace({ storeBytesMax: 1000, keysMax: 2, policy: 'lru' }, SEED, hasher, (key) => {
       removed.push(key);
       keyspace.peek('quite another key', 0);
     });
@@ -350,7 +355,7 @@ describe('a keyspace', () => {
   });
 
   it('[C9] touch moves the moment of expiry', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 1000, keysMax: 2, policy: 'lru' }, SEED);
+    const keyspace = new Keyspace({ storeBytesMax: 1000, keysMax: 2, policy: 'lru' }, SEED, hasher);
     keyspace.set('k', bytes(1), 1, origin, 5, 0);
     expect([keyspace.touch('k', 50, 1), keyspace.touch('absent', 50, 1)]).toEqual([true, false]);
     expect([keyspace.nextExpiryMs, keyspace.peek('k', 49)?.expiresAtMs]).toEqual([50, 50]);
@@ -361,7 +366,7 @@ describe('a keyspace', () => {
   });
 
   it('scans in steps: what is there all the time is visited once, whatever changes between them', () => {
-    const keyspace = new Keyspace({ storeBytesMax: 1e7, keysMax: 1e5, policy: 'lru' }, SEED);
+    const keyspace = new Keyspace({ storeBytesMax: 1e7, keysMax: 1e5, policy: 'lru' }, SEED, hasher);
     for (let i = 0; i < 2000; i += 1) keyspace.set(`stays${i}`, bytes(i % 100), i, origin, 0, 0);
     keyspace.set('schlüssel', bytes(1), 1, origin, 5, 0);
     keyspace.setTombstone('gone', 1, origin, 5, 0);
@@ -383,7 +388,7 @@ describe('a keyspace', () => {
 
   it('pays no more for a key that comes and goes when it is the only one', () => {
     const elapsedMs = (others: number): number => {
-      const keyspace = new Keyspace({ storeBytesMax: 1e9, keysMax: 65_536, policy: 'lru' }, SEED);
+      const keyspace = new Keyspace({ storeBytesMax: 1e9, keysMax: 65_536, policy: 'lru' }, SEED, hasher);
       for (let i = 0; i < others; i += 1) keyspace.set(`other${i}`, bytes(0), 1, origin, 0, 0);
       const startMs = performance.now();
       for (let i = 0; i < 20_000; i += 1) {
@@ -415,7 +420,7 @@ describe('a keyspace', () => {
     });
     fc.assert(
       fc.property(limits, fc.array(step, { maxLength: 80 }), (someLimits, steps) => {
-        const keyspace = new Keyspace(someLimits, SEED);
+        const keyspace = new Keyspace(someLimits, SEED, hasher);
         const model = new Model(someLimits);
         let nowMs = 1;
         steps.forEach((one, i) => {
@@ -452,7 +457,7 @@ describe('a keyspace', () => {
     { keysMax: 1e9, policy: 'refuse' },
   ])('[C7] [K3] is exact after a million operations with %j', ({ keysMax, policy }) => {
     const limits = { storeBytesMax: 4096, keysMax, policy };
-    const keyspace = new Keyspace(limits, SEED);
+    const keyspace = new Keyspace(limits, SEED, hasher);
     const model = new Model(limits);
     const keys = Array.from({ length: 300 }, (_, i) => (i % 3 === 0 ? `key-${i}` : `schlüssel-${i}`));
     const values = Array.from({ length: 64 }, (_, length) => bytes(length));
@@ -496,7 +501,9 @@ describe('a keyspace', () => {
 describe('room that is kept free', () => {
   it('[K3] [C7] counts as taken, and is given only where nothing has to go for it', () => {
     const removed: string[] = [];
-    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 4, policy: 'lru' }, SEED, (key) => removed.push(key));
+    const keyspace = new Keyspace({ storeBytesMax: 100, keysMax: 4, policy: 'lru' }, SEED, hasher, (key) =>
+      removed.push(key),
+    );
     keyspace.set('a', bytes(29), 1, origin, 0, 0);
     keyspace.set('b', bytes(29), 1, origin, 50, 0);
     expect(keyspace.reserve(41, 1, 0)).toBe(false);

@@ -7,8 +7,9 @@ import { simulate } from '../../src/testing/simulator/simulate.js';
 import { mutate, tryMutant } from './simulation-mutant.js';
 import { MUTANTS } from './simulation-mutants.js';
 
-const QUICK: readonly string[] = ['"not mine" taken for missing', 'constant hop limit', 'stamp comparison reversed'];
-const RUNS = Number(process.env['RUNS'] ?? 60);
+/** Noticed within a handful of runs from any seed on, so that plans may change without this test's losing them. */
+const QUICK: readonly string[] = ['constant hop limit'];
+const RUNS = Number(process.env['RUNS'] ?? 40);
 const isAll = process.env['MUTANTS'] === 'all';
 
 it.each(MUTANTS.filter(({ name }) => isAll || QUICK.includes(name)).map((mutant) => [mutant.name, mutant] as const))(

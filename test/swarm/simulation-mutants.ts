@@ -37,7 +37,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'pair not checked by the claimant',
-    file: 'actors/local-store.ts',
+    file: 'actors/local-store/inquiry.ts',
     edits: [
       ['        if (!this.#holds(ask)) {\n', '        if (ask.isGranted) {\n'],
       ['ask?.isGranted === true && this.#holds(ask) ? ask : null', 'ask?.isGranted === true ? ask : null'],

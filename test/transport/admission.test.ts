@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import type { RefusedConnection } from '../../src/transport/link.js';
 import {
   createAdmission,
   isLoopback,
@@ -12,13 +13,18 @@ const OPTIONS: AdmissionOptions = {
   origins: [],
   linkSecret: null,
   connectionsMax: 10,
+  onRefused: () => {},
 };
 
 /** The kind, or the status of the refusal. */
 function judge(options: Partial<AdmissionOptions>, request: Partial<UpgradeRequest>, openCount = 0): string | number {
-  const admission = createAdmission({ ...OPTIONS, ...options });
-  const whole = { path: '/', host: '127.0.0.1:7101', origin: '', authorization: '', ...request };
+  const heard: string[] = [];
+  const onRefused = ({ remote, reason }: RefusedConnection): void => void heard.push(`${remote}: ${reason}`);
+  const admission = createAdmission({ ...OPTIONS, onRefused, ...options });
+  const whole = { path: '/', host: '127.0.0.1:7101', origin: '', authorization: '', remote: '10.9.8.7', ...request };
   const verdict = admission.admit(whole, openCount);
+  // Whoever runs the node hears of what was refused, and of nothing else.
+  expect(heard).toEqual(typeof verdict === 'string' ? [] : [`10.9.8.7: ${verdict.text}`]);
   if (typeof verdict === 'string') return verdict;
   expect(verdict.text).toMatch(/^[^\n]{10,200}$/);
   return verdict.status;

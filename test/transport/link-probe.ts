@@ -23,6 +23,7 @@ export const LISTEN: ListenOptions = {
   clientFrameBytesMax: 65_536,
   linkFrameBytesMax: 2_097_152,
   backlogBytesMax: 4_194_304,
+  onRefused: () => {},
 };
 
 export const DIAL: DialOptions = {

@@ -1,7 +1,7 @@
 /** Looks into the actors of a node, where no message tells enough: for checkers only, and without changing anything. */
 import { ActorRef } from '../../actors/runtime/cell.js';
 import type { Cell } from '../../actors/runtime/cell.js';
-import type { LocalStore } from '../../actors/local-store.js';
+import type { LocalStore } from '../../actors/local-store/local-store.js';
 import type { Keyspace } from '../../store/keyspace.js';
 import type { NodeLife } from '../node-life.js';
 

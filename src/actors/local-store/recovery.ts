@@ -1,7 +1,7 @@
 /** Brings back what a node had on disk, in pieces, so that the process stays awake; the log tells of the progress. */
-import type { EntryDisk, KeptEntry } from '../disk/entry-disk.js';
-import type { Loaded, LoadFailed } from './message.js';
-import type { Self } from './runtime/kind.js';
+import type { EntryDisk, KeptEntry } from '../../disk/entry-disk.js';
+import type { Loaded, LoadFailed } from '../message.js';
+import type { Self } from '../runtime/kind.js';
 
 /** One piece at most: a turn of a few milliseconds. */
 const PIECE_COUNT_MAX = 1000;
@@ -17,14 +17,22 @@ export class Recovery {
   readonly #self: Self<Loaded | LoadFailed>;
   /** Decides about each entry. */
   readonly #accept: (entry: KeptEntry) => Fate;
+  /** Entries that came back may make room for others that do. */
+  readonly #room: { readonly evicted: number };
   readonly #fates = { recovered: 0, expired: 0, noRoom: 0 };
   #unreadable = 0;
   #seen = 0;
 
-  constructor(disk: EntryDisk, self: Self<Loaded | LoadFailed>, accept: (entry: KeptEntry) => Fate) {
+  constructor(
+    disk: EntryDisk,
+    self: Self<Loaded | LoadFailed>,
+    accept: (entry: KeptEntry) => Fate,
+    room: { readonly evicted: number },
+  ) {
     this.#disk = disk;
     this.#self = self;
     this.#accept = accept;
+    this.#room = room;
   }
 
   get counts(): Readonly<Record<string, number>> {
@@ -63,6 +71,11 @@ export class Recovery {
   #report(): void {
     const { log } = this.#self;
     if (this.#disk.count > 0) log('info', 'entries are back from disk', this.counts);
+    const dropped = this.#fates.noRoom + this.#room.evicted;
+    if (dropped > 0) {
+      const text = 'entries on disk found no room and are dropped: give the node more by --store and --keys';
+      log('warn', text, { count: dropped });
+    }
     const lost = this.#disk.count - this.#seen;
     if (lost > 0) log('error', 'the disk lacks entries that it should have: its file is damaged', { lost });
     if (this.#unreadable > 0) log('error', 'the disk has entries that mean nothing', { count: this.#unreadable });

@@ -3,19 +3,20 @@
  * this file what it does to the key. Invariant: a request is executed whole or not at all, and each change has a stamp
  * above those of all former changes.
  */
-import { HybridClock } from '../store/clock.js';
-import type { EntryCopy } from '../store/entry-copy.js';
-import { Keyspace } from '../store/keyspace.js';
-import type { Entry, KeyspaceLimits } from '../store/keyspace.js';
-import type { NodeId } from '../store/node-id.js';
-import { decodeInteger, encodeInteger } from '../store/integer-value.js';
-import { compareStamps, formatStamp, parseStamp } from '../store/stamp.js';
-import type { Stamp } from '../store/stamp.js';
-import { refused } from '../transport/message.js';
-import type { CacheRequest, ClientReply, MessageOf, RequestId } from '../transport/message.js';
-import type { EntryChange } from './message.js';
-import type { Self } from './runtime/kind.js';
-import { refuseForRoom } from './vacancy.js';
+import { HybridClock } from '../../store/clock.js';
+import type { EntryCopy } from '../../store/entry-copy.js';
+import { Keyspace } from '../../store/keyspace.js';
+import type { Entry, KeyspaceLimits, OnRemoved } from '../../store/keyspace.js';
+import type { KeyHasher } from '../../store/key-hash.js';
+import type { NodeId } from '../../store/node-id.js';
+import { decodeInteger, encodeInteger } from '../../store/integer-value.js';
+import { compareStamps, formatStamp, parseStamp } from '../../store/stamp.js';
+import type { Stamp } from '../../store/stamp.js';
+import { refused } from '../../transport/message.js';
+import type { CacheRequest, ClientReply, MessageOf, RequestId } from '../../transport/message.js';
+import type { EntryChange } from '../message.js';
+import { refuseForRoom } from '../refusal.js';
+import type { Self } from '../runtime/kind.js';
 
 interface Limits extends KeyspaceLimits {
   /** How long and how many deletes are remembered. */
@@ -25,6 +26,9 @@ interface Limits extends KeyspaceLimits {
 
 /** An entry has changed: with its new value, if it has one, or in a merge with the one that was dropped. */
 type OnChange = (kind: EntryChange['kind'], key: string, stamp: Stamp, value: Uint8Array | null) => void;
+
+/** Pause between two lines of the log on entries that made room. */
+const EVICTED_AGAIN_MS = 60_000;
 
 const OTHER_STAMP = 'the key has another stamp';
 
@@ -45,34 +49,39 @@ export class Executor {
   };
   readonly #node: NodeId;
   readonly #limits: Limits;
-  readonly #onRemoved: (key: string) => void;
+  readonly #onRemoved: OnRemoved;
   #onChange: OnChange | null = null;
   /** Entries that had been evicted when one was removed last. */
   #evicted = 0;
+  /** Of them, how many the log was told of, and when. */
+  #evictedTold = 0;
+  #evictedToldMs = -Infinity;
   /** Keys whose delete is remembered, oldest first. */
   readonly #tombstones = new Set<string>();
-  readonly #time: Pick<Self<never>, 'now' | 'wallMs'>;
+  readonly #time: Pick<Self<never>, 'now' | 'wallMs' | 'log'>;
 
   /** `onRemoved` hears of each entry that made room or whose time had come, after it is gone. */
   constructor(
     node: NodeId,
     limits: Limits,
-    time: Pick<Self<never>, 'now' | 'wallMs' | 'random'>,
-    onRemoved: (key: string) => void,
+    time: Pick<Self<never>, 'now' | 'wallMs' | 'random' | 'log'>,
+    hasher: KeyHasher,
+    onRemoved: OnRemoved,
   ) {
     this.#limits = limits;
-    this.#onRemoved = (key) => {
+    this.#onRemoved = (key, owned) => {
       const { evicted } = this.keyspace;
       const kind = evicted > this.#evicted ? 'evict' : 'expire';
       this.#evicted = evicted;
+      if (kind === 'evict') this.#tellEvicted();
       const isTombstone = this.#tombstones.delete(key);
-      onRemoved(key);
+      onRemoved(key, owned);
       // Watchers expect stamps that rise, and none has been issued for this.
       if (this.#onChange !== null && !isTombstone) {
         this.#onChange(kind, key, { time: this.clock.tick(time.wallMs()), origin: node }, null);
       }
     };
-    this.keyspace = new Keyspace(limits, [time.random.uint32(), time.random.uint32()], this.#onRemoved);
+    this.keyspace = new Keyspace(limits, [time.random.uint32(), time.random.uint32()], hasher, this.#onRemoved);
     this.clock = new HybridClock(node);
     this.#node = node;
     this.#time = time;
@@ -148,6 +157,18 @@ export class Executor {
     this.#onChange = onChange;
   }
 
+  /** The first of them at once, so that whoever wonders where entries went finds out. */
+  #tellEvicted(): void {
+    const nowMs = this.#time.now();
+    if (nowMs - this.#evictedToldMs < EVICTED_AGAIN_MS) return;
+    this.#time.log('info', 'the store is full: entries make room for others', {
+      evicted: this.#evicted - this.#evictedTold,
+      entries: this.keyspace.count,
+    });
+    this.#evictedTold = this.#evicted;
+    this.#evictedToldMs = nowMs;
+  }
+
   /** Removes what is known of the key without remembering it: another node's copy stays. */
   discard(key: string): void {
     const entry = this.#onChange === null ? undefined : this.keyspace.peek(key, this.#time.now());
@@ -209,8 +230,9 @@ export class Executor {
 
   #forgetOldest(nowMs: number): void {
     for (const oldest of this.#tombstones) {
+      const owned = this.keyspace.owned.remove(oldest);
       this.keyspace.delete(oldest, nowMs);
-      this.#onRemoved(oldest);
+      this.#onRemoved(oldest, owned);
       return;
     }
   }

@@ -1,4 +1,4 @@
-/** What a leaving node says, whichever of its actors says it. */
+/** What a node says to requests that it does not take, whichever of its actors says it. */
 import { refused } from '../transport/message.js';
 import type { MessageOf, RequestId } from '../transport/message.js';
 
@@ -7,3 +7,7 @@ export const LEAVING_RETRY_MS = 1000;
 
 export const refuseLeaving = (id: RequestId): MessageOf<'refused'> =>
   refused(id, 'DRAINING', 'this node is leaving; use another one', { retryAfterMs: LEAVING_RETRY_MS });
+
+/** Neither here nor at a node that was asked is room for the entry. */
+export const refuseForRoom = (id: RequestId): MessageOf<'refused'> =>
+  refused(id, 'OVER_CAPACITY', 'there is no room for the entry', { where: 'store' });

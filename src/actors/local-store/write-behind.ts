@@ -4,9 +4,9 @@
  * and is tried again until it can: when a full disk has room again, nothing is missing on it.
  * Invariant: each key whose entry on disk differs from the one in memory is noted or on its way.
  */
-import type { Changes, EntryDisk, KeptEntry, NodeRecord } from '../disk/entry-disk.js';
-import type { Keep, Kept } from './message.js';
-import type { Self } from './runtime/kind.js';
+import type { Changes, EntryDisk, KeptEntry, NodeRecord } from '../../disk/entry-disk.js';
+import type { Keep, Kept } from '../message.js';
+import type { Self } from '../runtime/kind.js';
 
 /** What one write carries at most, so that preparing it stays a short turn. */
 const KEYS_MAX = 1000;

@@ -7,24 +7,18 @@
  * Messages are repeated until they are answered. That they may arrive twice or out of order does no harm: statements
  * count under their pair only, releases for the number they name.
  */
-import { HomeMap } from '../store/home-map.js';
-import { KeyDigest } from '../store/key-digest.js';
-import { BUCKETS, bucketOf } from '../store/key-hash.js';
-import type { KeyHash } from '../store/key-hash.js';
-import type { NodeId } from '../store/node-id.js';
-import type { OwnedKeys } from '../store/owned-keys.js';
-import { decodeSummaries, encodeBuckets, encodeClaims, encodeSummaries } from '../store/statement.js';
-import type { BucketSummary, ClaimedKey } from '../store/statement.js';
-import type { MessageOf, RoutedMessage } from '../transport/message.js';
-import type { Members, Renumbered } from './message.js';
-
-/** Under which views a home and a member speak with each other. */
-export interface Pair {
-  readonly homeIncarnation: number;
-  readonly homeView: number;
-  readonly incarnation: number;
-  readonly view: number;
-}
+import { HomeMap } from '../../store/home-map.js';
+import { KeyDigest } from '../../store/key-digest.js';
+import { BUCKETS, bucketOf } from '../../store/key-hash.js';
+import type { KeyHash } from '../../store/key-hash.js';
+import type { NodeId } from '../../store/node-id.js';
+import type { OwnedKeys } from '../../store/owned-keys.js';
+import { decodeSummaries, encodeBuckets, encodeClaims, encodeSummaries } from '../../store/statement.js';
+import type { BucketSummary, ClaimedKey } from '../../store/statement.js';
+import type { MessageOf } from '../../transport/message.js';
+import type { Members, Renumbered } from '../message.js';
+import type { Pair } from '../pair.js';
+import type { StoreHost } from './store-host.js';
 
 /** A home, and how this node stands with it. */
 interface Standing {
@@ -43,17 +37,6 @@ interface Batch {
   sentAtMs: number;
 }
 
-/** What registration needs of the store that it is a part of. */
-export interface RegistrationHost {
-  readonly node: NodeId;
-  now(): number;
-  /** The store's clock, which goes with every message (RULES O7). */
-  clock(): number;
-  send(message: RoutedMessage): void;
-  /** Calls `remind` after that time at the latest. */
-  remindWithin(ms: number): void;
-}
-
 /** A view often changes several times in a row; one statement is made for all. */
 const STATE_DELAY_MS = 5;
 const AGAIN_MS = 500;
@@ -62,7 +45,7 @@ const RELEASE_DELAY_MS = 20;
 const RELEASE_KEYS_MAX = 512;
 
 export class Registration {
-  readonly #host: RegistrationHost;
+  readonly #host: StoreHost;
   readonly #owned: OwnedKeys;
   readonly #homes = new HomeMap();
   readonly #standings = new Map<NodeId, Standing>();
@@ -76,7 +59,7 @@ export class Registration {
   #lastBatch = 0;
   readonly counts = { registrations: 0, compared: 0, keysStated: 0, releases: 0 };
 
-  constructor(host: RegistrationHost, owned: OwnedKeys) {
+  constructor(host: StoreHost, owned: OwnedKeys) {
     this.#host = host;
     this.#owned = owned;
   }
@@ -282,13 +265,4 @@ export class Registration {
     this.#host.send({ ...head, ...this.#pairWith(standing), ...content });
     this.#host.remindWithin(AGAIN_MS);
   }
-}
-
-export function samePair(a: Pair, b: Pair): boolean {
-  return (
-    a.view === b.view &&
-    a.homeView === b.homeView &&
-    a.incarnation === b.incarnation &&
-    a.homeIncarnation === b.homeIncarnation
-  );
 }

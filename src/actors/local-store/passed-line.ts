@@ -4,8 +4,8 @@
  * sessions of other nodes than those that had not, and do not wait for each other: then no circle of nodes, each without
  * room, can wait for itself (RULES K1).
  */
-import type { CacheRequest } from '../transport/message.js';
-import type { Passed } from './message.js';
+import type { CacheRequest } from '../../transport/message.js';
+import type { Passed } from '../message.js';
 
 export class PassedLine {
   readonly #waiting = new Map<string, Passed[]>();

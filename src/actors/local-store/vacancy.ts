@@ -3,9 +3,7 @@
  * about it. What it tells are hints (RULES K1), so that it is told seldom: when half of what was told is gone, when much
  * is free again, and at once when nothing is left. A part of the local store, not an actor of its own.
  */
-import type { Keyspace, KeyspaceLimits } from '../store/keyspace.js';
-import { refused } from '../transport/message.js';
-import type { MessageOf, RequestId } from '../transport/message.js';
+import type { Keyspace, KeyspaceLimits } from '../../store/keyspace.js';
 
 /** What the store tells it, and hears from it. */
 export interface VacancyHost {
@@ -79,7 +77,3 @@ export class Vacancy {
     this.#host.advertise(bytes, keys);
   }
 }
-
-/** Neither here nor at a node that was asked is room for the entry. */
-export const refuseForRoom = (id: RequestId): MessageOf<'refused'> =>
-  refused(id, 'OVER_CAPACITY', 'there is no room for the entry', { where: 'store' });

@@ -7,31 +7,27 @@
  * What the home says counts under the pair under which it was asked (O2). The giver keeps its copy, and states it, until
  * it has heard that this one is active: so the key is in somebody's statement at any time, whoever vanishes meanwhile.
  */
-import { decodeCopies } from '../store/entry-copy.js';
-import type { EntryCopy } from '../store/entry-copy.js';
-import type { MovingRecord } from '../store/execution-record.js';
-import { sameHash } from '../store/key-hash.js';
-import type { KeyHash } from '../store/key-hash.js';
-import type { NodeId } from '../store/node-id.js';
-import { encodePassing } from '../store/statement.js';
-import { TAKING, VERDICT } from '../store/taking.js';
-import type { Taking } from '../store/taking.js';
-import { CACHE_REQUESTS } from '../transport/message.js';
-import type { ClientReply, Key, MessageOf, RoutedMessage } from '../transport/message.js';
-import type { Members } from './message.js';
-import { samePair } from './registration.js';
-import type { Pair, Registration } from './registration.js';
+import { decodeCopies } from '../../store/entry-copy.js';
+import type { EntryCopy } from '../../store/entry-copy.js';
+import type { MovingRecord } from '../../store/execution-record.js';
+import { sameHash } from '../../store/key-hash.js';
+import type { KeyHash } from '../../store/key-hash.js';
+import type { NodeId } from '../../store/node-id.js';
+import { encodePassing } from '../../store/statement.js';
+import { TAKING, VERDICT } from '../../store/taking.js';
+import type { Taking } from '../../store/taking.js';
+import { CACHE_REQUESTS } from '../../transport/message.js';
+import type { ClientReply, Key, MessageOf } from '../../transport/message.js';
+import type { Members } from '../message.js';
+import { samePair } from '../pair.js';
+import type { Pair } from '../pair.js';
+import type { Registration } from './registration.js';
+import type { StoreHost } from './store-host.js';
 
 export type ReplyRecord = MovingRecord<ClientReply>;
 
 /** What a takeover needs of the store that it is a part of. */
-export interface TakeoverHost {
-  readonly node: NodeId;
-  now(): number;
-  clock(): number;
-  send(message: RoutedMessage): void;
-  /** Calls `remind` after that time at the latest. */
-  remindWithin(ms: number): void;
+export interface TakeoverHost extends StoreHost {
   hash(key: Key): KeyHash;
   /** A number for a claim, above that one: of two copies with one stamp the one with the higher number stays. */
   nextClaim(above: number): number;
@@ -43,8 +39,6 @@ export interface TakeoverHost {
   unreserve(bytes: number): void;
   /** Makes the copy an entry, in the room that was reserved for it. */
   activate(incoming: Incoming, records: readonly ReplyRecord[]): void;
-  /** The key waits no longer. */
-  resume(key: Key): void;
 }
 
 export interface Incoming {

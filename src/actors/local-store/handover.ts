@@ -8,26 +8,21 @@
  * node vanishes, it takes the key back under a new number, so that what still comes of the former attempt does not count
  * (O4).
  */
-import { copyBytesMax, encodeCopies } from '../store/entry-copy.js';
-import type { EntryCopy } from '../store/entry-copy.js';
-import { BUCKETS } from '../store/key-hash.js';
-import type { NodeId } from '../store/node-id.js';
-import type { OwnedKeys } from '../store/owned-keys.js';
-import { TAKING } from '../store/taking.js';
-import type { Key, MessageOf, RoutedMessage } from '../transport/message.js';
-import type { Emptied, Members } from './message.js';
-import type { Log } from './runtime/env.js';
+import { copyBytesMax, encodeCopies } from '../../store/entry-copy.js';
+import type { EntryCopy } from '../../store/entry-copy.js';
+import { BUCKETS } from '../../store/key-hash.js';
+import type { NodeId } from '../../store/node-id.js';
+import type { OwnedKeys } from '../../store/owned-keys.js';
+import { TAKING } from '../../store/taking.js';
+import type { Key, MessageOf } from '../../transport/message.js';
+import type { Emptied, Members } from '../message.js';
+import type { Log } from '../runtime/env.js';
+import type { StoreHost } from './store-host.js';
 import type { ReplyRecord } from './takeover.js';
 
 /** What a hand-over needs of the store that it is a part of. */
-export interface HandoverHost {
-  readonly node: NodeId;
+export interface HandoverHost extends StoreHost {
   readonly log: Log;
-  now(): number;
-  clock(): number;
-  send(message: RoutedMessage): void;
-  /** Calls `remind` after that time at the latest. */
-  remindWithin(ms: number): void;
   /** Null: the entry is gone, or its home compares it with another one. */
   copyOf(key: Key, claim: number): EntryCopy | null;
   recordsOf(keys: { has(key: Key): boolean }): ReplyRecord[];
@@ -35,8 +30,6 @@ export interface HandoverHost {
   claimAnew(key: Key): void;
   /** The key has another owner: what is here of it goes. */
   drop(key: Key): void;
-  /** The key is free again, or not here any more. */
-  resume(key: Key): void;
   /** Copies from others that are not active here yet. */
   incomingCount(): number;
   /** Entries with a value. */

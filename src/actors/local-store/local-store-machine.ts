@@ -1,5 +1,5 @@
 /** The lifecycle of the local store. */
-import { compileMachine, events, setup } from './runtime/machine.js';
+import { compileMachine, events, setup } from '../runtime/machine.js';
 
 export type LocalStoreEvent = 'recovered' | 'drain' | 'stop';
 
