@@ -105,6 +105,7 @@ export const text: ReplicatedType<TextBody, string, typeof payloads> = {
     return null;
   },
 
+  asksForBody: true,
   objectionToWriting({ doc }, stamp, payload) {
     const update = updateIn(payload);
     if (update === null) return UPDATE_OBJECTION;
