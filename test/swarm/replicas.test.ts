@@ -269,7 +269,7 @@ describe('a client', () => {
     const unspread = [writer.op('a', { value: 2 }, { seen }), writer.op('b', { value: 3 }, { seen: [] })];
     expect(writer.submit(...unspread)).toMatchObject({ type: 'acked' });
     swarm.advance(5000);
-    const moved = clientOf(1).open({ replica: writer.origin, last: (writer.info['clock'] as string) ?? '' });
+    const moved = clientOf(1).open({ replica: writer.origin, last: textOf(writer.lastTime) });
     expect(moved.origin).toBe(writer.origin);
     expect(moved.submit(...unspread)).toMatchObject({ type: 'acked' });
     swarm.heal();
