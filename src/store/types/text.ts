@@ -25,6 +25,8 @@ export type TextAttributes = Readonly<Record<string, unknown>>;
 
 type Update = ReturnType<typeof Y.decodeUpdate>;
 
+/** What a Yjs client may have written, in units of Yjs: it does not read larger numbers back in all places. */
+const CLOCK_MAX = 2 ** 31 - 1;
 /** The one text that `view` shows. */
 const ROOT = 'text';
 /** Of a document in which nobody writes. */
@@ -97,10 +99,13 @@ export const text: ReplicatedType<TextBody, string, typeof payloads> = {
       const { id, length } = struct;
       if (next >= 0 && (id.client !== client || id.clock !== next))
         return 'an update of one Yjs client, without gaps, is expected';
-      if (!(length > 0) || !Number.isSafeInteger(id.clock + length)) return UPDATE_OBJECTION;
+      if (!(length > 0) || id.clock + length > CLOCK_MAX) return UPDATE_OBJECTION;
       if (struct instanceof Y.Skip || !isSoundStruct(struct)) return 'the update has what Yjs does not write';
       client = id.client;
       next = id.clock + length;
+    }
+    for (const ranges of update.ds.clients.values()) {
+      for (const { clock, len } of ranges) if (clock + len > CLOCK_MAX) return UPDATE_OBJECTION;
     }
     return null;
   },
@@ -203,7 +208,7 @@ function checkRange({ doc }: TextBody, index: number, length: number): void {
 /** Whether Yjs can integrate it: it names nothing of its own client that comes later, and no documents within. */
 function isSoundStruct(struct: Update['structs'][number]): boolean {
   for (const { client, clock } of dependencies(struct)) {
-    if (client === struct.id.client && clock >= struct.id.clock) return false;
+    if (clock > CLOCK_MAX || (client === struct.id.client && clock >= struct.id.clock)) return false;
   }
   return !(struct instanceof Y.Item && struct.content instanceof Y.ContentDoc);
 }
