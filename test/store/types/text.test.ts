@@ -59,7 +59,7 @@ const mutatedUpdate = fc
 describeLaws({
   type: text,
   isCausal: true,
-  stepsMax: 25,
+  stepsMax: 20,
   command: fc.oneof({ arbitrary: insert, weight: 3 }, remove, bold, rich),
   write({ body }, origin, command) {
     const { length } = body.doc.getText('text');
