@@ -50,6 +50,7 @@ export const factors = ({ isQuick }) => ({
   systems: [BASE, 'swarmbus', 'bare'],
   data: {
     keys: keys(),
+    few: keys(1_000, undefined, 'few'),
     '1 KiB': keys(20_000, 1024, 'v1k'),
     '16 KiB': keys(1_000, 16_384, 'v16k'),
     '64 KiB': keys(250, 65_536, 'v64k'),
@@ -58,6 +59,7 @@ export const factors = ({ isQuick }) => ({
     scenario(),
     scenario({ name: 'GET 50 x 16, each in a frame of its own', isSeparate: true, systems: ['swarmbus'] }),
     ...(isQuick ? [1, 64] : [1, 4, 16, 64, 128]).map((inFlight) => scenario({ connections: 10, inFlight })),
+    scenario({ name: 'GET 50 x 16, 1,000 keys', data: 'few' }),
     scenario({ name: 'GET 50 x 16, Zipf', popularity: ZIPF }),
     scenario({ name: '95 % GET, 5 % SET 50 x 16', op: 'mix', writes: 0.05 }),
     scenario({ name: '50 % GET, 50 % SET 50 x 16', op: 'mix', writes: 0.5 }),
