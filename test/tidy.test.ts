@@ -34,9 +34,9 @@ const layers: { files: RegExp; values: RegExp; types?: RegExp; says: string }[] 
   },
   {
     files: /^src\/actors\//,
-    values: /^src\/(actors|store)\/|^src\/transport\/(message|link|close)\.ts$/,
+    values: /^src\/(actors|store)\/|^src\/transport\/(message|link|link-url|close)\.ts$/,
     types: /^src\/(transport|disk)\//,
-    says: 'src/actors, src/store, transport/{message,link,close}.ts, other types of transport and disk',
+    says: 'src/actors, src/store, transport/{message,link,link-url,close}.ts, other types of transport and disk',
   },
   {
     files: /^src\/client\//,
@@ -53,7 +53,7 @@ const homes: Record<string, RegExp> = {
   'uWebSockets.js': /^src\/transport\/listen-uws\.ts$/,
   ws: /^src\/(transport\/(listen-ws|dial)|client\/socket-node)\.ts$/,
   msgpackr: /^src\/transport\/msgpack\.ts$/,
-  'lru-cache': /^src\/store\//,
+  'lru-cache': /^src\/store\/latest-stamps\.ts$/,
   yjs: /^src\/store\/types\/text\.ts$/,
   lmdb: /^src\/disk\/lmdb-environment\.ts$/,
   xstate: /^src\/actors\/runtime\/machine\.ts$/,

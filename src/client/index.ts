@@ -1,6 +1,7 @@
 /** The client for Node. */
-import { connectBy } from './client.js';
-import type { Client, ConnectOptions } from './client.js';
+import type { Client } from './client.js';
+import type { ConnectOptions } from './client-options.js';
+import { connectBy } from './connect.js';
 import { openNodeSocket } from './socket-node.js';
 
 /**
@@ -14,9 +15,9 @@ export function connect(urls: string | readonly string[], options: ConnectOption
   return connectBy(openNodeSocket, urls, options);
 }
 
+export type { Client } from './client.js';
 export type {
   CallOptions,
-  Client,
   ClientStatus,
   ConnectOptions,
   DeleteOptions,
@@ -24,7 +25,7 @@ export type {
   ScanOptions,
   SetOptions,
   StatusChange,
-} from './client.js';
+} from './client-options.js';
 export type { Outcome } from './outcome.js';
 export type { Entry, KeyPage, Location, NodeName, Trace } from './call.js';
 export { SwarmError } from './errors.js';

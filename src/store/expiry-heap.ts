@@ -4,17 +4,22 @@
  */
 import { NOWHERE } from './arena.js';
 import type { Place } from './arena.js';
-import type { Records } from './record.js';
 
 const ROOM_MIN = 16;
 
+/** What keeps each record's index in the heap with the record; below 0: it is not in the heap. */
+export interface HeapIndexes {
+  heapIndex(place: Place): number;
+  setHeapIndex(place: Place, index: number): void;
+}
+
 export class ExpiryHeap {
-  readonly #records: Records;
+  readonly #records: HeapIndexes;
   #times = new Float64Array(ROOM_MIN);
   #places = new Int32Array(ROOM_MIN);
   #size = 0;
 
-  constructor(records: Records) {
+  constructor(records: HeapIndexes) {
     this.#records = records;
   }
 

@@ -159,6 +159,12 @@ export function sameHash(a: KeyHash, b: KeyHash): boolean {
   return true;
 }
 
+/** The hash as a text, for use as a key: two of its bytes are one unit. */
+export function textOf(hash: KeyHash): string {
+  const unit = (at: number): number => (hash[at] as number) | ((hash[at + 1] as number) << 8);
+  return String.fromCharCode(unit(0), unit(2), unit(4), unit(6), unit(8), unit(10), unit(12), unit(14));
+}
+
 /** Four bytes from `at` on, least significant first, as an unsigned integer. */
 export function word(bytes: Uint8Array, at: number): number {
   return (

@@ -1,36 +1,44 @@
 /**
- * Which node owns a key, as far as this node has learned: hints that spare a search. They may be outdated; an owner
- * that left the view is recognised by whoever asks, who then forgets the key. Bounded: the keys asked for least
- * recently make room.
+ * Which node owns a key, as far as this node has learned: hints that spare a question to the key's home. They may be
+ * outdated; an owner that left the view is recognised by whoever asks, who then forgets the key. Bounded: there are two
+ * generations, and a key that is asked for comes into the younger one; when that is full, the older one is dropped. So
+ * asking costs one search, and what was asked for lately stays.
  */
-import { LRUCache } from 'lru-cache';
 import type { NodeId } from './node-id.js';
 
 export class OwnerTable {
-  readonly #owners: LRUCache<string, NodeId> | null;
+  readonly #generationMax: number;
+  #young = new Map<string, NodeId>();
+  #old = new Map<string, NodeId>();
 
   /** With 0 it learns nothing. */
   constructor(ownersMax: number) {
-    // Bounded by size, not by `max`, which would allocate all slots ahead: a generous bound costs an idle node nothing.
-    this.#owners = ownersMax > 0 ? new LRUCache({ maxSize: ownersMax, sizeCalculation: () => 1 }) : null;
+    this.#generationMax = Math.ceil(ownersMax / 2);
   }
 
+  /** Hints that are kept, of which a key may have two. */
   get count(): number {
-    return this.#owners?.size ?? 0;
+    return this.#young.size + this.#old.size;
   }
 
   get(key: string): NodeId | undefined {
-    return this.#owners?.get(key);
+    const owner = this.#young.get(key);
+    if (owner !== undefined || this.#old.size === 0) return owner;
+    const known = this.#old.get(key);
+    if (known !== undefined) this.learn(key, known);
+    return known;
   }
 
   learn(key: string, owner: NodeId): void {
-    this.#owners?.set(key, owner);
+    if (this.#generationMax === 0) return;
+    this.#young.set(key, owner);
+    if (this.#young.size < this.#generationMax) return;
+    this.#old = this.#young;
+    this.#young = new Map();
   }
 
   forget(key: string): void {
-    const owners = this.#owners;
-    // Deleting the only key makes lru-cache clear all slots it ever used; taking it out as the oldest does not.
-    if (owners?.size === 1 && owners.has(key)) owners.pop();
-    else owners?.delete(key);
+    this.#young.delete(key);
+    this.#old.delete(key);
   }
 }

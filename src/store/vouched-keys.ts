@@ -4,6 +4,7 @@
  * what it owns and leaves such a key out, the key is not nobody's, but the former owner's still; if the former one states
  * it, there are not two copies to be compared.
  */
+import { textOf } from './key-hash.js';
 import type { KeyHash } from './key-hash.js';
 import type { NodeId } from './node-id.js';
 
@@ -73,8 +74,4 @@ export class VouchedKeys {
     if (known === undefined) this.#owners.set(owner, (known = { vouches: new Map(), floor: 0 }));
     return known;
   }
-}
-
-function textOf(hash: KeyHash): string {
-  return String.fromCharCode(...hash);
 }

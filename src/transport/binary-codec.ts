@@ -56,6 +56,9 @@ const INNER_PLANS = plansByTag((plan) => plan.form === 'reply' || INNER_REQUESTS
 const ROUTED_TAG_MIN = Math.min(...ROW_PLANS.filter((plan) => plan.form === 'routed').map((plan) => plan.tag));
 /** Elements of a routed message that a relay reads: tag, to, from, hops. */
 const ROUTED_HEAD = 4;
+/** Messages to one node are passed on together up to so many, and up to about so many bytes. */
+const RELAY_COUNT_MAX = 256;
+const RELAY_BYTES_MAX = 16_384;
 
 /** One per decoding under way: a message may be delivered into the next decoding, where nodes share a process. */
 let spare: Decoder | null = null;
@@ -84,15 +87,8 @@ export function decodeFrame<D extends Direction>(
 
 /** Appends the message to the frame that the writer holds. */
 export function encodeMessage(message: Message | Relay, writer: FrameWriter): void {
-  if (message.type === 'relay') encodeRelay(message, writer);
+  if (message.type === 'relay') writer.raw(message.bytes);
   else writeMessage(message, writer, 0);
-}
-
-/** Appends a message as it came, with the relay's hop count. */
-function encodeRelay(relay: Relay, writer: FrameWriter): void {
-  const start = writer.length;
-  writer.raw(relay.bytes);
-  writer.patch(start + hopsPosition(relay.bytes), relay.hops);
 }
 
 type Delivered = Incoming[Direction];
@@ -206,17 +202,11 @@ function writeOptions(writer: FrameWriter, field: FieldPlan, options: Info): voi
   }
 }
 
-/** The hop count's byte in a routed message. The head of its array and its tag take more than a byte in some. */
-function hopsPosition(bytes: Bytes): number {
-  const afterArray = bytes[0] === 0xdc ? 3 : bytes[0] === 0xdd ? 5 : 1;
-  const tag = bytes[afterArray] as number;
-  const tagBytes = tag === 0xcc ? 2 : tag === 0xcd ? 3 : tag === 0xce ? 5 : 9;
-  return afterArray + tagBytes + 9 + 9 + 1;
-}
-
 class Decoder {
   readonly #reader = new FrameReader();
   readonly #slots: unknown[] = Array.from({ length: 2 * SLOTS }, () => null);
+  /** Where the hop counts of messages are that are passed on together. */
+  readonly #hopsAt = new Uint32Array(RELAY_COUNT_MAX);
   #limits: DecodeLimits = { keyBytesMax: 0, valueBytesMax: 0 };
 
   /** What is wrong with the message being read; `#isLost` says that it is no message at all. */
@@ -343,17 +333,32 @@ class Decoder {
     return true;
   }
 
+  /** The message that begins at `start`, whose head was just read, and those behind it that go the same way. */
   #relay(start: number, base: number): Relay | null {
     const reader = this.#reader;
+    const slots = this.#slots;
+    const hopsAt = this.#hopsAt;
+    const to = slots[base] as NodeId;
+    const hops = slots[base + 2] as number;
+    hopsAt[0] = reader.position - 1;
     reader.seek(start);
     if (!reader.skipDeep()) return this.#fault('cut off');
-    return {
-      type: 'relay',
-      to: this.#slots[base] as NodeId,
-      from: this.#slots[base + 1] as NodeId,
-      hops: this.#slots[base + 2] as number,
-      bytes: reader.copyShared(start, reader.position),
-    };
+    let count = 1;
+    let end = reader.position;
+    for (; count < RELAY_COUNT_MAX && end - start < RELAY_BYTES_MAX; count += 1) {
+      const elements = reader.readArray();
+      const tag = elements < ROUTED_HEAD ? NaN : reader.readInteger();
+      if (!(tag >= ROUTED_TAG_MIN) || !this.#routedHead(base) || slots[base] !== to || slots[base + 2] !== hops) break;
+      hopsAt[count] = reader.position - 1;
+      reader.seek(end);
+      if (!reader.skipDeep()) break;
+      end = reader.position;
+    }
+    // What is next is read anew, whatever is wrong with it.
+    reader.seek(end);
+    const bytes = reader.copyShared(start, end);
+    for (let i = 0; i < count; i += 1) bytes[(hopsAt[i] as number) - start] = hops + 1;
+    return { type: 'relay', to, hops, count, bytes };
   }
 
   /** Puts the fields in their slots. False, and the fault, if one is not what the row says. */

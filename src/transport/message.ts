@@ -582,13 +582,18 @@ const forNames = <N extends string, Decision>(
 ): { readonly [K in N]: Decision } =>
   Object.fromEntries(names.map((name) => [name, decision])) as { readonly [K in N]: Decision };
 
-/** A routed message that is not for this node: passed on as it came, but for its hop count. */
+/**
+ * Routed messages that came one after the other, all to another node and with the same hop count: passed on as they
+ * came, but for that count.
+ */
 export interface Relay {
   readonly type: 'relay';
   readonly to: NodeId;
-  readonly from: NodeId;
+  /** With which they came. It is below the limit where they are passed on. */
   readonly hops: number;
-  /** The whole message as it arrived. */
+  /** How many they are. */
+  readonly count: number;
+  /** The whole messages, with the next hop counted. */
   readonly bytes: Bytes;
 }
 

@@ -1,6 +1,6 @@
 /** Each lifecycle, compiled, behaves as the xstate machine that it was compiled from, on every path. */
 import { describe, expect, it } from '@jest/globals';
-import { finderMachine } from '../../src/actors/finder-machine.js';
+import { finderMachine } from '../../src/actors/finder/finder-machine.js';
 import { localStoreMachine } from '../../src/actors/local-store/local-store-machine.js';
 import { nodeMachine } from '../../src/actors/node-machine.js';
 import { peerLinkMachine } from '../../src/actors/peer-link-machine.js';

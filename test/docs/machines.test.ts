@@ -1,7 +1,7 @@
 /** The drawings of lifecycles in docs/ARCHITECTURE.md are those of the machines. */
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
-import { finderMachine } from '../../src/actors/finder-machine.js';
+import { finderMachine } from '../../src/actors/finder/finder-machine.js';
 import { localStoreMachine } from '../../src/actors/local-store/local-store-machine.js';
 import { nodeMachine } from '../../src/actors/node-machine.js';
 import { peerLinkMachine } from '../../src/actors/peer-link-machine.js';

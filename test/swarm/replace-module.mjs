@@ -1,4 +1,4 @@
-// Loaded before a program (`node --import`): one module of it, named by its address, is read from another file.
+// Loaded before a program (`node --import`): some modules of it, named by their addresses, are read from other files.
 import { register } from 'node:module';
 
 const hook = `
@@ -6,9 +6,8 @@ const hook = `
   let replaced;
   export const initialize = (data) => void (replaced = data);
   export const load = (url, context, next) =>
-    url === replaced.url
-      ? { format: 'module', shortCircuit: true, source: readFileSync(replaced.file, 'utf8') }
+    Object.hasOwn(replaced, url)
+      ? { format: 'module', shortCircuit: true, source: readFileSync(replaced[url], 'utf8') }
       : next(url, context);
 `;
-const { REPLACED_URL: url, REPLACED_BY: file } = process.env;
-register(`data:text/javascript,${encodeURIComponent(hook)}`, { data: { url, file } });
+register(`data:text/javascript,${encodeURIComponent(hook)}`, { data: JSON.parse(process.env.REPLACED ?? '{}') });

@@ -1,9 +1,9 @@
 /**
- * Runs the simulator with one module of the project changed, to see whether its checkers notice. The change is made to
- * the module's text, here: `src/` holds no switch for it, and a change that no longer fits the text is an error.
+ * Runs the simulator with a mistake in the project, to see whether its checkers notice. The change is made to the text
+ * of modules, here: `src/` holds no switch for it, and a change that no longer fits the text is an error.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -11,9 +11,7 @@ import ts from 'typescript';
 
 export interface Mutant {
   readonly name: string;
-  /** Below `src/`. */
-  readonly file: string;
-  /** Each text stands exactly once in the module, and is replaced by the other. */
+  /** Each text stands exactly once in `src/`, in whichever module, and is replaced by the other. */
   readonly edits: readonly (readonly [from: string, to: string])[];
 }
 
@@ -25,41 +23,51 @@ export interface Trial {
   readonly output: string;
 }
 
-/** The module's text after the edits, as JavaScript. */
-export const mutate = ({ name, file, edits }: Mutant): string => {
-  let text = readFileSync(join('src', file), 'utf8');
+const BUILT = 'dist/esm';
+
+const sources = (): Map<string, string> =>
+  new Map(
+    readdirSync('src', { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => [file, readFileSync(join('src', file), 'utf8')]),
+  );
+
+/** The modules that the edits change, below `src/`, each as JavaScript. */
+export const mutate = ({ name, edits }: Mutant): ReadonlyMap<string, string> => {
+  const texts = sources();
+  const changed = new Set<string>();
   for (const [from, to] of edits) {
-    if (text.split(from).length !== 2) throw new Error(`mutant "${name}": not exactly once in src/${file}: ${from}`);
-    text = text.replace(from, () => to);
+    const [file, ...others] = [...texts].flatMap(([path, text]) => Array(text.split(from).length - 1).fill(path));
+    if (file === undefined || others.length > 0) throw new Error(`mutant "${name}": not exactly once in src: ${from}`);
+    texts.set(
+      file,
+      (texts.get(file) as string).replace(from, () => to),
+    );
+    changed.add(file);
   }
   const { ESNext } = ts.ModuleKind;
-  return ts.transpileModule(text, { compilerOptions: { module: ESNext, target: ts.ScriptTarget.ES2023 } }).outputText;
+  const compilerOptions = { module: ESNext, target: ts.ScriptTarget.ES2023 };
+  return new Map(
+    [...changed].map((file) => [file, ts.transpileModule(texts.get(file) as string, { compilerOptions }).outputText]),
+  );
 };
 
-/** Simulates until something is noticed, at most `runs` swarms. Needs what `make build` built. */
-export const tryMutant = async (mutant: Mutant, runs: number, seed = 1): Promise<Trial> => {
+/** Simulates until something is noticed, at most `runs` swarms; without a mutant, what is there. Needs what `make build` built. */
+export const tryMutant = async (mutant: Mutant | null, runs: number, seed = 1): Promise<Trial> => {
   const folder = mkdtempSync(join(tmpdir(), 'swarmbus-mutant-'));
   try {
-    const file = join(folder, 'module.mjs');
-    writeFileSync(file, mutate(mutant));
-    const built = resolve('dist/esm');
-    const url = pathToFileURL(join(built, mutant.file.replace(/\.ts$/, '.js'))).href;
-    const child = spawn(
-      process.execPath,
-      ['--import', resolve('test/swarm/replace-module.mjs'), join(built, 'testing/sim-main.js')],
-      {
-        env: {
-          ...process.env,
-          SEED: String(seed),
-          RUNS: String(runs),
-          STOP: '1',
-          SHRINK: '0',
-          REPLACED_URL: url,
-          REPLACED_BY: file,
-        },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
+    const replaced: Record<string, string> = {};
+    for (const [module, text] of mutant === null ? [] : mutate(mutant)) {
+      const file = join(folder, `${Object.keys(replaced).length}.mjs`);
+      writeFileSync(file, text);
+      replaced[pathToFileURL(resolve(BUILT, module.replace(/\.ts$/, '.js'))).href] = file;
+    }
+    const program = ['--import', resolve('test/swarm/replace-module.mjs'), resolve(BUILT, 'testing/sim-main.js')];
+    const options = { SEED: String(seed), RUNS: String(runs), STOP: '1', SHRINK: '0' };
+    const child = spawn(process.execPath, program, {
+      env: { ...process.env, ...options, REPLACED: JSON.stringify(replaced) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let output = '';
     child.stdout.on('data', (chunk) => (output += String(chunk)));
     child.stderr.on('data', (chunk) => (output += String(chunk)));

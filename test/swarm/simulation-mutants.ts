@@ -1,51 +1,229 @@
-/** Mistakes that the simulator must notice, each by the failure that its rule prevents (RULES names them). */
+/**
+ * Mistakes that the simulator must notice, each by the failure that its rule prevents: the list of the cache's rules.
+ * "A register resent out of order" has no equivalent: home and owner have no ordered channel, and what is late is known
+ * by the pair that it names, which is the rule of two other mistakes here.
+ */
 import type { Mutant } from './simulation-mutant.js';
 
 export const MUTANTS: readonly Mutant[] = [
   {
-    name: '"not mine" taken for missing',
-    file: 'actors/finder.ts',
+    name: 'pair not checked by the home',
     edits: [
       [
-        '    this.#counts.notMine += 1;\n',
+        'const isPresent = this.#isRegistered(message, member) && this.#homes.homeOf(bucketOf(hash)) === this.#node;',
+        'const isPresent = member !== undefined && this.#homes.homeOf(bucketOf(hash)) === this.#node;',
+      ],
+    ],
+  },
+  {
+    name: 'pair not checked by the claimant',
+    edits: [
+      ['        if (!this.#holds(ask)) {\n', '        if (ask.isGranted) {\n'],
+      [
+        'if (!this.#holds(ask)) this.#discard(key, ask);',
+        'if (ask.claim === 0 && !this.#holds(ask)) this.#discard(key, ask);',
+      ],
+      ['ask?.isGranted === true && this.#holds(ask) ? ask : null', 'ask?.isGranted === true ? ask : null'],
+    ],
+  },
+  {
+    name: 'incarnation left out of the view',
+    edits: [
+      ["identity: `${state.incarnation} ${roles.join(' ')}`", "identity: roles.join(' ')"],
+      ['if (present.get(node)?.incarnation === known.incarnation) continue;', 'if (present.has(node)) continue;'],
+    ],
+  },
+  {
+    name: "home's view number only",
+    edits: [
+      ['      pair.view >= member.view\n', '      pair.view > 0\n'],
+      ['if (registeredView < view) this.#unregistered += 1;', 'if (registeredView === 0) this.#unregistered += 1;'],
+      [
+        'this.#speaksOf(pair, member) && member.registeredView === pair.view;',
+        'this.#speaksOf(pair, member) && member.registeredView > 0;',
+      ],
+    ],
+  },
+  {
+    name: 'release without number',
+    edits: [['claimed?.owner === from && claimed.claim === claim) this', 'claimed?.owner === from) this']],
+  },
+  {
+    // The number of a key that the home has forgotten begins anew.
+    name: 'numbers counted by the home',
+    edits: [['    return this.#lastClaim;\n', '    return above + 1;\n']],
+  },
+  {
+    // Neither by the owner that is named for it nor by whoever asks that owner.
+    name: 'grant lost and not repaired',
+    edits: [
+      ['    this.counts.dangling += 1;\n    this.#registration.release(hash, claim);\n', '    void [hash, claim];\n'],
+      ["if (message.outcome === 'granted' && !this.#owns(", 'if (message.number < 0 && !this.#owns('],
+    ],
+  },
+  {
+    name: '"not mine" taken for missing',
+    edits: [
+      [
+        '    this.#counts.notMine += 1;\n    const pauseMs',
         `    this.#counts.notMine += 1;
     if (open.request.type === 'get') {
       this.#take(open);
-      open.asker.tell({ type: 'missing', id: open.request.id }, this.#self.ref);
+      this.#reply(open, { type: 'missing', id: open.request.id });
       return;
     }
+    const pauseMs`,
+      ],
+    ],
+  },
+  {
+    name: 'dangling owner answers missing with a claim pending',
+    edits: [['if (this.#inquiry.isClaimed(request.key)) {', 'if (message.number < 0) {']],
+  },
+  {
+    name: 'incoming copy answers absent',
+    edits: [['this.#handover.isGiven(key) || this.#takeover.isIncoming(key);', 'this.#handover.isGiven(key);']],
+  },
+  {
+    name: 'no freeze',
+    edits: [['this.#handover.isGiven(key) || this.#takeover', 'this.#takeover']],
+  },
+  {
+    name: 'registration duty ends at the transfer',
+    edits: [
+      [
+        '    for (const key of keys) this.#given.set(key, batch);\n',
+        `    for (const key of keys) {
+      this.#given.set(key, batch);
+      this.#owned.remove(key);
+    }
 `,
+      ],
+      [
+        '        this.counts.handoversRefused += 1;\n',
+        '        this.counts.handoversRefused += 1;\n        this.#host.claimAnew(key);\n',
+      ],
+    ],
+  },
+  {
+    name: 'moved key not reported to searches',
+    edits: [
+      [
+        'this.#executor.knows(key) ? this.#node : this.#handover.movedTo(key);',
+        'this.#executor.knows(key) ? this.#node : null;',
+      ],
+    ],
+  },
+  {
+    name: 'records not handed over',
+    edits: [['recordsOf: (keys) => record.recordsOf(keys)', 'recordsOf: () => []']],
+  },
+  {
+    name: 'retry elsewhere',
+    edits: [
+      [
+        '        if (isRead(request)) {\n          this.#counts.resent += 1;',
+        '        if (open.number > 0) {\n          this.#counts.resent += 1;',
+      ],
+    ],
+  },
+  {
+    name: 'floor off by one',
+    edits: [['      if (number >= floor) break;\n', '      if (number > floor) break;\n']],
+  },
+  {
+    // The owner that is asked for its stamp knows of no delete.
+    name: 'tombstone only at the home',
+    edits: [
+      [
+        'return entry === undefined ? null : { time: entry.time, origin: entry.origin };',
+        'return entry === undefined || entry.isTombstone ? null : { time: entry.time, origin: entry.origin };',
+      ],
+    ],
+  },
+  {
+    name: 'no tombstone for absent keys',
+    edits: [
+      [
+        '    this.#bury(key, stamp, nowMs + this.#limits.tombstoneMs, nowMs);\n',
+        '    if (existed) this.#bury(key, stamp, nowMs + this.#limits.tombstoneMs, nowMs);\n',
+      ],
+    ],
+  },
+  {
+    name: 'recovered entries served at once',
+    edits: [['if (this.#awaitsHomes && this.#executor.knows(key)) return true;\n', '']],
+  },
+  {
+    name: 'merge without freeze',
+    edits: [['return this.#contest.isFrozen(key) || this.#handover', 'return this.#handover']],
+  },
+  {
+    // One side has nothing any more, and the other one's copy goes.
+    name: 'merge drops the last copy',
+    edits: [
+      [
+        'this.#thaw(owner, number, hash, owner === kept);',
+        'this.#thaw(owner, number, hash, owner === kept && owners.size > 1);',
+      ],
+    ],
+  },
+  {
+    name: 'clock not carried by grants',
+    edits: [
+      [
+        '    this.#executor.clock.observe(message.clock);\n    this.#inquiry.onPlace(message);\n',
+        '    this.#inquiry.onPlace(message);\n',
+      ],
+    ],
+  },
+  {
+    name: 'absolute expiry moved',
+    edits: [['const ttlMs = expiresAtMs === 0 ? 0 : expiresAtMs - nowMs;', 'const ttlMs = expiresAtMs;']],
+  },
+  {
+    name: 'one-way edges',
+    edits: [
+      [
+        'if (other?.state.incarnation === announced && other.edges.get(node) === incarnation) others',
+        'if (other?.state.incarnation === announced) others',
       ],
     ],
   },
   {
     name: 'constant hop limit',
-    file: 'store/topology.ts',
     edits: [['return Math.min(this.members.size, HOPS_MAX);', 'return 3;']],
   },
   {
+    name: 'database not exchanged on heal',
+    edits: [
+      [
+        '      if (state.node !== this.#identity.node) link.tell(linksOf(state), this.#self.ref);\n',
+        '      void state;\n',
+      ],
+    ],
+  },
+  {
+    name: 'client served before joined',
+    edits: [['...forCacheRequests(on.onRequestTooEarly)', '...forCacheRequests(on.onRequest)']],
+  },
+  {
+    name: 'change without stamp order',
+    edits: [
+      [
+        "const order = kind === 'merge' ? 'newer' : this.#latest.see(key, { time, origin });",
+        "const order = 'newer' as 'newer' | 'older' | 'unsure';",
+      ],
+    ],
+  },
+  {
     name: 'echo counted wrong',
-    file: 'store/search-table.ts',
     edits: [
       ['search.done = owner !== null || search.waiting === 0;', 'search.done = owner !== null || search.waiting <= 1;'],
     ],
   },
   {
-    name: 'release without number',
-    file: 'actors/directory.ts',
-    edits: [['claimed?.owner === from && claimed.claim === claim', 'claimed?.owner === from']],
-  },
-  {
-    name: 'pair not checked by the claimant',
-    file: 'actors/local-store/inquiry.ts',
-    edits: [
-      ['        if (!this.#holds(ask)) {\n', '        if (ask.isGranted) {\n'],
-      ['ask?.isGranted === true && this.#holds(ask) ? ask : null', 'ask?.isGranted === true ? ask : null'],
-    ],
-  },
-  {
     name: 'stamp comparison reversed',
-    file: 'store/stamp.ts',
     edits: [['return a.time < b.time ? -1 : 1;', 'return a.time < b.time ? 1 : -1;']],
   },
 ];

@@ -18,17 +18,25 @@ interface Crossing {
 class Recorder {
   crossings: Crossing[] = [];
   readonly probes: number[] = [];
+  /** The homes that stores have asked, whether the question crossed a link or not. */
+  readonly homes: NodeId[] = [];
 
   readonly trace = (hop: Hop, node: number): void => {
     if (hop.type === 'probe') this.probes.push(node);
+    if (hop.type === 'lookup' && hop.from === '/node/local-store')
+      this.homes.push((hop.message as unknown as { to: NodeId }).to);
     if (hop.from !== '/node/router' || !hop.to.startsWith('/node/peer-link')) return;
-    const { hops } = hop.message as { hops?: number };
-    this.crossings.push({ node, link: hop.to, type: hop.type, hops: hops ?? null });
+    // What is passed on names the hops with which it came, and may be several messages.
+    const { hops, count } = hop.message as { hops?: number; count?: number };
+    const isRelay = hop.type === 'relay';
+    const crossing = { node, link: hop.to, type: hop.type, hops: (hops ?? 0) + (isRelay ? 1 : 0) || null };
+    for (let i = 0; i < (isRelay ? (count as number) : 1); i += 1) this.crossings.push(crossing);
   };
 
   clear(): void {
     this.crossings = [];
     this.probes.length = 0;
+    this.homes.length = 0;
   }
 
   count(...types: string[]): number {
@@ -69,24 +77,41 @@ describe.each(SHAPES)('a %s of %i', (_name, nodes, topology) => {
     expect(keys).toEqual(Array.from({ length: nodes }, (_, i) => (i === 0 ? 2 : 1)));
   });
 
-  it('[O1] an absent key costs a question to its home and the answer, and no search', async () => {
+  it('[O1] [RT3] one GET goes to a known owner and back; else first to the home and back, and to nobody if it is absent', async () => {
     const recorder = new Recorder();
     await using swarm = await start(nodes, topology, recorder);
-    const client = await swarm.client(0);
-    const { members } = (await client.inspect('topology')) as { members: { hops: number }[] };
-    const farthest = Math.max(...members.map(({ hops }) => hops));
-    const costs = new Set<number>();
-    for (let i = 0; i < 8 * nodes; i += 1) {
+    const clients = await Promise.all(Array.from({ length: nodes }, (_, i) => swarm.client(i)));
+    const client = clients[0]!;
+    const { members } = (await client.inspect('topology')) as { members: { id: NodeId; name: string; hops: number }[] };
+    const toOwner = (owner: number): number => members.find(({ name }) => name === `n${owner}`)!.hops;
+    const toHome = (): number => {
+      expect(recorder.homes.length).toBe(1);
+      return members.find(({ id }) => id === recorder.homes[0])!.hops;
+    };
+    const cost = async (key: string): Promise<number> => {
       recorder.clear();
-      expect(await client.get(`absent-${i}`)).toBeUndefined();
-      expect(recorder.count('search', 'echo', 'forward', 'answer')).toBe(0);
-      expect(recorder.count('lookup')).toBe(recorder.count('place'));
-      costs.add(recorder.count('lookup', 'place', 'relay'));
+      await client.get(key);
+      // Only what the request itself is made of, above all no search.
+      expect(recorder.crossings.length).toBe(recorder.count('lookup', 'place', 'forward', 'answer', 'relay'));
+      return recorder.crossings.length;
+    };
+    const homes = new Set<number>();
+    for (let i = 0; i < 8 * nodes; i += 1) {
+      const owner = i % nodes;
+      await clients[owner]!.set(`key-${i}`, i);
+      const unknown = await cost(`key-${i}`);
+      if (owner === 0) {
+        expect([unknown, recorder.homes]).toEqual([0, []]);
+        continue;
+      }
+      expect(unknown).toBe(2 * toHome() + 2 * toOwner(owner));
+      homes.add(toHome());
+      expect(await cost(`key-${i}`)).toBe(2 * toOwner(owner));
+      expect(recorder.homes).toEqual([]);
+      expect(await cost(`absent-${i}`)).toBe(2 * toHome());
     }
-    // Twice the distance of the home, which is this node itself for some keys.
-    expect(Math.min(...costs)).toBe(0);
-    expect(Math.max(...costs)).toBe(2 * farthest);
-    for (const cost of costs) expect(cost % 2).toBe(0);
+    // Homes were at each distance that there is.
+    expect(homes).toEqual(new Set(members.map(({ hops }) => hops)));
   });
 
   it('[RT5] [V8] [O3] where homes can not tell: a search visits each node once, by at most two messages per link', async () => {

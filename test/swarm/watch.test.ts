@@ -94,6 +94,18 @@ describe.each(SHAPES)('a %s of %i', (_name, nodes, topology) => {
   });
 });
 
+it('[W2] the end of an entry whose time came is told before what another node stores in its place', async () => {
+  await using swarm = await start(3, 'ring');
+  const [a, b, c] = (await clientsOf(swarm)) as [Client, Client, Client];
+  const log = await watch(swarm, c, { prefix: '' });
+  await a.set('k', 1, { ttlMs: 20 });
+  await swarm.sleep(50);
+  await b.set('k', 2);
+  await swarm.sleep(2500);
+  expect(log.take()).toEqual(['set k', 'expire k', 'set k']);
+  expect(await c.get('k')).toBe(2);
+});
+
 it('[W2] of one key the stamps rise, whoever changes it, and expiry and eviction are told', async () => {
   await using swarm = await start(3, 'ring', { settings: { keysMax: 5 } });
   const [a, b, c] = (await clientsOf(swarm)) as [Client, Client, Client];

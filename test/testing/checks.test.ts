@@ -1,16 +1,24 @@
 /** Each checker of a run is shown evidence that it must accept, and evidence that it must not. */
 import { describe, expect, it } from '@jest/globals';
+import { checkAnswersWhenSettled } from '../../src/testing/simulator/check/answers-when-settled.js';
 import { checkBounded } from '../../src/testing/simulator/check/bounded.js';
 import { checkConservation } from '../../src/testing/simulator/check/conservation.js';
+import { checkDeletesStay } from '../../src/testing/simulator/check/deletes-stay.js';
 import { checkExactAccounting } from '../../src/testing/simulator/check/exact-accounting.js';
 import { checkNoFlood } from '../../src/testing/simulator/check/no-flood.js';
 import { checkNoLostWrite } from '../../src/testing/simulator/check/no-lost-write.js';
 import { checkNoRefusal } from '../../src/testing/simulator/check/no-refusal.js';
 import { checkOneCopy } from '../../src/testing/simulator/check/one-copy.js';
+import { checkStampOrder } from '../../src/testing/simulator/check/stamp-order.js';
 import { checkStampsIncrease } from '../../src/testing/simulator/check/stamps-increase.js';
 import { checkTrueMissing } from '../../src/testing/simulator/check/true-missing.js';
 import type { MissingContext } from '../../src/testing/simulator/check/true-missing.js';
-import type { Disturbance, NodeEvidence } from '../../src/testing/simulator/evidence.js';
+import { checkChangesTold, checkEndsTold, checkWatchOrder } from '../../src/testing/simulator/check/watch-order.js';
+import { stableWindows } from '../../src/testing/simulator/disturbance.js';
+import { speedPlan } from '../../src/testing/simulator/speed-plan.js';
+import type { PlannedFault } from '../../src/testing/simulator/plan.js';
+import type { Disturbance, NodeEvidence, ToldChange, Watching } from '../../src/testing/simulator/evidence.js';
+import type { NodeId } from '../../src/store/node-id.js';
 import { operation } from './history.js';
 
 const node = (index: number, keys: readonly string[] = [], rest: Partial<NodeEvidence> = {}): NodeEvidence => ({
@@ -55,6 +63,109 @@ it('[C6] stamps increase', () => {
   expect(found(8, [['a', 51]])).toBe(0);
   expect(found(8, [], ['b'])).toBe(1);
   expect(found(8, [], ['a'])).toBe(0);
+});
+
+it('[O7] stamps follow the order of the writes', () => {
+  const write = (from: number, to: number, time: number, key = 'k') =>
+    operation('set', [from, to], { type: 'stored', time }, { key });
+  const always = [{ fromMs: 0, toMs: Infinity, startsEmpty: true }];
+  expect(checkStampOrder([write(0, 5, 1), write(6, 9, 2), write(10, 12, 3)], always)).toEqual([]);
+  expect(checkStampOrder([write(0, 5, 2), write(6, 9, 1)], always)).toHaveLength(1);
+  expect(checkStampOrder([write(0, 5, 2), write(6, 9, 2)], always)).toHaveLength(1);
+  expect(checkStampOrder([write(0, 5, 3), write(6, 7, 4), write(8, 9, 3)], always)).toHaveLength(1);
+  // At the same time, of another key, or outside of what is judged.
+  expect(checkStampOrder([write(0, 7, 2), write(6, 9, 1)], always)).toEqual([]);
+  expect(checkStampOrder([write(0, 5, 2), write(6, 9, 1, 'other')], always)).toEqual([]);
+  expect(checkStampOrder([write(0, 5, 2), write(6, 9, 1)], [{ fromMs: 0, toMs: 8, startsEmpty: true }])).toEqual([]);
+});
+
+it('[C6] [T1] deletes stay, also of what was not there', () => {
+  const set = operation('set', [0, 5], { type: 'stored' }, { number: 1, key: 'a' });
+  const deleted = (from: number, existed: boolean) =>
+    operation('delete', [from, from + 1], { type: 'deleted', existed }, { number: 2, key: 'a' });
+  const found = (history: Parameters<typeof checkDeletesStay>[0], gone: [string, number][] = []): number =>
+    checkDeletesStay(history, [node(0, ['a'])], new Map(gone)).length;
+  expect(found([set])).toBe(0);
+  expect(found([set, deleted(6, true)])).toBe(1);
+  expect(found([set, deleted(6, false)])).toBe(1);
+  expect(found([set, deleted(4, true)])).toBe(0);
+  expect(found([set, deleted(6, true)], [['a', 6]])).toBe(0);
+  expect(found([set, deleted(6, true)], [['a', 5]])).toBe(1);
+  expect(found([set, deleted(6, true), operation('incr', [1, 2], { type: 'open' }, { number: 3, key: 'a' })])).toBe(0);
+});
+
+describe('the membership is stable', () => {
+  const ring = { ...speedPlan(), requests: [] };
+  const leave = (atMs: number, index: number): PlannedFault => ({ kind: 'leave', atMs, node: index, forMs: 500 });
+  const until = (faults: PlannedFault[], lossMs = Infinity): number | undefined =>
+    stableWindows({ ...ring, faults }, { heartbeatTimeoutMs: 1000 }, 0, 90_000, lossMs)[0]?.toMs;
+
+  it('while nodes leave that leave the others together, until one goes with what it has', () => {
+    expect(until([leave(1000, 3), { kind: 'reset', atMs: 30_000, edge: [7, 8] }])).toBe(Infinity);
+    expect(until([leave(1000, 3), leave(1010, 4)])).toBe(Infinity);
+    expect(until([leave(1000, 3), leave(40_000, 6)])).toBe(Infinity);
+    expect(until([leave(1000, 3)], 1200)).toBe(1200);
+  });
+
+  it('until too many are gone at once, or a link is lost beside them', () => {
+    expect(until([leave(1000, 3), leave(1010, 6)])).toBe(1010);
+    expect(until([leave(1000, 3), { kind: 'reset', atMs: 1100, edge: [7, 8] }])).toBe(1100);
+    expect(until([{ kind: 'crash', atMs: 2000, node: 1, forMs: 10 }])).toBe(2000);
+  });
+
+  it('until something stands still for too long, alone or with another', () => {
+    const clog = (atMs: number, forMs: number): PlannedFault => ({ kind: 'clog', atMs, edge: [0, 1], forMs });
+    expect(until([clog(1000, 300), clog(3000, 300), leave(1100, 5)])).toBe(Infinity);
+    expect(until([clog(1000, 500)])).toBe(1000);
+    expect(until([clog(1000, 300), clog(1100, 300)])).toBe(1000);
+  });
+});
+
+it('answers when settled', () => {
+  expect(checkAnswersWhenSettled([operation('get', [0, 1], { type: 'missing' })])).toEqual([]);
+  expect(checkAnswersWhenSettled([operation('get', [0, 1], { type: 'refused', code: 'TIMEOUT' })])).toHaveLength(1);
+  expect(checkAnswersWhenSettled([operation('get', [0, Infinity], { type: 'open' })])).toHaveLength(1);
+});
+
+describe('what a watch is told', () => {
+  const origin = 'n1' as NodeId;
+  const told = (atMs: number, kind: ToldChange['kind'], time: number, by: string = origin): ToldChange =>
+    kind === 'gap'
+      ? { atMs, kind, key: null, stamp: null }
+      : { atMs, kind, key: 'k', stamp: { time, origin: by as NodeId } };
+  const watching = (changes: ToldChange[], toMs = Infinity): Watching => ({ node: 0, fromMs: 10, toMs, changes });
+
+  it('[W2] has stamps that rise', () => {
+    expect(checkWatchOrder([watching([told(1, 'set', 1), told(2, 'delete', 2), told(3, 'merge', 1)])])).toEqual([]);
+    expect(checkWatchOrder([watching([told(1, 'set', 2), told(2, 'set', 2, 'n2')])])).toEqual([]);
+    expect(checkWatchOrder([watching([told(1, 'set', 2), told(2, 'set', 1)])])).toHaveLength(1);
+    expect(checkWatchOrder([watching([told(1, 'set', 2), told(2, 'expire', 2)])])).toHaveLength(1);
+  });
+
+  it('[W1] leaves out no change without a gap', () => {
+    const write = operation('set', [20, 30], { type: 'stored', time: 5 });
+    const found = (changes: ToldChange[], toMs = Infinity, windowMs = Infinity): number =>
+      checkChangesTold([watching(changes, toMs)], [write], [{ fromMs: 0, toMs: windowMs, startsEmpty: true }], 100)
+        .length;
+    expect(found([])).toBe(1);
+    expect(found([told(25, 'set', 4)])).toBe(1);
+    expect(found([told(15, 'gap', 0)])).toBe(1);
+    expect(found([told(25, 'set', 5)])).toBe(0);
+    expect(found([told(25, 'set', 6)])).toBe(0);
+    expect(found([told(25, 'gap', 0)])).toBe(0);
+    expect(found([], 120)).toBe(0);
+    expect(found([], Infinity, 120)).toBe(0);
+  });
+
+  it('does not end with the end of what is there', () => {
+    const found = (changes: ToldChange[], toMs = Infinity): number =>
+      checkEndsTold([watching(changes, toMs)], [node(0, ['k'])]).length;
+    expect(found([told(1, 'set', 1), told(2, 'expire', 2)])).toBe(1);
+    expect(found([told(1, 'expire', 1), told(2, 'set', 2)])).toBe(0);
+    expect(found([told(1, 'expire', 1), told(2, 'gap', 0)])).toBe(0);
+    expect(found([told(1, 'expire', 1)], 5)).toBe(0);
+    expect(checkEndsTold([watching([told(1, 'expire', 1)])], [node(0, ['other'])])).toEqual([]);
+  });
 });
 
 it('message conservation', () => {

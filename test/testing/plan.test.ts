@@ -5,7 +5,7 @@ import { areDispensable, isRedundant } from '../../src/testing/simulator/graph.j
 import type { Plan } from '../../src/testing/simulator/plan.js';
 import { minimize, shrinkPlan } from '../../src/testing/simulator/shrink.js';
 
-const plans = Array.from({ length: 300 }, (_, seed) => drawPlan(seed));
+const plans = Array.from({ length: 600 }, (_, seed) => drawPlan(seed));
 
 it('each plan is long, busy and faulty enough, and its graph is connected', () => {
   for (const { nodes, edges, requests, faults, durationMs, clients } of plans) {

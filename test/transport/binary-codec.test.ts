@@ -415,10 +415,52 @@ describe('a routed message to another node', () => {
   it('[RT2] is a relay, passed on as it came but for its hop count', () => {
     const frame = encode(forward);
     const { messages } = decode(frame, 'node', B);
-    expect(messages).toEqual([{ type: 'relay', to: A, from: B, hops: 3, bytes: frame }]);
-    const passed = encode({ ...(messages[0] as Relay), hops: 200 });
-    expect(passed).toHaveLength(frame.length);
-    expect(decode(passed, 'node', A).messages).toEqual([{ ...forward, hops: 200 }]);
+    const next = encode({ ...forward, hops: 4 });
+    expect(messages).toEqual([{ type: 'relay', to: A, hops: 3, count: 1, bytes: next }]);
+    expect(encode(messages[0] as Relay)).toEqual(next);
+  });
+
+  it('[RT2] is passed on together with those behind it that go the same way', () => {
+    const numbered = (count: number, change: Partial<typeof forward>): (typeof forward)[] =>
+      Array.from({ length: count }, (_, number) => ({ ...forward, number, ...change }));
+    const encodeAll = (messages: readonly (typeof forward)[]): Uint8Array =>
+      concat(messages.map((message) => encode(message)));
+    const C = 'C' as NodeId;
+    // Another hop count, another node, this node, another sender, a fault.
+    const [a, b, c, d, e] = [
+      numbered(300, {}),
+      numbered(2, { hops: 7 }),
+      numbered(1, { to: C }),
+      numbered(1, { to: B }),
+      [...numbered(1, { from: C }), ...numbered(2, {})],
+    ];
+    const frame = concat([...[a, b, c, d, e].map(encodeAll), bytes(0x92, 0xcc, 200, 1), encodeAll(numbered(1, {}))]);
+    const { messages, reason } = decode(frame, 'node', B);
+    expect(reason).toBeNull();
+    const relay = (run: readonly (typeof forward)[]): Relay => {
+      const [{ to, hops }] = run as [typeof forward];
+      const passed = encodeAll(run.map((message) => ({ ...message, hops: hops + 1 })));
+      return { type: 'relay', to, hops, count: run.length, bytes: passed };
+    };
+    const counts = messages.map((message) => (message.type === 'relay' ? message.count : message.type));
+    expect(counts.slice(0, -6).reduce((sum: number, count) => sum + (count as number), 0)).toBe(300);
+    expect(Math.min(...(counts.slice(0, -7) as number[]))).toBeGreaterThan(100);
+    expect(messages.slice(-6)).toMatchObject([
+      relay(b),
+      relay(c),
+      d[0] as object,
+      relay(e),
+      { type: 'malformed' },
+      relay(numbered(1, {})),
+    ]);
+    const first = concat(messages.slice(0, -6).map((message) => (message as Relay).bytes));
+    expect(first).toEqual(encodeAll(a.map((message) => ({ ...message, hops: 4 }))));
+    // Cut off within a run: what is whole goes on.
+    const cut = encodeAll(a.slice(0, 3)).subarray(0, -1);
+    expect(decode(cut, 'node', B)).toMatchObject({
+      messages: [relay(a.slice(0, 2))],
+      reason: expect.stringMatching(/^no message at byte/),
+    });
   });
 
   it('is read where it is addressed to, or where nobody is', () => {
@@ -440,9 +482,11 @@ describe('a routed message to another node', () => {
         const self = to === A ? B : A;
         const { messages, reason } = decode(frame, 'node', self);
         expect(reason).toBeNull();
-        expect(messages).toEqual([{ type: 'relay', to, from, hops, bytes: frame }]);
-        const passed = encode({ ...(messages[0] as Relay), hops: 255 - hops });
-        expect(decode(passed, 'node', self).messages).toMatchObject([{ type: 'relay', to, from, hops: 255 - hops }]);
+        expect(messages).toMatchObject([{ type: 'relay', to, hops, count: 1 }]);
+        const passed = encode(messages[0] as Relay);
+        const next = (hops + 1) % 256;
+        expect(decode(passed, 'node', self).messages).toMatchObject([{ type: 'relay', to, hops: next, count: 1 }]);
+        expect(elementsOf(passed).slice(4)).toEqual(elementsOf(frame).slice(4));
         expect(decode(frame, 'node', to).messages).toMatchObject([
           { type: 'malformed', code: 'UNSUPPORTED', id: null, info: { name: String(newTag) } },
         ]);

@@ -120,8 +120,8 @@ export function wrongWith(message: unknown): string | null {
     return isRight && Object.keys(message).length === 5 ? null : 'malformed';
   }
   if (message['type'] === 'relay') {
-    const isRight = isNodeId(message['to']) && isNodeId(message['from']) && message['bytes'] instanceof Uint8Array;
-    return isRight && isNatural(message['hops']) && Object.keys(message).length === 5 ? null : 'relay';
+    const isRight = isNodeId(message['to']) && isNatural(message['hops']) && isNatural(message['count']);
+    return isRight && message['bytes'] instanceof Uint8Array && Object.keys(message).length === 5 ? null : 'relay';
   }
   const row: Row | undefined = MESSAGES[message['type'] as MessageName];
   if (row === undefined) return `type ${message['type']}`;

@@ -92,7 +92,10 @@ export class Executor {
     if (request.type === 'get') return this.#get(request, isFinal);
     const nowMs = this.#time.now();
     const known = this.keyspace.peekAny(request.key, nowMs);
-    if (known === undefined && !isFinal) return null;
+    if (known === undefined && !isFinal) {
+      this.#clear(request.key);
+      return null;
+    }
     const entry = known?.isTombstone === true ? undefined : known;
     switch (request.type) {
       case 'set':
@@ -112,6 +115,11 @@ export class Executor {
   /** Whether this node can say what became of the key: there is an entry, or the memory of a delete. */
   knows(key: string): boolean {
     return this.keyspace.peekAny(key, this.#time.now()) !== undefined;
+  }
+
+  /** Whether a delete of the key is remembered. */
+  remembers(key: string): boolean {
+    return this.#tombstones.has(key);
   }
 
   /** The stamp of the entry, or of the delete that is remembered. */
@@ -182,10 +190,23 @@ export class Executor {
     this.keyspace.delete(key, this.#time.now());
   }
 
+  /**
+   * Removes an entry whose time has come: it is to be told of before another node creates the key, under an earlier stamp
+   * than what comes in its place.
+   */
+  #clear(key: string): void {
+    const nowMs = this.#time.now();
+    if ((this.keyspace.nextExpiryMs ?? Infinity) <= nowMs) this.keyspace.delete(key, nowMs);
+  }
+
   #get(request: MessageOf<'get'>, isFinal: boolean): ClientReply | null {
     this.counts.gets += 1;
     const entry = this.keyspace.get(request.key, this.#time.now());
-    if (entry === undefined) return isFinal || this.knows(request.key) ? { type: 'missing', id: request.id } : null;
+    if (entry === undefined) {
+      if (isFinal || this.knows(request.key)) return { type: 'missing', id: request.id };
+      this.#clear(request.key);
+      return null;
+    }
     this.counts.hits += 1;
     const meta = request.options.meta === true ? this.#metaOf(entry) : null;
     return { type: 'value', id: request.id, meta, value: this.keyspace.read(entry) };

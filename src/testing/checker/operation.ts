@@ -31,7 +31,8 @@ export type Outcome =
   | { readonly type: 'lost' }
   | { readonly type: 'value'; readonly value: number }
   | { readonly type: 'missing' }
-  | { readonly type: 'stored' }
+  /** `time`: of its stamp, where it was asked for. */
+  | { readonly type: 'stored'; readonly time?: number }
   | { readonly type: 'deleted'; readonly existed: boolean }
   | { readonly type: 'refused'; readonly code: string };
 

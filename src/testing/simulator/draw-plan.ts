@@ -6,12 +6,20 @@ import type { Random } from '../../actors/runtime/env.js';
 import { seededRandom } from '../../actors/runtime/virtual-time.js';
 import type { Settings } from '../../actors/settings.js';
 import { harmlessMs } from './disturbance.js';
+import { drawFocus } from './focus.js';
+import type { Focus } from './focus.js';
 import { areDispensable, drawEdges, drawNodeCount, drawPartition, isRedundant } from './graph.js';
 import type { Edge, FaultKind, Plan, PlannedFault, PlannedRequest } from './plan.js';
 import { SIMULATION_SETTINGS } from './settings.js';
 
 /** Apart from the streams of nodes, latencies and clients. */
-const STREAM = { shape: 3_000_000, settings: 3_000_001, requests: 3_000_002, faults: 3_000_003 } as const;
+const STREAM = {
+  shape: 3_000_000,
+  settings: 3_000_001,
+  requests: 3_000_002,
+  faults: 3_000_003,
+  focus: 3_000_004,
+} as const;
 
 const DURATION_MS = 60_000;
 const REQUESTS_MIN = 600;
@@ -21,19 +29,26 @@ const FAULTS_FROM_MS = 4000;
 const FAULTS_TO_MS = 54_000;
 
 export const drawPlan = (seed: number): Plan => {
+  const focusRandom = seededRandom(seed, STREAM.focus);
+  const focus = drawFocus(focusRandom);
   const shape = seededRandom(seed, STREAM.shape);
-  const nodes = drawNodeCount(shape);
+  const nodes = focus === null ? drawNodeCount(shape) : FOCUS_NODES_MIN + shape.below(FOCUS_NODES_MORE);
   const edges = drawEdges(shape, nodes);
-  const settings = drawSettings(seededRandom(seed, STREAM.settings));
+  const settings = { ...drawSettings(seededRandom(seed, STREAM.settings)), ...focus?.settings };
   const clients = Array.from({ length: 2 + shape.below(9) }, () => shape.below(nodes));
   const latency = {
     minMs: shape.below(20) / 10,
-    extraMs: shape.below(3) === 0 ? 5 + shape.below(25) : shape.below(30) / 10,
+    extraMs:
+      focus !== null
+        ? shape.below(focus.extraMsMax)
+        : shape.below(3) === 0
+          ? 5 + shape.below(25)
+          : shape.below(30) / 10,
   };
   const encodesEveryHop = shape.below(8) === 0;
   const isCalm = shape.below(2) === 0;
   const all = { ...SIMULATION_SETTINGS, ...settings };
-  const faults = drawFaults(seededRandom(seed, STREAM.faults), isCalm, nodes, edges, all);
+  const faults = drawFaults(seededRandom(seed, STREAM.faults), isCalm, focus, nodes, edges, all);
   const times = faults.map(({ atMs }) => atMs);
   return {
     seed,
@@ -43,7 +58,9 @@ export const drawPlan = (seed: number): Plan => {
     encodesEveryHop,
     latency,
     clients,
-    requests: drawRequests(seededRandom(seed, STREAM.requests), clients.length, times),
+    watchers: focusRandom.below(3) === 0 ? [focusRandom.below(nodes), focusRandom.below(nodes)] : [],
+    hasDisks: focusRandom.below(4) === 0,
+    requests: drawRequests(seededRandom(seed, STREAM.requests), clients.length, times, focus),
     faults,
     durationMs: DURATION_MS,
   };
@@ -64,14 +81,20 @@ const drawSettings = (random: Random): Partial<Settings> => {
   };
 };
 
-const drawRequests = (random: Random, clients: number, faultTimes: readonly number[]): PlannedRequest[] => {
+const drawRequests = (
+  random: Random,
+  clients: number,
+  faultTimes: readonly number[],
+  focus: Focus | null,
+): PlannedRequest[] => {
   const count = REQUESTS_MIN + random.below(1400);
   const hotKeys = 1 + random.below(4);
-  const coldKeys = 5 + random.below(120);
-  const expires = random.below(3) === 0;
+  const coldKeys = 5 + random.below(focus?.coldKeysMax ?? 120);
+  const expires = focus?.expires ?? random.below(3) === 0;
+  const ttlMsMax = focus?.ttlMsMax ?? 5000;
   const pads = random.below(3) === 0;
-  const reads = 30 + random.below(50);
-  const deletes = 2 + random.below(18);
+  const reads = 30 + random.below(focus?.readsMax ?? 50);
+  const deletes = 2 + random.below(focus?.deletesMax ?? 18);
   const requests: PlannedRequest[] = [];
   const meanGapMs = DURATION_MS / count;
   const ask = (atMs: number, place: number, someone: number): void => {
@@ -86,7 +109,7 @@ const drawRequests = (random: Random, clients: number, faultTimes: readonly numb
       key: `key-${place}`,
       kind,
       condition: isSet && random.below(6) === 0 ? (random.below(2) === 0 ? 'absent' : 'present') : null,
-      ttlMs: hasEnd ? 50 + random.below(5000) : 0,
+      ttlMs: hasEnd ? 50 + random.below(ttlMsMax) : 0,
       by: kind === 'incr' ? 1 + random.below(9) : 0,
       padding: isSet && pads && random.below(3) === 0 ? random.below(300) : 0,
       retries: random.below(3),
@@ -115,6 +138,8 @@ const changeOf = (place: number): 'incr' | 'set' => (place % 7 === 3 ? 'incr' : 
 
 const BURST_MEAN = 2;
 const AROUND_FAULT_MS = 25;
+const FOCUS_NODES_MIN = 3;
+const FOCUS_NODES_MORE = 5;
 const AROUND_FAULT_MAX = 30;
 
 const CALM: readonly FaultKind[] = ['clog', 'pause', 'reset', 'clock-jump', 'clock-drift', 'join', 'leave'];
@@ -123,6 +148,7 @@ const STORMY: readonly FaultKind[] = [...CALM, 'cut', 'half-open', 'crash'];
 const drawFaults = (
   random: Random,
   isCalm: boolean,
+  focus: Focus | null,
   nodes: number,
   edges: readonly Edge[],
   settings: Settings,
@@ -131,20 +157,27 @@ const drawFaults = (
     (kind) => nodes > 1 || !['clog', 'reset', 'cut', 'half-open', 'join'].includes(kind),
   );
   const chosen = possible.filter(() => random.below(2) === 0);
-  const kinds = chosen.length === 0 ? possible : chosen;
+  const kinds = focus?.faults ?? (chosen.length === 0 ? possible : chosen);
   const harmless = harmlessMs(settings);
   const lastsMs = (longestMs: number): number =>
-    Math.round(isCalm || random.below(3) === 0 ? 1 + random.below(harmless) : random.below(longestMs));
+    Math.round(
+      isCalm || random.below(3) === 0 ? 1 + random.below(harmless) : random.below(focus?.lastsMsMax ?? longestMs),
+    );
   const redundant = edges.filter((edge) => isRedundant(nodes, edges, edge));
   const joined = new Set<number>();
   const faults: PlannedFault[] = [];
-  for (let left = FAULTS_MIN + random.below(8); left > 0; left -= 1) {
+  for (let left = (focus?.faultsMin ?? FAULTS_MIN) + random.below(8); left > 0; left -= 1) {
     const kind = kinds[random.below(kinds.length)] as FaultKind;
-    const atMs = FAULTS_FROM_MS + random.below(FAULTS_TO_MS - FAULTS_FROM_MS);
+    const former = faults.at(-1)?.atMs;
+    const isPaired = focus !== null && former !== undefined && random.below(2) === 0;
+    const atMs = isPaired
+      ? former + random.below(focus.pairedWithinMs)
+      : FAULTS_FROM_MS + random.below(FAULTS_TO_MS - FAULTS_FROM_MS);
     const node = random.below(nodes);
     const candidates = isCalm && kind === 'reset' ? redundant : edges;
     const edge = candidates[random.below(candidates.length)];
-    const fault = drawFault(random, kind, { atMs, node, edge, nodes, edges, lastsMs });
+    const goneMsMax = focus?.lastsMsMax ?? 12_000;
+    const fault = drawFault(random, kind, { atMs, node, edge, nodes, edges, lastsMs, goneMsMax });
     // The swarm is one before they join, and no node joins twice.
     const isVain =
       fault?.kind === 'join' && (joined.has(node) || !areDispensable(nodes, edges, new Set([...joined, node])));
@@ -168,16 +201,17 @@ const drawFault = (
     readonly nodes: number;
     readonly edges: readonly Edge[];
     readonly lastsMs: (longestMs: number) => number;
+    readonly goneMsMax: number;
   },
 ): PlannedFault | null => {
-  const { atMs, node, edge, nodes, edges, lastsMs } = at;
+  const { atMs, node, edge, nodes, edges, lastsMs, goneMsMax } = at;
   switch (kind) {
     case 'clog':
       return edge === undefined ? null : { kind, atMs, edge, forMs: lastsMs(6000) };
     case 'reset':
       return edge === undefined ? null : { kind, atMs, edge };
     case 'cut':
-      return { kind, atMs, edges: drawPartition(random, nodes, edges), forMs: 100 + random.below(12_000) };
+      return { kind, atMs, edges: drawPartition(random, nodes, edges), forMs: 100 + random.below(goneMsMax) };
     case 'half-open': {
       if (edge === undefined) return null;
       const way: Edge = random.below(2) === 0 ? edge : [edge[1], edge[0]];
@@ -185,7 +219,7 @@ const drawFault = (
     }
     case 'crash':
     case 'leave':
-      return { kind, atMs, node, forMs: 100 + random.below(12_000) };
+      return { kind, atMs, node, forMs: 100 + random.below(goneMsMax) };
     case 'pause':
       return { kind, atMs, node, forMs: lastsMs(8000) };
     case 'clock-jump':

@@ -1,5 +1,6 @@
 /** All that a run leaves for its checkers to judge. Times are those of the world, in ms. */
 import type { Settings } from '../../actors/settings.js';
+import type { Stamp } from '../../store/stamp.js';
 import type { Window } from '../checker/linearizable.js';
 import type { Operation } from '../checker/operation.js';
 import type { Weaknesses } from './not-yet.js';
@@ -31,6 +32,9 @@ export interface Evidence {
   readonly counters: ReadonlyMap<string, number>;
   /** Searches begun while the settled swarm was asked for keys that it had been asked for before. */
   readonly searchesWhenSettled: number;
+  /** What it was asked then. */
+  readonly askedWhenSettled: readonly Operation[];
+  readonly watchings: readonly Watching[];
   /** What was still there after all nodes had stopped. */
   readonly leftBehind: readonly string[];
 }
@@ -67,6 +71,23 @@ export interface StoredEntry {
   /** Of its stamp. */
   readonly time: number;
   readonly bytes: number;
+}
+
+/** One watch of all keys, from its opening to the end of its connection. */
+export interface Watching {
+  readonly node: number;
+  readonly fromMs: number;
+  /** Infinite while it lasts. */
+  toMs: number;
+  readonly changes: ToldChange[];
+}
+
+export interface ToldChange {
+  readonly atMs: number;
+  readonly kind: 'set' | 'delete' | 'expire' | 'evict' | 'merge' | 'gap';
+  /** Null with a gap. */
+  readonly key: string | null;
+  readonly stamp: Stamp | null;
 }
 
 export interface SeenStamp {

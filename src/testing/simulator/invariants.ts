@@ -4,14 +4,18 @@ import { checkLinearizable } from '../checker/linearizable.js';
 import type { Operation } from '../checker/operation.js';
 import { checkValueWasSet } from '../checker/value-was-set.js';
 import { checkBounded } from './check/bounded.js';
+import { checkAnswersWhenSettled } from './check/answers-when-settled.js';
 import { checkConservation } from './check/conservation.js';
+import { checkDeletesStay } from './check/deletes-stay.js';
 import { checkExactAccounting } from './check/exact-accounting.js';
 import { checkNoFlood } from './check/no-flood.js';
 import { checkNoLostWrite } from './check/no-lost-write.js';
 import { checkNoRefusal } from './check/no-refusal.js';
 import { checkOneCopy } from './check/one-copy.js';
+import { checkStampOrder } from './check/stamp-order.js';
 import { checkStampsIncrease } from './check/stamps-increase.js';
 import { checkTrueMissing } from './check/true-missing.js';
+import { checkChangesTold, checkEndsTold, checkWatchOrder } from './check/watch-order.js';
 import type { Evidence } from './evidence.js';
 
 export interface Violation {
@@ -32,6 +36,8 @@ export interface Judgement {
 /** Answers may come this much after the time-out: turns, and the way there and back. */
 const GRACE_MS = 100;
 const GRACE_LATENCIES = 30;
+/** A change that was lost is noticed when counts are compared. */
+const CHANGE_MS_MAX = 15_000;
 
 export const judge = (evidence: Evidence): Judgement => {
   const { plan, settings, weaknesses, history, nodes, counters } = evidence;
@@ -55,7 +61,14 @@ export const judge = (evidence: Evidence): Judgement => {
   );
   const { seenStamps, goneWithNode } = evidence;
   if (!evicts) add('stamps increase', checkStampsIncrease(nodes, seenStamps, goneWithNode, expiring));
+  const hasOneTime = plan.faults.every(({ kind }) => kind !== 'clock-jump' && kind !== 'clock-drift');
+  if (!evicts && hasOneTime) add('deletes stay', checkDeletesStay(history, nodes, goneWithNode));
   if (!evicts) add('no lost write', checkNoLostWrite(history, { ...evidence, partsFromMs }));
+  const firstWindow = evidence.windows.slice(0, 1);
+  add('stamp order', checkStampOrder(history, firstWindow));
+  add('changes in order', checkWatchOrder(evidence.watchings));
+  if (partsFromMs === Infinity) add('ends told', checkEndsTold(evidence.watchings, nodes));
+  add('changes told', checkChangesTold(evidence.watchings, history, firstWindow, CHANGE_MS_MAX));
   const { violations: disorders, undecided } = checkLinearizable(history, {
     windows: evidence.windows,
     evicts,
@@ -71,6 +84,7 @@ export const judge = (evidence: Evidence): Judgement => {
   add('message conservation', checkConservation(nodes));
   add('bounded', checkBounded(nodes));
   add('no flood', checkNoFlood(evidence.searchesWhenSettled));
+  if (evidence.unsettled === null) add('answers when settled', checkAnswersWhenSettled(evidence.askedWhenSettled));
   add('nothing left behind', evidence.leftBehind);
   return { violations, undecided };
 };

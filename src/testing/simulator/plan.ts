@@ -55,6 +55,10 @@ export interface Plan {
   readonly latency: { readonly minMs: number; readonly extraMs: number };
   /** The node that each client asks as long as it can. */
   readonly clients: readonly number[];
+  /** The node that each client asks that watches all keys. */
+  readonly watchers: readonly number[];
+  /** Nodes have disks, which outlive their crashes. */
+  readonly hasDisks: boolean;
   readonly requests: readonly PlannedRequest[];
   readonly faults: readonly PlannedFault[];
   readonly durationMs: number;

@@ -8,13 +8,14 @@ import type { Operation } from '../checker/operation.js';
 import type { NodeLife } from '../node-life.js';
 import { applyFault } from './apply-fault.js';
 import { disturbanceOf, stableWindows } from './disturbance.js';
-import type { Disturbance, Evidence, MissedCopy, SeenStamp } from './evidence.js';
+import type { Disturbance, Evidence, MissedCopy, SeenStamp, Watching } from './evidence.js';
 import { countersOf, lookAt } from './look-at.js';
 import { keyspaceOf } from './look.js';
 import type { Weaknesses } from './not-yet.js';
 import type { Plan, PlannedRequest } from './plan.js';
 import { isAlive, World } from './world.js';
 import type { NodeEnding, SimulatedNode } from './world.js';
+import { WatchClient } from './watch-client.js';
 import { numberIn, WorkloadClient } from './workload-client.js';
 import type { Recording } from './workload-client.js';
 
@@ -35,7 +36,9 @@ export interface RunWatcher {
 }
 
 const CLIENT_STREAM = 2_000_000;
+const WATCHER_STREAM = 2_500_000;
 const FORM_MS_MAX = 30_000;
+const OPEN_DISK_MS = 100;
 const SETTLE_MS_MAX = 90_000;
 /** Clients of the final questions, at nodes of their own. */
 const AUDITORS_MAX = 5;
@@ -57,6 +60,8 @@ class Run {
   readonly #history: Operation[] = [];
   readonly #recording: Recording;
   readonly #clients: WorkloadClient[];
+  readonly #watchers: WatchClient[];
+  readonly #watchings: Watching[] = [];
   readonly #disturbances: Disturbance[] = [];
   readonly #missedCopies: MissedCopy[] = [];
   readonly #goneWithNode = new Map<string, number>();
@@ -70,6 +75,8 @@ class Run {
   readonly #keys: readonly string[];
   readonly #counterKeys: ReadonlySet<string>;
   readonly #ended = new Set<object>();
+  /** When a node first went with what it had. */
+  #lossMs = Infinity;
   #processed = 0;
 
   constructor(plan: Plan, weaknesses: Weaknesses, watcher: RunWatcher | null) {
@@ -88,6 +95,9 @@ class Run {
       onReply: (operation) => this.#onReply(operation),
     };
     this.#clients = plan.clients.map((node, i) => this.#client(i, node));
+    this.#watchers = plan.watchers.map(
+      (node, i) => new WatchClient(this.#world, this.#watchings, seededRandom(plan.seed, WATCHER_STREAM + i), i, node),
+    );
   }
 
   go(): RunResult {
@@ -95,8 +105,9 @@ class Run {
     const plan = this.#plan;
     const late = new Set(plan.faults.flatMap((fault) => (fault.kind === 'join' ? [fault.node] : [])));
     for (const { index } of world.nodes) if (!late.has(index)) world.start(index);
+    world.time.advance(OPEN_DISK_MS);
     const unformed = world.settle(FORM_MS_MAX);
-    for (const client of this.#clients) client.connect();
+    for (const client of [...this.#clients, ...this.#watchers]) client.connect();
     world.time.advance(CONNECT_MS);
 
     const startMs = world.nowMs;
@@ -115,6 +126,7 @@ class Run {
     const settledMs = world.nowMs;
     const auditors = this.#audit();
     const searches = this.#sum('finder.searches');
+    const asked = this.#history.length;
     this.#askAll(auditors);
     const searchesWhenSettled = this.#sum('finder.searches') - searches;
     world.time.advance(requestTimeoutMs + CONNECT_MS);
@@ -122,17 +134,19 @@ class Run {
     const endMs = world.nowMs;
     const nodes = world.living.flatMap((node) => lookAt(world, node, this.#keys) ?? []);
     for (const node of world.living) this.#collect(node);
-    for (const client of [...this.#clients, ...auditors]) client.stop();
+    const watchings = this.#watchings.map((watching) => ({ ...watching, changes: [...watching.changes] }));
+    for (const client of [...this.#clients, ...this.#watchers, ...auditors]) client.stop();
     const lives = world.lives.map((life) => ({ ...life }));
     // Those that end now have nobody to hand their entries over to.
     const deaths = [...world.deaths];
+    const windows = stableWindows(plan, world.settings, startMs, settledMs, this.#lossMs);
     const leftBehind = this.#stopAll();
     const evidence: Evidence = {
       plan,
       settings: world.settings,
       weaknesses: this.#weaknesses,
       history: this.#history,
-      windows: stableWindows(plan, world.settings, startMs, settledMs),
+      windows,
       endMs,
       unsettled,
       oddities: [...deaths, ...this.#recording.strays],
@@ -144,6 +158,8 @@ class Run {
       nodes,
       counters: this.#counters,
       searchesWhenSettled,
+      askedWhenSettled: this.#history.slice(asked),
+      watchings,
       leftBehind,
     };
     const events = world.frameCount + this.#processed;
@@ -189,16 +205,22 @@ class Run {
 
   /** Where a fault ends, copies of its two sides are still apart. */
   #noteStamps(): void {
-    const { nowMs, living } = this.#world;
-    for (const { index, life } of living) {
-      const keyspace = life === null ? null : keyspaceOf(life);
-      for (const key of this.#keys) {
-        const entry = keyspace?.peek(key, nowMs);
-        if (entry === undefined || entry.expiresAtMs !== 0) continue;
-        if ((this.#seenStamps.get(key)?.time ?? -1) >= entry.time) continue;
-        this.#seenStamps.set(key, { atMs: nowMs, node: index, time: entry.time });
-      }
+    for (const key of this.#keys) this.#noteStamp(key);
+  }
+
+  /** Of an entry, or of a delete that is remembered. */
+  #noteStamp(key: string): void {
+    const { nowMs, nodes } = this.#world;
+    for (const { index, life } of nodes) {
+      if (life?.isAlive !== true) continue;
+      const entry = keyspaceOf(life)?.peekAny(key, nowMs);
+      if (entry === undefined || (entry.expiresAtMs !== 0 && !entry.isTombstone)) continue;
+      this.#note(key, { atMs: nowMs, node: index, time: entry.time });
     }
+  }
+
+  #note(key: string, seen: SeenStamp): void {
+    if ((this.#seenStamps.get(key)?.time ?? -1) < seen.time) this.#seenStamps.set(key, seen);
   }
 
   /** Asks for every key through several nodes, a few at a time: twice, so that the second time all is known. */
@@ -237,9 +259,12 @@ class Run {
 
   #onReply(operation: Operation): void {
     const { kind, number, key, outcome } = operation;
-    if (outcome.type === 'stored' && kind === 'set') {
-      this.#acknowledged.add(number);
+    if (outcome.type === 'stored' && kind === 'set') this.#acknowledged.add(number);
+    // The word of the owner: what it stored may be gone from there when its reply arrives.
+    if (outcome.type === 'stored' && outcome.time !== undefined && operation.ttlMs === 0) {
+      this.#note(key, { atMs: operation.invokedMs, node: operation.node, time: outcome.time });
     }
+    if (outcome.type === 'deleted') this.#noteStamp(key);
     const held = this.#heldAtInvoke.get(number);
     if (held === undefined) return;
     this.#heldAtInvoke.delete(number);
@@ -252,6 +277,7 @@ class Run {
 
   /** A node is about to go with all that it has, or with what it does not hand over. */
   #onNodeEnd(node: SimulatedNode, end: NodeEnding): void {
+    if (end === 'crash') this.#lossMs = Math.min(this.#lossMs, this.#world.nowMs);
     if (end !== 'leaving') {
       const bit = 1 << node.index;
       for (const key of this.#keys) {

@@ -26,6 +26,8 @@ export const shrinkPlan = (plan: Plan, fails: (plan: Plan) => boolean, isOver: (
       attempt({ ...best, settings });
     }
     if (best.encodesEveryHop) attempt({ ...best, encodesEveryHop: false });
+    if (best.hasDisks) attempt({ ...best, hasDisks: false });
+    if (best.watchers.length > 0) attempt({ ...best, watchers: [] });
     if (best.requests.some(({ retries }) => retries > 0)) {
       attempt({ ...best, requests: best.requests.map((request) => ({ ...request, retries: 0 })) });
     }
@@ -33,8 +35,14 @@ export const shrinkPlan = (plan: Plan, fails: (plan: Plan) => boolean, isOver: (
   return best;
 };
 
-const sizeOf = ({ faults, requests, nodes, settings, encodesEveryHop }: Plan): number =>
-  faults.length + requests.length + nodes + Object.keys(settings).length + (encodesEveryHop ? 1 : 0);
+const sizeOf = ({ faults, requests, nodes, settings, encodesEveryHop, hasDisks, watchers }: Plan): number =>
+  faults.length +
+  requests.length +
+  nodes +
+  Object.keys(settings).length +
+  watchers.length +
+  (encodesEveryHop ? 1 : 0) +
+  (hasDisks ? 1 : 0);
 
 /** Leaves out halves, then smaller and smaller parts, of what `attempt` accepts without them. */
 export const minimize = <T>(items: readonly T[], attempt: (items: readonly T[]) => boolean): readonly T[] => {
@@ -66,6 +74,7 @@ const withoutNode = (plan: Plan, gone: number): Plan | null => {
     nodes: plan.nodes - 1,
     edges: plan.edges.filter(isLeft).map(renumberEdge),
     clients: plan.clients.map((node) => (node === gone ? 0 : renumber(node))),
+    watchers: plan.watchers.map((node) => (node === gone ? 0 : renumber(node))),
     faults,
   };
 };

@@ -20,6 +20,8 @@ export const speedPlan = (): Plan => {
     settings: { heartbeatMs, heartbeatTimeoutMs },
     encodesEveryHop: false,
     latency: { minMs: 0.5, extraMs: 1 },
+    watchers: [],
+    hasDisks: false,
     clients: Array.from({ length: NODES }, (_, node) => node),
     requests: Array.from({ length: DURATION_MS / GAP_MS }, (_, i): PlannedRequest => {
       const key = random.below(KEYS);

@@ -3,6 +3,8 @@
  * When its connection is lost it asks elsewhere; what nobody answered it asks anew, as another request.
  */
 import type { Random } from '../../actors/runtime/env.js';
+import { parseStamp } from '../../store/stamp.js';
+import type { Stamp } from '../../store/stamp.js';
 import { decodeFrame, encodeMessage } from '../../transport/binary-codec.js';
 import { FrameWriter } from '../../store/frame-writer.js';
 import type { ClientEnd } from '../../transport/memory-bus.js';
@@ -176,7 +178,7 @@ const messageOf = ({ number, key }: Operation, request: PlannedRequest): ClientR
         type: 'set',
         id: number,
         key,
-        options: { ...(ttlMs > 0 ? { ttlMs } : {}), ...(condition === null ? {} : { if: condition }) },
+        options: { meta: true, ...(ttlMs > 0 ? { ttlMs } : {}), ...(condition === null ? {} : { if: condition }) },
         value: packValue(padding === 0 ? number : `${number}:${'.'.repeat(padding)}`),
       };
     case 'touch':
@@ -194,8 +196,11 @@ const outcomeOf = (reply: ClientReply | Malformed): Outcome | null => {
     case 'value':
       return { type: 'value', value: numberIn(reply.value) };
     case 'missing':
-    case 'stored':
-      return { type: reply.type };
+      return { type: 'missing' };
+    case 'stored': {
+      const stamp = stampIn(reply.meta);
+      return { type: 'stored', ...(stamp === null ? {} : { time: stamp.time }) };
+    }
     case 'deleted':
       return { type: 'deleted', existed: reply.existed };
     case 'refused':
@@ -204,6 +209,10 @@ const outcomeOf = (reply: ClientReply | Malformed): Outcome | null => {
       return null;
   }
 };
+
+/** What a reply or a change carries. */
+export const stampIn = (meta: Readonly<Record<string, unknown>> | null): Stamp | null =>
+  typeof meta?.['stamp'] === 'string' ? parseStamp(meta['stamp']) : null;
 
 /** The number that a value stands for; NaN for one that no client of ours wrote. */
 export const numberIn = (value: Uint8Array): number => {

@@ -2,13 +2,16 @@
  * The simulated world: real nodes on a network in memory, under virtual time, and the faults that can befall them. It
  * makes no promise and awaits none: whatever happens, happens within a call of `advance`.
  */
+import { MemoryDisk } from '../../disk/memory-disk.js';
+import { openDisk } from '../../node.js';
 import { encodeHop } from '../encode-hop.js';
 import { lackOf } from '../settled.js';
 import { NodeLife } from '../node-life.js';
 import { TraceHash } from '../trace-hash.js';
+import type { Env } from '../../actors/runtime/env.js';
 import { seededRandom, VirtualTime } from '../../actors/runtime/virtual-time.js';
 import type { Hop } from '../../actors/runtime/runtime.js';
-import type { Settings } from '../../actors/settings.js';
+import type { NodeDisk, Settings } from '../../actors/settings.js';
 import { createMemoryNetwork } from '../../transport/memory-bus.js';
 import type { MemoryNetwork } from '../../transport/memory-bus.js';
 import { exponential } from './draw-plan.js';
@@ -23,6 +26,9 @@ export interface SimulatedNode {
   readonly url: string;
   /** Null before its first start. */
   life: NodeLife | null;
+  /** Its disk is being opened. */
+  isStarting: boolean;
+  readonly disk: MemoryDisk | null;
   isLeaving: boolean;
   /** How far its wall clock is ahead of the others', now and in ms per second. */
   skewMs: number;
@@ -42,6 +48,7 @@ const FIRST_PORT = 7101;
 const LATENCY_STREAM = 1_000_000;
 /** A settled swarm is looked for this often. */
 const POLL_MS = 100;
+const DISK_WRITE_MS = 2;
 
 export class World {
   readonly time: VirtualTime;
@@ -69,8 +76,9 @@ export class World {
     const { seed, latency } = plan;
     this.time = new VirtualTime({ seed });
     const chance = seededRandom(seed, LATENCY_STREAM);
+    const defer = (delayMs: number, run: () => void): void => this.time.at(this.time.nowMs + delayMs, run);
     this.network = createMemoryNetwork({
-      defer: (delayMs, run) => this.time.at(this.time.nowMs + delayMs, run),
+      defer,
       latencyMs: () => latency.minMs + exponential(chance, latency.extraMs),
       onFrame: (from, to, bytes) => {
         this.frameCount += 1;
@@ -85,6 +93,8 @@ export class World {
       name: `n${index}`,
       url: `ws://127.0.0.1:${FIRST_PORT + index}`,
       life: null,
+      isStarting: false,
+      disk: plan.hasDisks ? new MemoryDisk({ defer, writeMs: DISK_WRITE_MS }) : null,
       isLeaving: false,
       skewMs: 0,
       driftRate: 0,
@@ -107,14 +117,32 @@ export class World {
 
   start(index: number): void {
     const node = this.node(index);
-    if (isAlive(node)) return;
-    const env = this.time.env(() => {});
+    if (isAlive(node) || node.isStarting) return;
+    const base = this.time.env(() => {});
+    const env = { ...base, wallMs: () => base.wallMs() + Math.round(this.#skewOf(node)) };
+    if (node.disk === null) {
+      this.#begin(node, env, null);
+      return;
+    }
+    node.isStarting = true;
+    openDisk(
+      node.disk.open,
+      env,
+      this.settings.swarm,
+      (disk) => this.#begin(node, env, disk),
+      (reason) => this.deaths.push(`${node.name}: ${reason}`),
+    );
+  }
+
+  #begin(node: SimulatedNode, env: Env, disk: NodeDisk | null): void {
+    const { index } = node;
+    node.isStarting = false;
     const links = this.#plan.edges.filter(([from]) => from === index).map(([, to]) => this.node(to).url);
     const watcher = this.#watcher;
     const life = new NodeLife({
-      env: { ...env, wallMs: () => env.wallMs() + Math.round(this.#skewOf(node)) },
+      env,
       bus: this.network.bus(node.name),
-      disk: null,
+      disk,
       opDisks: null,
       settings: { ...this.settings, name: node.name, links, listen: [{ host: '127.0.0.1', port: FIRST_PORT + index }] },
       runtimeOptions: {
@@ -140,6 +168,7 @@ export class World {
     if (!isAlive(node)) return;
     this.#onEnd(node, 'crash');
     this.network.crash(node.name);
+    node.disk?.crash();
     this.#end(node);
   }
 

@@ -1,5 +1,5 @@
 /** The lifecycle of the finder: before the swarm is joined it can't tell absence, while leaving it takes nothing new. */
-import { compileMachine, events, setup } from './runtime/machine.js';
+import { compileMachine, events, setup } from '../runtime/machine.js';
 
 export type FinderEvent = 'serve' | 'drain' | 'stop';
 

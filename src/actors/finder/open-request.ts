@@ -1,0 +1,29 @@
+/** A request that the local store could not answer: it waits in a lookup, or for an owner's answer. */
+import type { NodeId } from '../../store/node-id.js';
+import type { Asked } from '../message.js';
+import type { Ref } from '../runtime/kind.js';
+
+export interface Open extends Asked {
+  readonly number: number;
+  readonly asker: Ref | null;
+  /** In monotonic ms. */
+  readonly deadlineMs: number;
+  /** The owner it was sent to; null while it waits in a lookup. */
+  owner: NodeId | null;
+  /** The number under which the home named that owner; 0 for a learned owner. */
+  claim: number;
+  /** It was sent there to be created; else null. */
+  passing: Passing | null;
+  /** The question now under way began after this request had come, so that its answer holds for it. */
+  isCovered: boolean;
+  /** Answered or refused; what is left of it in a lookup is skipped. */
+  isSettled: boolean;
+}
+
+/** Requests for a key that are on their way to the node that is to create it: what comes after them takes their way. */
+export interface Passing {
+  readonly to: NodeId;
+  /** By how much this counts against the bound on passing on. */
+  readonly passes: number;
+  count: number;
+}

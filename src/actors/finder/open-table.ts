@@ -1,0 +1,183 @@
+/**
+ * The requests that are open, in the order in which they came, with their numbers and deadlines. Invariant: each is
+ * answered or refused once, at its deadline at the latest. The lowest number without an answer is the floor up to which
+ * owners may forget what they executed for this node (RULES D1).
+ */
+import { refused } from '../../transport/message.js';
+import type { ClientReply } from '../../transport/message.js';
+import type { Addresses } from '../addresses.js';
+import type { Alarm } from '../alarm.js';
+import { isRead } from '../cache-request.js';
+import type { Asked, FinderMessage, Resolved, Step } from '../message.js';
+import type { Self } from '../runtime/kind.js';
+import { OPEN_REQUESTS_MAX } from '../settings.js';
+import type { Open } from './open-request.js';
+import type { PassingOn } from './passing-on.js';
+
+export class OpenTable {
+  readonly #self: Self<FinderMessage>;
+  readonly #addresses: Addresses;
+  readonly #alarm: Alarm<FinderMessage>;
+  readonly #passingOn: PassingOn;
+  readonly #requestTimeoutMs: number;
+  /** Insertion order is deadline order: all requests have the same time. */
+  readonly #open = new Map<number, Open>();
+  #lastNumber = 0;
+  readonly counts = { remote: 0, timeouts: 0, unknown: 0, busy: 0 };
+
+  constructor(
+    self: Self<FinderMessage>,
+    addresses: Addresses,
+    alarm: Alarm<FinderMessage>,
+    passingOn: PassingOn,
+    requestTimeoutMs: number,
+  ) {
+    this.#self = self;
+    this.#addresses = addresses;
+    this.#alarm = alarm;
+    this.#passingOn = passingOn;
+    this.#requestTimeoutMs = requestTimeoutMs;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** In the order of their numbers. */
+  values(): IterableIterator<Open> {
+    return this.#open.values();
+  }
+
+  get(number: number): Open | undefined {
+    return this.#open.get(number);
+  }
+
+  /** The lowest number without an answer (RULES D1). */
+  get floor(): number {
+    for (const number of this.#open.keys()) return number;
+    return this.#lastNumber + 1;
+  }
+
+  /** A number for a request, or for a search. */
+  nextNumber(): number {
+    this.#lastNumber += 1;
+    return this.#lastNumber;
+  }
+
+  /** Null: too many are open, and this one has been refused. */
+  begin({ request, asker, passed }: Asked): Open | null {
+    if (this.#open.size >= OPEN_REQUESTS_MAX) {
+      this.counts.busy += 1;
+      const text = 'too many requests wait for other nodes';
+      this.reply({ request, asker, passed }, refused(request.id, 'BUSY', text, { retryAfterMs: 100 }));
+      return null;
+    }
+    this.counts.remote += 1;
+    const open: Open = {
+      number: this.nextNumber(),
+      request,
+      asker,
+      passed,
+      deadlineMs: passed?.deadlineMs ?? this.#self.now() + this.#requestTimeoutMs,
+      owner: null,
+      claim: 0,
+      passing: null,
+      isCovered: false,
+      isSettled: false,
+    };
+    this.#open.set(open.number, open);
+    this.#alarm.setBy(open.deadlineMs);
+    return open;
+  }
+
+  /** Ends a request's waiting. False if it had ended before. */
+  take(open: Open): boolean {
+    if (open.isSettled) return false;
+    open.isSettled = true;
+    this.#open.delete(open.number);
+    this.#passingOn.end(open);
+    return true;
+  }
+
+  /** The store answers other nodes, since it keeps the record of what was executed for them. */
+  reply({ asker, passed }: Asked, reply: ClientReply | null): void {
+    if (asker !== null && reply !== null) asker.tell(reply, this.#self.ref);
+    if (passed === null) return;
+    this.#addresses.store.tell({ type: 'resolved', passed, reply } satisfies Resolved, this.#self.ref);
+  }
+
+  /** Who traces a key is told how it is being found. */
+  note(open: Open, step: Step['step']): void {
+    if (open.request.type !== 'trace') return;
+    open.asker?.tell({ type: 'step', id: open.request.id, step } satisfies Step, this.#self.ref);
+  }
+
+  refuseUnknown(open: Open, text: string): void {
+    if (!this.take(open)) return;
+    this.counts.unknown += 1;
+    this.reply(open, refused(open.request.id, 'UNKNOWN', text, null));
+  }
+
+  /** A request that was passed here has less time than those of this node, whose order the clock follows. */
+  isOver(open: Open): boolean {
+    if (open.passed === null || open.deadlineMs > this.#self.now()) return false;
+    this.#expire(open);
+    return true;
+  }
+
+  /** Ends those whose time is over. */
+  expire(nowMs: number): void {
+    for (const open of this.#open.values()) {
+      if (open.deadlineMs > nowMs) {
+        this.#alarm.setBy(open.deadlineMs);
+        break;
+      }
+      this.#expire(open);
+    }
+  }
+
+  /** Back among the open ones, which are in the order of their numbers. */
+  reopen(opens: readonly Open[]): void {
+    if (opens.length === 0) return;
+    for (const open of opens) {
+      open.isSettled = false;
+      open.isCovered = false;
+      this.#open.set(open.number, open);
+    }
+    const ordered = [...this.#open.values()].toSorted((a, b) => a.number - b.number);
+    this.#open.clear();
+    for (const open of ordered) this.#open.set(open.number, open);
+    this.#alarm.setBy((ordered[0] as Open).deadlineMs);
+  }
+
+  /** What was passed here and has not been sent on goes back to who passed it. */
+  giveBack(): void {
+    for (const open of this.#open.values()) {
+      if (open.passed !== null && open.owner === null && this.take(open)) this.reply(open, null);
+    }
+  }
+
+  /** Requests after which their session sent a write of the key that is under way: asked again, they would follow it. */
+  overtaken(): ReadonlySet<Open> {
+    const overtaken = new Set<Open>();
+    const written = new Set<string>();
+    for (const open of [...this.#open.values()].reverse()) {
+      const { request, asker, passed } = open;
+      const name = `${asker?.path ?? passed?.forward.from} ${request.key}`;
+      if (written.has(name)) overtaken.add(open);
+      else if (!isRead(request)) written.add(name);
+    }
+    return overtaken;
+  }
+
+  /** The time of the request is over. The node that passed it here knows that by itself (RULES D3). */
+  #expire(open: Open): void {
+    if (!this.take(open)) return;
+    this.counts.timeouts += 1;
+    const text =
+      open.owner === null || isRead(open.request)
+        ? 'no answer in time'
+        : 'no answer in time from the node that stores the key; the change may have been made';
+    this.reply(open, open.passed === null ? refused(open.request.id, 'TIMEOUT', text, null) : null);
+  }
+}
