@@ -211,8 +211,11 @@ export class OpenDatabase {
     this.#replica.counts.waitedInVain += 1;
     this.#waiting.shift();
     this.#waitingBytes -= first.ops.length;
-    const text = 'the peer does not have in time what these ops follow on; submit them again';
-    this.#refuse(first.id, 'TIMEOUT', text, { name: 'gap', stamp: this.#stampOf(first) });
+    // Where nobody is there from whom it may come, waiting has no end; but others may be there soon.
+    const [code, text] = this.#replica.hasPeers()
+      ? (['TIMEOUT', 'the peer does not have in time what these ops follow on; submit them again'] as const)
+      : (['CONFLICT', 'gap: what these ops follow on is not here, and no other peer is'] as const);
+    this.#refuse(first.id, code, text, { name: 'gap', stamp: this.#stampOf(first) });
     this.onProgress();
   }
 
@@ -281,8 +284,7 @@ export class OpenDatabase {
       return isReplay ? this.#refusal('op replay', 'the op was acknowledged before') : 'seen';
     }
     if (verdict === 'forked') return this.#refusal('forked', 'another op follows on the same one');
-    if (verdict === 'gap')
-      return this.#replica.hasPeers() ? 'wait' : this.#refusal('gap', 'the op before it is not here');
+    if (verdict === 'gap') return 'wait';
     const objection = this.#objectionToOp(options);
     if (objection !== null) return objection;
     if (reader.seenCount > 0 && !this.#hasSeen()) return 'wait';
