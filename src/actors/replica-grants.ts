@@ -84,7 +84,10 @@ export class ReplicaGrants {
     const number = this.#scheme.hasSessions ? this.#scheme.numberOf('session', session) : 0;
     const present = this.#table.find(chunk, number);
     const nowTime = timeOfMs(wallMs);
-    const renewed = this.#table.renew(chunk, number, lastTime === 0 ? (present?.fromTime ?? 0) : lastTime, nowTime);
+    const renewed =
+      present === null && lastTime > 0
+        ? this.#table.adopt(chunk, number, lastTime, nowTime)
+        : this.#table.renew(chunk, number, lastTime === 0 ? (present?.fromTime ?? 0) : lastTime, nowTime);
     return renewed === null ? this.#grantFresh(chunk, wallMs) : this.#granted(chunk, renewed);
   }
 

@@ -151,6 +151,12 @@ export class Replica {
     );
   }
 
+  /** What is kept here, and the incarnations of its log; null before all of it has been read. */
+  get kept(): { readonly store: ReplicaStore; readonly table: LogIncarnations; readonly peerCount: number } | null {
+    const [store, table] = [this.#store, this.#table];
+    return store === null || table === null ? null : { store, table, peerCount: this.#feeds.size };
+  }
+
   // Commands
 
   recover(): ReplicaEvent | void {
@@ -239,8 +245,11 @@ export class Replica {
     const open = new OpenDatabase(this.#clientReplica as ClientReplica, session, id, granted?.replica ?? null);
     this.#addOpen(open);
     const { identity } = this.#args;
+    const former = options.replica !== undefined && options.replica !== open.origin ? options.replica : null;
     const info = {
       replica: open.origin,
+      // What is here of the chain that the client can't go on with.
+      formerTime: former === null ? null : textOf(store.chains.lastTime(former as NodeId)),
       scheme: meta.options.scheme,
       isShared: meta.options.isShared,
       types: meta.options.types,

@@ -92,6 +92,18 @@ export class GrantTable {
     return this.#put(client, { ...grant, untilTime: Math.min(untilTime, FOREVER) });
   }
 
+  /**
+   * Contact of a client whose grant is not known here, with a last op of that time: a disk that was set back has forgotten
+   * it. It goes on with its session, whose ops other peers may have; null if that may have ended long ago.
+   */
+  adopt(client: string, number: number, lastTime: number, nowTime: number): Grant | null {
+    const { intervalTime, grantsMax } = this.#limits;
+    if (lastTime <= this.#floorTime || this.#count >= grantsMax || this.find(client, number) !== null) return null;
+    if (lastTime + intervalTime < nowTime) return null;
+    const untilTime = Math.min(nowTime + intervalTime, FOREVER);
+    return this.#put(client, { number, fromTime: Math.min(lastTime, nowTime), untilTime });
+  }
+
   /** Whether an op of that stamp time may be written in the session. */
   covers(client: string, number: number, time: number): boolean {
     const grant = this.find(client, number);
