@@ -84,6 +84,8 @@ export function drawPeer(
     // A primus of its own for each peer, until primuses admit peers.
     const primus =
       scheme.widthOf('primus') === 0 ? '' : scheme.chunkOf('primus', 1 + random.below(scheme.countOf('primus')));
+    // Ids that begin with ~ stand for no one.
+    if (`${primus}${peer}`.startsWith('~')) continue;
     const id = scheme.compose({ primus, peer });
     if (!taken.has(id)) return id;
   }
