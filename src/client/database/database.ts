@@ -261,6 +261,11 @@ export class Database implements SyncHost, ObjectHost {
     this.#settle();
   }
 
+  onStoredBefore(time: number): void {
+    if (this.outbox.drop(time)) this.#keepSoon(0);
+    this.#settle();
+  }
+
   onRebased(): void {
     const origin = this.outbox.grant?.replica;
     if (origin === undefined) return;
@@ -411,7 +416,7 @@ export class Database implements SyncHost, ObjectHost {
     this.#peer = known.peer;
     for (const [key, position] of known.positions) this.#keptPositions.set(key, position);
     if (known.grant !== null && this.#options.readOnly !== true) {
-      this.outbox.restore(known.grant, known.lastTime, ops);
+      this.outbox.restore(known.grant, known.lastTime, known.seen, ops);
     }
   }
 
@@ -447,7 +452,7 @@ export class Database implements SyncHost, ObjectHost {
   }
 
   #record(): Bytes {
-    const { grant, lastTime } = this.outbox;
+    const { grant, lastTime, seen } = this.outbox;
     const positions = [...this.#keptPositions];
     for (const [key, { position }] of this.#interests) if (position !== null) positions.push([key, position]);
     return packValue([
@@ -455,6 +460,7 @@ export class Database implements SyncHost, ObjectHost {
       grant === null ? null : [grant.replica, grant.fromTime, grant.untilTime],
       lastTime,
       positions,
+      [...seen],
     ]);
   }
 }
@@ -464,16 +470,18 @@ interface ReplicaRecord {
   readonly grant: { replica: NonNullable<ReturnType<typeof parseNodeId>>; fromTime: number; untilTime: number } | null;
   readonly lastTime: number;
   readonly positions: readonly (readonly [string, string])[];
+  readonly seen: ReadonlyMap<NodeId, number>;
 }
 
 /** Null for what another version has kept. */
 function readRecord(bytes: Bytes): ReplicaRecord | null {
   try {
-    const [peer, grant, lastTime, positions] = unpackValue(bytes) as [
+    const [peer, grant, lastTime, positions, seen] = unpackValue(bytes) as [
       string | null,
       [string, number, number] | null,
       number,
       [string, string][],
+      [NodeId, number][] | undefined,
     ];
     const replica = grant === null ? null : parseNodeId(grant[0]);
     return {
@@ -481,6 +489,7 @@ function readRecord(bytes: Bytes): ReplicaRecord | null {
       grant: grant === null || replica === null ? null : { replica, fromTime: grant[1], untilTime: grant[2] },
       lastTime,
       positions,
+      seen: new Map(seen),
     };
   } catch {
     return null;

@@ -20,6 +20,13 @@ export interface Grant {
   readonly untilTime: number;
 }
 
+/** The same as any peer says it: null where only the one that granted it can tell. */
+export interface GrantSaid {
+  readonly replica: NodeId;
+  readonly fromTime: number | null;
+  readonly untilTime: number | null;
+}
+
 export interface PendingOp {
   /** Rises by one with each op of this outbox. */
   readonly number: number;
@@ -62,14 +69,25 @@ export class Outbox {
     return this.#lastTime;
   }
 
+  /** What was seen since the last op: it has to be kept, or what follows would not say what it follows on. */
+  get seen(): ReadonlyMap<NodeId, number> {
+    return this.#seen;
+  }
+
+  /** The number of the next op. */
+  get nextNumber(): number {
+    return this.#nextNumber;
+  }
+
   get hasUnsent(): boolean {
     return this.#sentCount < this.#pending.length;
   }
 
   /** Goes on where a former run stopped. Ops that can't be read are left out. */
-  restore(grant: Grant, lastTime: number, ops: readonly KeptOp[]): void {
+  restore(grant: Grant, lastTime: number, seen: ReadonlyMap<NodeId, number>, ops: readonly KeptOp[]): void {
     this.#adopt(grant);
     this.#lastTime = lastTime;
+    this.#seen = new Map(seen);
     for (const { number, op } of ops) {
       if (this.#reader.readAt(op, 0) !== null || this.#reader.kind !== 'op') continue;
       const { time, type, id } = this.#reader;
@@ -82,11 +100,19 @@ export class Outbox {
 
   /**
    * A peer has granted, or confirmed, a replica: `storedTime` is the time of its last op there. The same replica goes on
-   * with its chain; a new one begins behind what its id was used for.
+   * with its chain; a new one begins behind what its id was used for, and follows on what was written under the former
+   * one, unless a part of that is given up.
    */
-  admit(grant: Grant, storedTime: number): void {
-    const isSame = this.#grant?.replica === grant.replica;
-    this.#adopt(grant);
+  admit({ replica, fromTime, untilTime }: GrantSaid, storedTime: number, isGivenUp = false): void {
+    const former = this.#grant;
+    const isSame = former?.replica === replica;
+    const ownTime = this.#settledTime();
+    if (former !== null && !isSame && !isGivenUp && ownTime > 0) this.#seen.set(former.replica, ownTime);
+    this.#adopt({
+      replica,
+      fromTime: fromTime ?? (isSame ? former.fromTime : 0),
+      untilTime: untilTime ?? (isSame ? former.untilTime : Infinity),
+    });
     if (!isSame) this.#lastTime = storedTime;
     this.#clock?.observe(Math.max(this.#heardTime, this.#lastTime, storedTime));
     this.#sentCount = 0;
@@ -130,14 +156,14 @@ export class Outbox {
 
   /**
    * The next ops to send, oldest first: at least one if there is one, and no more beyond that many bytes. What their
-   * author had seen goes along for a peer that may not have it.
+   * author had seen goes along with those below that number: the peer may not have it.
    */
-  take(bytesMax: number, isSeenTold: boolean): Bytes[] {
+  take(bytesMax: number, toldBelow: number): Bytes[] {
     const taken: Bytes[] = [];
     let length = 0;
     for (; this.#sentCount < this.#pending.length; this.#sentCount += 1) {
-      const kept = (this.#pending[this.#sentCount] as PendingOp).op;
-      const op = isSeenTold ? kept : this.#bare(kept);
+      const { number, op: kept } = this.#pending[this.#sentCount] as PendingOp;
+      const op = number < toldBelow ? kept : this.#bare(kept);
       if (taken.length > 0 && length + op.length > bytesMax) break;
       taken.push(op);
       length += op.length;
@@ -160,13 +186,40 @@ export class Outbox {
     return true;
   }
 
-  /** Gives all pending ops new stamps, as if they were written now by the present replica (RULES RD). The new ones. */
-  rebase(wallMs: number): readonly PendingOp[] {
+  /**
+   * Gives all pending ops new stamps, as if they were written now by the present replica (RULES RD). The new ones.
+   * `isGivenUp`: what they followed on may be lost, and is waited for no longer.
+   */
+  rebase(wallMs: number, isGivenUp: boolean): readonly PendingOp[] {
     const former = this.#pending;
+    const [lastTime, seen] = [this.#lastTime, new Map(this.#seen)];
     this.#pending = [];
+    // The first of them is to follow on all that any of them followed on.
+    if (isGivenUp) this.#seen.clear();
+    else for (const { op } of former) this.#seeAgain(op);
+    try {
+      for (const { type, id, payload } of former) this.write(type, id, payload, wallMs);
+    } catch (error) {
+      // All of them or none.
+      [this.#pending, this.#lastTime, this.#seen] = [former, lastTime, seen];
+      throw error;
+    }
     this.#sentCount = 0;
-    for (const { type, id, payload } of former) this.write(type, id, payload, wallMs);
     return this.#pending;
+  }
+
+  #seeAgain(op: Bytes): void {
+    if (this.#reader.readAt(op, 0) !== null || this.#reader.seenCount <= 0) return;
+    for (const { origin, time } of this.#reader.takeSeen()) {
+      if (origin !== this.#grant?.replica && time > (this.#seen.get(origin) ?? 0)) this.#seen.set(origin, time);
+    }
+  }
+
+  /** Time of the last op that does not wait. */
+  #settledTime(): number {
+    const first = this.#pending[0];
+    if (first === undefined) return this.#lastTime;
+    return this.#reader.readAt(first.op, 0) === null ? this.#reader.prevTime : 0;
   }
 
   #bare(op: Bytes): Bytes {
@@ -180,13 +233,14 @@ export class Outbox {
 }
 
 /** The grant in the info of `opened`; null: for reading only. Undefined: it is none. */
-export function readGrant(info: Readonly<Record<string, unknown>>): Grant | null | undefined {
+export function readGrant(info: Readonly<Record<string, unknown>>): GrantSaid | null | undefined {
   const { replica, fromTime, untilTime } = info;
   if (replica === null) return null;
   const id = typeof replica === 'string' ? parseNodeId(replica) : null;
   const from = readTime(fromTime);
   const until = readTime(untilTime);
-  return id === null || from === null || until === null ? undefined : { replica: id, fromTime: from, untilTime: until };
+  if (id === null || from === null || until === null) return undefined;
+  return { replica: id, fromTime: from === 0 ? null : from, untilTime: until === 0 ? null : until };
 }
 
 /** Times travel as text; nil is none. */

@@ -46,6 +46,8 @@ export interface SyncHost {
   onLive(interest: Interest): void;
   /** Ops up to these times have been stored, and stored by a second peer. */
   onAcked(storedTime: number, spreadTime: number): void;
+  /** The peer has the ops up to this time of the replica that was the client's before. */
+  onStoredBefore(time: number): void;
   /** Ops that were waiting have new stamps, and the objects have to forget the old ones. */
   onRebased(): void;
   /** The peer will never take the ops that wait, as they are. They are kept. */
@@ -70,6 +72,11 @@ const RETRY_MS = 200;
 const RETRY_MS_MAX = 10_000;
 /** Refusals that hold only for now. */
 const PASSING: ReadonlySet<string> = new Set(['BUSY', 'DRAINING', 'TIMEOUT', 'UNKNOWN', 'OVER_CAPACITY']);
+/** Name of the refusal where the database is no longer open: word of that is still on its way. */
+const NOT_OPEN = 'wrong scope';
+/** Name of the refusal where the peer lacks what the ops follow on, and how often it may say so before it is told. */
+const GAP = 'gap';
+const GAPS_MAX = 5;
 /** Names of refusals after which the same changes may be submitted under new stamps. */
 const STALE: ReadonlySet<string> = new Set(['interval', 'clock']);
 
@@ -82,9 +89,13 @@ export class Sync implements UpstreamUser {
   #connection: UpstreamConnection | null = null;
   /** Id of `openDatabase`, as long as it is open or being opened. */
   #open: number | null = null;
-  #peer: string | null = null;
-  /** The ops that wait were written at another peer. */
-  #isMoved = false;
+  /** Ops with numbers below follow on what was seen before the database was opened at this peer: it may not have that. */
+  #toldBelow = 0;
+  /** Time of the last op that this peer is known to have of the present replica. */
+  #storedHere = 0;
+  #gaps = 0;
+  /** By decision the ops that wait are to be written again, under another replica. */
+  #isRebasing = false;
   #isSubmitting = false;
   readonly #subscriptions = new Map<Interest, number>();
   /** Interests whose turn has not come. */
@@ -139,12 +150,10 @@ export class Sync implements UpstreamUser {
     this.#ask({ type: 'unsubscribe', subscription: id }, nothing);
   }
 
-  /** Ops that the peer would not take are submitted again under new stamps. */
+  /** Ops that the peer would not take are submitted again, by another replica: of this one the chain is broken. */
   rebase(): void {
-    this.#host.outbox.rebase(this.#host.wallMs());
-    this.#host.onRebased();
-    if (this.#status === 'stuck') this.#setStatus('live');
-    this.#submit();
+    this.#isRebasing = true;
+    this.#renew();
   }
 
   // From the client
@@ -157,6 +166,7 @@ export class Sync implements UpstreamUser {
   onLost(): void {
     this.#connection = null;
     this.#open = null;
+    this.#storedHere = 0;
     this.#reset();
     this.#setStatus('offline');
   }
@@ -172,7 +182,7 @@ export class Sync implements UpstreamUser {
   #openNow(): void {
     const { outbox } = this.#host;
     const { database, client, isReadOnly } = this.#options;
-    const replica = isReadOnly ? null : (outbox.grant?.replica ?? null);
+    const replica = isReadOnly || this.#isRebasing ? null : (outbox.grant?.replica ?? null);
     const options = {
       ...(replica === null ? {} : { replica, last: formatTime(outbox.lastTime) }),
       ...(client === null ? {} : { client }),
@@ -208,22 +218,28 @@ export class Sync implements UpstreamUser {
     const grant = readGrant(info);
     const storedTime = readTime(info['storedTime']);
     const spreadTime = readTime(info['spreadTime']);
+    const formerTime = readTime(info['formerTime']);
     const { peer } = info;
-    if (grant === undefined || storedTime === null || spreadTime === null || typeof peer !== 'string') {
+    const areTimes = storedTime !== null && spreadTime !== null && formerTime !== null;
+    if (grant === undefined || !areTimes || typeof peer !== 'string') {
       return this.#connection?.fail('opened without what it has to tell');
     }
     this.#retryMs = RETRY_MS;
-    this.#isMoved = this.#host.peer !== peer;
-    this.#peer = peer;
     const former = outbox.grant?.replica ?? null;
     if (grant !== null) {
-      outbox.admit(grant, storedTime);
+      const isOther = former !== null && former !== grant.replica;
+      // What the peer has of the former chain is not to be written twice.
+      if (isOther) this.#host.onStoredBefore(Math.max(formerTime, this.#storedHere));
+      outbox.admit(grant, storedTime, this.#isRebasing);
       // Under another id the ops that wait are none of this chain.
-      if (former !== null && former !== grant.replica && outbox.pending.length > 0) {
-        outbox.rebase(this.#host.wallMs());
+      if (isOther && outbox.pending.length > 0) {
+        outbox.rebase(this.#host.wallMs(), this.#isRebasing);
         this.#host.onRebased();
       } else this.#host.onAcked(storedTime, spreadTime);
     }
+    this.#isRebasing = false;
+    this.#storedHere = storedTime;
+    this.#toldBelow = outbox.nextNumber + 1;
     this.#host.onOpened(peer);
     this.#setStatus('live');
     for (const interest of this.#host.interests) this.#waiting.add(interest);
@@ -285,7 +301,7 @@ export class Sync implements UpstreamUser {
     if (subscription === undefined) return;
     if (reply.type === 'refused') {
       const error = new SwarmError(refusalCode(reply.code), reply.message, { info: reply.info });
-      if (PASSING.has(reply.code)) return this.#retry(reply.info?.['retryAfterMs']);
+      if (isPassing(reply)) return this.#retry(reply.info?.['retryAfterMs']);
       this.stop();
       return this.#host.onRefused(error);
     }
@@ -297,7 +313,8 @@ export class Sync implements UpstreamUser {
     if (!reply.isLive) {
       const next = this.#ask({ type: 'next', subscription }, (page) => {
         if (next !== null) this.#connection?.forget(next);
-        this.#onPatch(interest, page);
+        // A page of a former subscription says nothing of the present one.
+        if (this.#subscriptions.get(interest) === subscription) this.#onPatch(interest, page);
       });
       return;
     }
@@ -316,7 +333,7 @@ export class Sync implements UpstreamUser {
   #submit(): void {
     const { outbox } = this.#host;
     if (this.#isSubmitting || this.#status !== 'live' || !outbox.hasUnsent) return;
-    const ops = outbox.take(SUBMIT_BYTES_MAX, this.#isMoved);
+    const ops = outbox.take(SUBMIT_BYTES_MAX, this.#toldBelow);
     const open = this.#open as number;
     const id = this.#ask({ type: 'submit', open, ops: encodeItems(ops) }, (reply) => {
       if (id !== null) this.#connection?.forget(id);
@@ -329,22 +346,26 @@ export class Sync implements UpstreamUser {
 
   #onSubmitted(reply: ClientReply): void {
     if (reply.type === 'acked') {
+      this.#gaps = 0;
       this.#onAcked(reply);
       return this.#submit();
     }
     if (reply.type !== 'refused') return this.#connection?.fail(`${reply.type} in answer to submit`);
     this.#host.outbox.rewind();
-    if (PASSING.has(reply.code)) return this.#retry(reply.info?.['retryAfterMs']);
     const name = reply.info?.['name'];
+    this.#gaps = name === GAP ? this.#gaps + 1 : 0;
+    if (isPassing(reply) && this.#gaps < GAPS_MAX) return this.#retry(reply.info?.['retryAfterMs']);
     if (typeof name === 'string' && STALE.has(name)) return this.#renew();
     this.#beStuck(new SwarmError(refusalCode(reply.code), reply.message, { info: reply.info }));
+    // What is missing may come all the same, with a peer that is not there now.
+    if (name === GAP) this.#retryTimer = this.#timers.setTimeout(() => this.#renew(), RETRY_MS_MAX);
   }
 
   /** The id is used up, or its stamps are from the future: with a new one, and new stamps, it can go on. */
   #renew(): void {
     this.#reset();
     this.#close();
-    this.#openNow();
+    if (this.#connection !== null) this.#openNow();
   }
 
   #beStuck(error: SwarmError): void {
@@ -356,6 +377,7 @@ export class Sync implements UpstreamUser {
     const storedTime = readTime(stored);
     const spreadTime = readTime(spread);
     if (storedTime === null || spreadTime === null) return this.#connection?.fail('acked without times');
+    this.#storedHere = Math.max(this.#storedHere, storedTime);
     this.#host.onAcked(storedTime, spreadTime);
   }
 
@@ -385,6 +407,9 @@ export class Sync implements UpstreamUser {
     this.#host.onStatus(status);
   }
 }
+
+/** Whether what was asked of an open database may succeed when it is asked again. */
+const isPassing = ({ code, info }: MessageOf<'refused'>): boolean => PASSING.has(code) || info?.['name'] === NOT_OPEN;
 
 const NIL = new Uint8Array([0xc0]);
 
