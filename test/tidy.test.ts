@@ -244,7 +244,12 @@ function readProject(): Files {
 /** The files that are there to be called from outside: what package.json exports, and the programs. */
 function entryFiles(packageJson: string): string[] {
   const built = packageJson.matchAll(/"\.\/dist\/esm\/([\w/-]+)\.js"/g);
-  const programs = ['src/cli/main.ts', 'src/testing/sim-main.ts', 'src/client/browser.ts'];
+  const programs = [
+    'src/cli/main.ts',
+    'src/testing/sim-main.ts',
+    'src/testing/replica-sim-main.ts',
+    'src/client/browser.ts',
+  ];
   return [...programs, ...[...built].map(([, name]) => `src/${name}.ts`)];
 }
 
