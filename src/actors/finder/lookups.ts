@@ -179,7 +179,8 @@ export class Lookups {
       case 'unsettled':
       case 'again':
         lookup.tries += 1;
-        if (lookup.tries > TRIES_MAX) this.#search(lookup);
+        // A node alone has searched at once: without the pause, search and refusal would chase each other.
+        if (lookup.tries > TRIES_MAX && !lookup.isSearched) this.#search(lookup);
         else this.#pause(lookup, LOCATE_PAUSE_MS);
     }
   }
