@@ -91,6 +91,10 @@ it('[C6] [T1] deletes stay, also of what was not there', () => {
   expect(found([set, deleted(6, false)])).toBe(1);
   expect(found([set, deleted(4, true)])).toBe(0);
   expect(found([set, deleted(6, true)], [['a', 6]])).toBe(0);
+  const shortLived = (to: number) =>
+    operation('set', [to - 1, to], { type: 'stored' }, { number: 3, key: 'a', ttlMs: 5 });
+  expect(found([set, deleted(6, true), shortLived(9)])).toBe(0);
+  expect(found([set, shortLived(5), deleted(6, true)])).toBe(1);
   expect(found([set, deleted(6, true)], [['a', 5]])).toBe(1);
   expect(found([set, deleted(6, true), operation('incr', [1, 2], { type: 'open' }, { number: 3, key: 'a' })])).toBe(0);
 });
