@@ -108,6 +108,25 @@ describe('a database', () => {
   });
 });
 
+it('[R8] keeps disk and memory bounded under endless overwriting', async () => {
+  const client = await start();
+  client.create('db', { compactAfterMs: 20_000 });
+  const writer = client.open();
+  let lengthMax = 0;
+  for (let round = 0; round < 60; round += 1) {
+    writer.submit(...Array.from({ length: 20 }, (_, i) => writer.op(`o${i}`, { round })));
+    swarm.advance(3000);
+    const { length, floor } = client.inspect() as { length: number; floor: number };
+    lengthMax = Math.max(lengthMax, length - floor);
+  }
+  expect(client.inspect()).toMatchObject({ length: 1200, origins: 1 });
+  expect(lengthMax).toBeLessThan(400);
+  const { compactions } = await counters();
+  expect(compactions).toBeGreaterThan(2);
+  expect(compactions).toBeLessThan(40);
+  expect(client.open({ readOnly: true }).read().items.length).toBeLessThan(420);
+});
+
 describe('ops', () => {
   it('[OP1] that are not what they should be are refused by name, and those before them stored', async () => {
     const client = await start();
