@@ -51,6 +51,31 @@ export async function withClient(
   }
 }
 
+/** The same with a client of each address. */
+export async function withEachClient(
+  command: Command,
+  outside: Outside,
+  work: (clients: readonly { readonly url: string; readonly client: SwarmClient }[]) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const options = command.opts<ClientOptions>();
+  const urls = [...new Set(nodeUrls(options.url, outside.env))];
+  const token = readToken(options.tokenFile, outside.env);
+  const clients: { url: string; client: SwarmClient }[] = [];
+  try {
+    for (const url of urls) clients.push({ url, client: await connectOnce([url], token, options.timeout, outside) });
+    return await work(clients);
+  } catch (error) {
+    throw advised(error);
+  } finally {
+    await Promise.all(clients.map(({ client }) => client.close()));
+  }
+}
+
+/** How long the command waits for an answer, in ms. */
+export function timeoutOf(command: Command): number {
+  return command.opts<ClientOptions>().timeout;
+}
+
 /** A client tries for as long as it may; a command gives up when each address has failed once. */
 async function connectOnce(
   urls: readonly string[],

@@ -25,6 +25,12 @@ export type SwarmClient = Pick<
   | 'trace'
   | 'ping'
   | 'inspect'
+  | 'database'
+  | 'log'
+  | 'createDatabase'
+  | 'databases'
+  | 'inspectDatabase'
+  | 'compactDatabase'
   | 'close'
 >;
 

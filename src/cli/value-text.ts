@@ -20,3 +20,9 @@ export function parseValue(text: string, what: string): unknown {
     throw failure(EXIT.usage, `${what} is no JSON (${messageOf(error)}): quote texts as '"text"', or use --string`);
   }
 }
+
+/** The value of parsed JSON in which such objects stand for what JSON lacks. Throws RangeError if it stands for none. */
+export function plainValue(json: unknown): unknown {
+  const text = JSON.stringify(json);
+  return text.includes('"$') ? unpackValue(jsonToValue(text)) : json;
+}

@@ -36,6 +36,8 @@ import type {
 import { Database } from './database/database.js';
 import type { DatabaseOptions } from './database/database.js';
 import { Lines } from './database/lines.js';
+import { DatabaseLog } from './database/log.js';
+import type { LogOptions } from './database/log.js';
 import { outcomesOf } from './outcome.js';
 import type { Outcome } from './outcome.js';
 import { SwarmError } from './errors.js';
@@ -281,6 +283,14 @@ export class Client {
   database(name: string, options: DatabaseOptions = {}): Promise<Database> {
     const { wallMs = Date.now } = this.#options;
     return Database.open(name, options, { upstream: this.#lines, timers: this.#timers, wallMs });
+  }
+
+  /**
+   * Reads the log of a peer: `for await (const entry of client.log('todos'))`. Nothing is written, and no replica id is
+   * taken. It begins when it is read, and can be read once.
+   */
+  log(database: string, options: LogOptions = {}): DatabaseLog {
+    return new DatabaseLog(this.#lines, this.#timers, database, options);
   }
 
   /**
