@@ -141,9 +141,13 @@ export function countOption(name: string, min: number, max: number): (text: stri
   };
 }
 
+function infoOf(error: unknown): Readonly<Record<string, unknown>> {
+  return (error as { info?: Readonly<Record<string, unknown>> | null }).info ?? {};
+}
+
 /** The stamp that a condition met, for the next attempt. */
 function stampOf(error: unknown): string {
-  const stamp = (error as { info?: { stamp?: unknown } | null }).info?.stamp;
+  const { stamp } = infoOf(error);
   return typeof stamp === 'string' ? `: its stamp is ${stamp}` : '';
 }
 
@@ -156,10 +160,16 @@ function advised(error: unknown): unknown {
       return failure(EXIT.failed, `UNAUTHENTICATED: ${message}: give the token by --token-file or SWARMBUS_TOKEN`);
     case 'CONFLICT':
       return failure(EXIT.failed, `CONFLICT: ${message}${stampOf(error)}`);
+    case 'UNKNOWN':
+      if (infoOf(error)['name'] === 'no database')
+        return failure(
+          EXIT.failed,
+          `${code}: ${message}: make one by \`swarmbus db create\`, see \`swarmbus db list\``,
+        );
+      return failure(EXIT.failed, `${code}: ${message}: try again, or another node by --url`);
     case 'BUSY':
     case 'DRAINING':
     case 'TIMEOUT':
-    case 'UNKNOWN':
       return failure(EXIT.failed, `${code}: ${message}: try again, or another node by --url`);
     default:
       // A failure of our own already says what to do, and a system error carries its advice in its text.

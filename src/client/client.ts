@@ -277,8 +277,8 @@ export class Client {
 
   /**
    * Opens a database for reading and writing its objects, with or without a connection. Resolves when something is known
-   * of it: from the storage, or from a peer. Rejects with what keeps it from being opened, such as UNSUPPORTED where no
-   * node of the swarm has it.
+   * of it: from the storage, or from a peer. Rejects with what keeps it from being opened, such as UNKNOWN where no node in
+   * reach holds a database of that name: see `createDatabase`.
    */
   database(name: string, options: DatabaseOptions = {}): Promise<Database> {
     const { wallMs = Date.now } = this.#options;

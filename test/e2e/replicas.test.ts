@@ -107,7 +107,11 @@ describe('three peers in a ring, two clients each', () => {
     for (const { databases } of places) {
       for (const database of databases) {
         const visits = await database.object('visits', counter);
-        await until(() => visits.state === 12, () => `12 visits, there are ${visits.state}`, WAIT_MS);
+        await until(
+          () => visits.state === 12,
+          () => `12 visits, there are ${visits.state}`,
+          WAIT_MS,
+        );
         const tags = await database.object('tags', set);
         expect(tags.state.length).toBe(13);
         expect(database.pendingCount).toBe(0);
@@ -131,16 +135,24 @@ describe('three peers in a ring, two clients each', () => {
     first.node = await processes.node(first.flags);
     await database.spread();
     await allEqual(51);
-    await until(() => visits.state === 11_112, () => `11112 visits, there are ${visits.state}`, WAIT_MS);
+    await until(
+      () => visits.state === 11_112,
+      () => `11112 visits, there are ${visits.state}`,
+      WAIT_MS,
+    );
   }, 60_000);
 
   it('a client at a node that holds no database is served by the nearest peer', async () => {
     const gateway = await processes.node(['--name', 'gateway', '--link', places[1]!.node.url, '--store', '0']);
     const client = await gateway.client();
-    await until(async () => {
-      const { members } = (await client.inspect('topology')) as { members: unknown[] };
-      return members.length === PEERS + 1;
-    }, 'all nodes in sight', WAIT_MS);
+    await until(
+      async () => {
+        const { members } = (await client.inspect('topology')) as { members: unknown[] };
+        return members.length === PEERS + 1;
+      },
+      'all nodes in sight',
+      WAIT_MS,
+    );
     const database = await client.database('todos');
     const visits = await database.object('visits', counter);
     expect(visits.state).toBe(11_112);

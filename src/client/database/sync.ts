@@ -194,7 +194,9 @@ export class Sync implements UpstreamUser {
       case 'refused': {
         this.#forgetOpen();
         const error = new SwarmError(refusalCode(reply.code), reply.message, { info: reply.info });
-        if (PASSING.has(reply.code)) return this.#retry(reply.info?.['retryAfterMs']);
+        // Where it was once, it may be again; but a name that nobody knows may be misspelt.
+        const isUnheard = reply.info?.['name'] === 'no database' && this.#host.peer === null;
+        if (PASSING.has(reply.code) && !isUnheard) return this.#retry(reply.info?.['retryAfterMs']);
         this.stop();
         return this.#host.onRefused(error);
       }
