@@ -8,6 +8,8 @@ SHELL := bash
 BIN := node_modules/.bin
 INSTALLED := node_modules/.stamp
 BUILT := dist/cjs/package.json
+# What `make bench` needs, and what it measures beside swarmbus.
+MEASURED := gcc libc6-dev redis-server nats-server
 # Debian packages without which some tests are skipped, or fail where CI=true.
 HELPERS := python3-websockets python3-msgpack chromium tinyproxy gcc libc6-dev
 # Tests end themselves in time; should one hang all the same, the whole run ends after this.
@@ -16,7 +18,7 @@ TEST_LIMIT := $(if $(shell command -v timeout),timeout --foreground --kill-after
 # Folders are listed too: their times change when a file in them is deleted.
 SOURCES := $(shell find src) package.json tsconfig.json tsconfig.esm.json tsconfig.cjs.json
 
-.PHONY: run build check test sim soak bench bench-quick bench-deps clean help helpers node-version
+.PHONY: run build check test sim soak bench bench-quick bench-compare bench-deps clean help helpers node-version
 
 run: build ## start a ring of three nodes, load data, check it through every node
 	@node bin/swarmbus demo
@@ -40,15 +42,18 @@ sim: build ## simulated swarms: make sim SEED=7 RUNS=100
 soak: build ## real processes under kill -9, SIGSTOP and broken links: make soak SECONDS=120 SEED=1
 	@SOAK_SECONDS=$(or $(SECONDS),120) SOAK_SEED=$(or $(SEED),1) $(BIN)/jest test/e2e/real-faults.test.ts
 
-bench: build ## measure against redis-server and a bare listener: make bench FLAGS='--ops get'
+bench: build ## measure beside redis-server, NATS and a bare listener: make bench FLAGS='--sections owner'
 	@node bench/main.mjs $(FLAGS)
 
-bench-quick: build ## the same in less than a minute, with more noise
+bench-quick: build ## the same within 3 minutes, with less in it and more noise
 	@node bench/main.mjs --quick $(FLAGS)
 
+bench-compare: ## what changed beyond noise: make bench-compare A=bench/results/... B=bench/results/...
+	@node bench/compare.mjs $(A) $(B)
+
 bench-deps: ## install what a measurement needs (as root; else say how)
-	@if [ "$$(id -u)" = 0 ]; then apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq gcc libc6-dev redis-server; \
-	else echo 'to measure, and against redis-server: apt-get install -y gcc libc6-dev redis-server'; fi
+	@if [ "$$(id -u)" = 0 ]; then apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(MEASURED); \
+	else echo 'to measure, beside others: apt-get install -y $(MEASURED)'; fi
 
 clean: ## delete what was built and measured
 	rm -rf dist coverage bench/results

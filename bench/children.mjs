@@ -1,9 +1,9 @@
 // The processes of a run. None of them outlives it: they are ended when the run is over, when it fails, when it is
 // interrupted, and, since each server hangs on a pipe from this process, even when this process is killed.
 
-import { fork, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { connect, createServer } from 'node:net';
-import { fileURLToPath } from 'node:url';
+import { createInterface } from 'node:readline';
 
 const START_TIMEOUT_MS = 15_000;
 const STOP_TIMEOUT_MS = 12_000;
@@ -19,48 +19,79 @@ export class Children {
   failed;
   #fail;
   #running = new Set();
+  /** Those that were told to end while the others go on. */
+  #leaving = new Set();
   #isStopping = false;
+
+  #kill = () => {
+    for (const child of this.#running) child.kill('SIGKILL');
+  };
 
   constructor() {
     this.failed = new Promise((_, reject) => {
       this.#fail = reject;
     });
     this.failed.catch(() => {});
-    process.on('exit', () => {
-      for (const child of this.#running) child.kill('SIGKILL');
-    });
+    process.on('exit', this.#kill);
   }
 
   /** Starts a server in the given folder and gives its process id when `port` accepts connections. */
-  async startServer({ name, command, args, folder, port }) {
-    const child = this.#watch(name, this.#spawn(command, args, folder, 'ignore'));
-    await this.#orFailed(waitForPort(port, name));
+  async startServer({ name, command, args, folder, port, env = {} }) {
+    const child = this.#watch(name, this.#spawn(command, args, folder, 'ignore', env));
+    await this.orFailed(waitForPort(port, name));
     return child.pid;
   }
 
   /** Starts a server that chooses its port itself and writes it to its standard output. */
   async startServerWithOwnPort({ name, command, args, folder }) {
-    const child = this.#watch(name, this.#spawn(command, args, folder, 'pipe'));
-    const port = await this.#orFailed(firstLine(child.stdout, name));
+    const child = this.#watch(name, this.#spawn(command, args, folder, 'pipe', {}));
+    const port = await this.orFailed(firstLine(child.stdout, name));
     return { pid: child.pid, port: Number(port) };
   }
 
-  /** Starts a load generator, which keeps its files in the folder. `run(name, job, timeoutMs)` resolves with the result of the job; one at a time. */
-  startGenerator({ protocol, program, folder }) {
-    const file = fileURLToPath(new URL('load.mjs', import.meta.url));
-    const child = fork(file, [protocol, program, folder], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
-    this.#watch('load generator', child);
-    const run = (name, job, timeoutMs) =>
-      new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error(`no result within ${timeoutMs} ms`)), timeoutMs);
-        child.once('message', ({ result, error }) => {
-          clearTimeout(timer);
-          if (error === undefined) resolve(result);
-          else reject(new Error(error));
-        });
-        child.send({ name, job });
+  /**
+   * Starts a program that ends by itself; its lines of standard output go to `onLine`. `ended` resolves when it has ended
+   * well and rejects, with what it said last, when it has not; `finish()` ends its standard input.
+   */
+  startProgram({ name, command, args, folder, env, onLine }) {
+    const child = spawn(command, args, {
+      cwd: folder,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
+    let lastWords = '';
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      lastWords = (lastWords + text).slice(-LAST_WORDS_BYTES);
+    });
+    child.stdin.on('error', () => {});
+    createInterface(child.stdout).on('line', onLine);
+    this.#running.add(child);
+    const ended = new Promise((resolve, reject) => {
+      child.on('error', (error) => {
+        this.#running.delete(child);
+        reject(new Error(`${name} could not be started: ${error.message}`));
       });
-    return { run: (name, job, timeoutMs) => this.#orFailed(run(name, job, timeoutMs)) };
+      child.on('close', (code, signal) => {
+        this.#running.delete(child);
+        if (code === 0) resolve();
+        else reject(new Error(lastWords.trim() || `${name} ended with ${code ?? signal}`));
+      });
+    });
+    return { pid: child.pid, ended: this.orFailed(ended), finish: () => child.stdin.end() };
+  }
+
+  /** Ends one server in order, as SIGTERM does, and gives its exit code; it need not end by itself any more. */
+  async stopServer(pid, timeoutMs) {
+    const child = [...this.#running].find((one) => one.pid === pid);
+    this.#leaving.add(child);
+    const exited = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+    try {
+      return await this.orFailed(exited);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Ends all children, in order if they do so in time, and resolves when they are gone. */
@@ -72,11 +103,13 @@ export class Children {
     const timer = setTimeout(() => children.forEach((child) => child.kill('SIGKILL')), STOP_TIMEOUT_MS);
     await gone;
     clearTimeout(timer);
+    process.off('exit', this.#kill);
   }
 
-  #spawn(command, args, folder, stdout) {
+  #spawn(command, args, folder, stdout, env) {
     return spawn('/bin/sh', ['-c', LEASH, 'sh', command, ...args], {
       cwd: folder,
+      env: { ...process.env, ...env },
       stdio: ['pipe', stdout, 'pipe'],
     });
   }
@@ -95,14 +128,15 @@ export class Children {
       this.#running.delete(child);
       // A pipe that stays open would keep the reader at its other end.
       child.stdin?.destroy();
-      if (this.#isStopping) return;
+      if (this.#isStopping || this.#leaving.has(child)) return;
       const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
       this.#fail(new Error(`${name} ${how}${lastWords === '' ? '' : `: ${lastWords.trim()}`}`));
     });
     return child;
   }
 
-  #orFailed(promise) {
+  /** The promise, or the failure of a server in the meantime. */
+  orFailed(promise) {
     return Promise.race([promise, this.failed]);
   }
 }

@@ -1,5 +1,5 @@
-// One raw TCP connection of the load generator. It reads into one buffer of its own, since a fresh one per read would
-// cost the generator more than anything else that it does.
+// One raw TCP connection that stores and checks keys. It reads into one buffer of its own, since a fresh one per read
+// would cost more than anything else that it does.
 
 import { connect } from 'node:net';
 
@@ -7,12 +7,15 @@ const READ_BYTES = 65_536;
 const OPEN_TIMEOUT_MS = 5_000;
 
 /**
- * Opens a connection to a port of this machine and goes through the protocol's greeting. Until `forget` is called,
- * everything received goes to `onBytes(bytes, length)`, which gives the number of bytes that it is done with; the
+ * Opens connection number `number` of `count` to a port of this machine and goes through the protocol's greeting.
+ * Everything received then goes to `onBytes(bytes, length)`, which gives the number of bytes that it is done with; the
  * others come again with what follows them. What breaks later goes to `onFault`.
  */
-export async function openConnection(port, protocol, onFault) {
-  const connection = new Connection(port, protocol, onFault);
+export async function openConnection({ port, protocol, number, count }, onFault) {
+  const steps = protocol
+    .greeting(count)
+    .map((step) => ({ ...step, bytes: step.variants[number % step.variants.length] }));
+  const connection = new Connection(port, steps, protocol.replyBytes, onFault);
   await connection.opened;
   return connection;
 }
@@ -23,16 +26,27 @@ class Connection {
     throw new Error('bytes came in that nobody asked for');
   };
   #socket;
-  #greeting;
+  /** What is left of the greeting. */
+  #steps;
+  #replyBytes;
   #rest = null;
   #settle;
   #fault;
 
-  constructor(port, protocol, onFault) {
-    this.#greeting = protocol.greet();
+  constructor(port, steps, replyBytes, onFault) {
+    this.#steps = steps;
+    this.#replyBytes = replyBytes;
     this.#fault = onFault;
     this.opened = new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`port ${port} does not answer`)), OPEN_TIMEOUT_MS);
+      const timer = setTimeout(
+        () =>
+          reject(
+            new Error(
+              `port ${port} does not answer the greeting${this.#rest === null ? '' : `: ${firstLine(this.#rest)}`}`,
+            ),
+          ),
+        OPEN_TIMEOUT_MS,
+      );
       this.#settle = (error) => {
         clearTimeout(timer);
         if (error === null) resolve();
@@ -60,8 +74,9 @@ class Connection {
   }
 
   #onConnect() {
-    if (this.#greeting === null) this.#settle(null);
-    else this.#socket.write(this.#greeting.bytes);
+    const [step] = this.#steps;
+    if (step === undefined) this.#settle(null);
+    else this.#socket.write(step.bytes);
   }
 
   #onRead(chunk, length) {
@@ -79,16 +94,19 @@ class Connection {
   }
 
   #take(bytes, length) {
-    const taken = this.#greeting === null ? this.onBytes(bytes, length) : this.#greeted(bytes.subarray(0, length));
+    const unasked = this.#replyBytes?.(bytes.subarray(0, length)) ?? null;
+    if (unasked !== null) this.#socket.write(unasked);
+    const isGreeted = this.#steps.length === 0;
+    const taken = isGreeted ? this.onBytes(bytes, length) : this.#greeted(bytes.subarray(0, length));
     if (taken < length) this.#rest = Buffer.from(bytes.subarray(taken, length));
   }
 
   #greeted(bytes) {
-    const end = this.#greeting.endOfAnswer(bytes);
-    if (end < 0) return 0;
-    this.#greeting = null;
-    this.#settle(null);
-    return end;
+    const [{ mark, end }] = this.#steps;
+    if (!bytes.includes(mark) || !bytes.subarray(-end.length).equals(Buffer.from(end))) return 0;
+    this.#steps.shift();
+    this.#onConnect();
+    return bytes.length;
   }
 
   #fail(error) {
@@ -96,4 +114,8 @@ class Connection {
     this.#fault(error);
     this.close();
   }
+}
+
+function firstLine(bytes) {
+  return bytes.toString('latin1').split('\r\n')[0];
 }

@@ -1,11 +1,15 @@
-// What generator.c is given: the program itself, compiled for this run, and its jobs. See there for their form.
+// What the generator is given: the program itself, compiled for this run, and its jobs. generator/job.h says what they
+// look like.
 
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const SOURCE = fileURLToPath(new URL('generator.c', import.meta.url));
-const NONE = 0xffff_ffff;
+const SOURCE = fileURLToPath(new URL('generator/main.c', import.meta.url));
+const READ_BYTES_MIN = 1 << 18;
+
+/** Kinds of reply, as in generator/reply.h. */
+export const REPLY = { value: 1, missing: 2, stored: 4, refused: 8, change: 16, number: 32 };
 
 /** Compiles the program into the folder and gives its path. Throws an error of one line where that can't be done. */
 export function compileGenerator(folder) {
@@ -19,28 +23,32 @@ export function compileGenerator(folder) {
   return program;
 }
 
-/** One kind of load: how to greet, what replies look like, and the batches. */
-export function encodeJob(protocol, op, batches) {
-  const greeting = protocol.greet();
-  const forms = protocol.replyForms(op);
+/**
+ * One kind of load: `expected` is what replies may be ({ kinds, valueBytesMin, valueBytesMax }, as the protocol encodes
+ * values), `asking` and `watching` how the two kinds of connections begin, `batches` what is sent.
+ */
+export function encodeJob(protocol, { expected, asking, watching = [], batches = [], inFlight = 1 }) {
+  const readBytes = Math.max(READ_BYTES_MIN, 2 * inFlight * (expected.valueBytesMax + 64));
   return Buffer.concat([
-    ...blob(greeting?.bytes ?? ''),
-    ...blob(greeting?.mark ?? ''),
-    number(protocol.isFramed ? 1 : 0),
-    number(forms.length),
-    ...forms.flatMap(({ length, head }) => [
-      number(length),
-      number(head.includes(ID) ? head.indexOf(ID) : NONE),
-      ...blob(Buffer.from(head.map((byte) => (byte === ID ? 0 : byte)))),
-      ...blob(Buffer.from(head.map((byte) => (byte === ID ? 0 : 1)))),
-    ]),
+    ...[protocol.number, readBytes, expected.kinds, expected.valueBytesMin, expected.valueBytesMax].map(number),
+    ...greeting(asking),
+    ...greeting(watching),
     number(batches.length),
     ...batches.flatMap(blob),
   ]);
 }
 
-/** Stands in the head of a reply's form where the request's id is, which is one byte. */
-export const ID = -1;
+function greeting(steps) {
+  return [
+    number(steps.length),
+    ...steps.flatMap(({ variants, mark, end }) => [
+      number(variants.length),
+      ...variants.flatMap(blob),
+      ...blob(mark),
+      ...blob(end),
+    ]),
+  ];
+}
 
 function number(value) {
   const bytes = Buffer.alloc(4);

@@ -1,25 +1,32 @@
 // What a run is told to do. The defaults are those of `make bench`; `--quick` shortens them for `make bench-quick`.
 
 import { parseArgs } from 'node:util';
-import { SYSTEMS } from './system.mjs';
+import { SECTIONS } from './section/index.mjs';
+import { SYSTEMS } from './system/index.mjs';
 import { IN_FLIGHT_MAX, KEYS_MAX } from './workload.mjs';
 
 export const HELP = `usage: node bench/main.mjs [options]
 
-  --quick            fewer and shorter rounds, fewer cases: less than a minute
-  --systems A,B      of ${Object.keys(SYSTEMS).join(', ')}
-  --ops A,B          of get, set, echo
-  --cases CxP,CxP    connections x requests in flight (at most ${IN_FLIGHT_MAX}) on each
-  --keys N           how many keys to store, at most ${KEYS_MAX.toLocaleString('en')}
+  --quick            fewer and shorter rounds, smaller swarms: within 3 minutes
+  --sections A,B     only these of ${Object.keys(SECTIONS).join(', ')}
   --rounds N         how often to measure each
   --measure-ms N     for how long
   --warm-up-ms N     and for how long to ask before
+  --limit-s N        seconds after which nothing more is begun
+  --out DIR          folder for the report (default: bench/results/<date>)
+
+  Instead of the sections, one op on some systems:
+
+  --ops A,B          of get, set, echo
+  --cases CxP,CxP    connections x requests in flight (at most ${IN_FLIGHT_MAX}) on each
+  --systems A,B      of ${Object.keys(SYSTEMS).join(', ')}
+  --keys N           how many keys to store, at most ${KEYS_MAX.toLocaleString('en')}
   --profile          profile the nodes and list their hottest functions (slows them down)
-  --out DIR          folder for summary.md and summary.json (default: bench/results/<date>)
 `;
 
-const FULL = { cases: '50x1,50x16,10x128', rounds: '5', 'measure-ms': '2500', 'warm-up-ms': '500' };
-const QUICK = { cases: '50x1,50x16', rounds: '3', 'measure-ms': '400', 'warm-up-ms': '150' };
+const FULL = { rounds: '5', 'measure-ms': '1200', 'warm-up-ms': '300', 'limit-s': '1620' };
+const QUICK = { rounds: '3', 'measure-ms': '350', 'warm-up-ms': '120', 'limit-s': '140' };
+const GRID = { cases: '50x1,50x16,10x128', ops: 'get,set', systems: 'redis-server,swarmbus,bare', keys: '100000' };
 
 /** Throws an error of one line for what is wrong. */
 export function parseOptions(args) {
@@ -31,28 +38,46 @@ export function parseOptions(args) {
       help: flag,
       quick: flag,
       profile: flag,
-      systems: { ...text, default: Object.keys(SYSTEMS).join(',') },
-      ops: { ...text, default: 'get,set,echo' },
+      sections: text,
+      systems: text,
+      ops: text,
       cases: text,
-      keys: { ...text, default: '100000' },
+      keys: text,
       rounds: text,
       'measure-ms': text,
       'warm-up-ms': text,
+      'limit-s': text,
       out: text,
     },
   });
-  const given = { ...(values.quick ? QUICK : FULL), ...values };
+  const isGrid = Object.keys(GRID).some((name) => values[name] !== undefined) || values.profile;
+  if (isGrid && values.sections !== undefined) throw new Error('--sections: not together with what is to be asked');
+  const given = { ...(values.quick ? QUICK : FULL), ...GRID, ...values };
   return {
     help: given.help,
+    isQuick: given.quick,
     profile: given.profile,
     out: given.out ?? null,
-    systems: listOf(given.systems, (name) => oneOf('system', name, Object.keys(SYSTEMS))),
-    ops: listOf(given.ops, (name) => oneOf('op', name, ['get', 'set', 'echo'])),
-    cases: listOf(given.cases, parseCase),
-    keyCount: integer('--keys', given.keys, 1, KEYS_MAX),
-    rounds: integer('--rounds', given.rounds, 1, 100),
-    measureMs: integer('--measure-ms', given['measure-ms'], 50, 60_000),
-    warmUpMs: integer('--warm-up-ms', given['warm-up-ms'], 0, 60_000),
+    limitMs: 1000 * integer('--limit-s', given['limit-s'], 1, 36_000),
+    pace: {
+      rounds: integer('--rounds', given.rounds, 1, 100),
+      measureMs: integer('--measure-ms', given['measure-ms'], 50, 60_000),
+      warmUpMs: integer('--warm-up-ms', given['warm-up-ms'], 0, 60_000),
+    },
+    sections:
+      given.sections === undefined
+        ? null
+        : listOf(given.sections, (name) => oneOf('section', name, Object.keys(SECTIONS))),
+    grid: isGrid ? parseGrid(given) : null,
+  };
+}
+
+function parseGrid({ systems, ops, cases, keys }) {
+  return {
+    systems: listOf(systems, (name) => oneOf('system', name, Object.keys(SYSTEMS))),
+    ops: listOf(ops, (name) => oneOf('op', name, ['get', 'set', 'echo'])),
+    cases: listOf(cases, parseCase),
+    keyCount: integer('--keys', keys, 1, KEYS_MAX),
   };
 }
 
@@ -69,7 +94,7 @@ function parseCase(text) {
   const [connections, inFlight, ...rest] = text.split('x');
   if (inFlight === undefined || rest.length > 0) throw new Error(`--cases: '${text}' is not like 50x16`);
   return {
-    connectionCount: integer('--cases', connections, 1, 10_000),
+    connections: integer('--cases', connections, 1, 10_000),
     inFlight: integer('--cases', inFlight, 1, IN_FLIGHT_MAX),
   };
 }

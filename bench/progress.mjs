@@ -1,24 +1,22 @@
-// Tells how far a run is: on a terminal by one line that is written over and over, elsewhere by a line per case.
+// Tells how far a run is: on a terminal by one line that is written over and over, elsewhere by a line every few seconds.
 
-export function createProgress(stream, total) {
-  const startedAt = Date.now();
+const LINE_EVERY_MS = 5_000;
+
+export function createProgress(stream, total, now = Date.now) {
+  const startedAt = now();
   let done = 0;
-  let lastCase = '';
+  let lastLineAt = -Infinity;
   return {
-    /** The next measurement begins. */
-    step(caseText, what) {
-      if (stream.isTTY) {
-        const left = done === 0 ? '' : `, ${timeText(((Date.now() - startedAt) / done) * (total - done))} left`;
-        stream.write(`\r\x1b[K${done}/${total} ${caseText}: ${what}${left}`);
-      } else if (caseText !== lastCase) {
-        stream.write(`${caseText} (${done}/${total})\n`);
-        lastCase = caseText;
+    /** The next step of this section begins. */
+    step(section, what) {
+      const left = done === 0 ? '' : `, ${timeText(((now() - startedAt) / done) * (total - done))} left`;
+      const text = `${done}/${total}${left}: ${section}: ${what}`;
+      if (stream.isTTY) stream.write(`\r\x1b[K${text.slice(0, (stream.columns ?? 80) - 1)}`);
+      else if (now() - lastLineAt >= LINE_EVERY_MS) {
+        stream.write(`${text}\n`);
+        lastLineAt = now();
       }
       done++;
-    },
-    /** Something before or after the measurements. */
-    say(text) {
-      stream.write(stream.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
     },
     end() {
       if (stream.isTTY) stream.write('\r\x1b[K');

@@ -14,6 +14,8 @@ import { createRuntime } from './actors/runtime/runtime.js';
 import type { Runtime, RuntimeOptions } from './actors/runtime/runtime.js';
 import { DEFAULT_SETTINGS } from './actors/settings.js';
 import type { Identity, NodeDisk, NodeEnv, Settings } from './actors/settings.js';
+import { checkOptions } from './client/option-names.js';
+import { isUrl } from './client/url-list.js';
 import type { NodeRecord, OpenEntryDisk } from './disk/entry-disk.js';
 import { lmdbDisk } from './disk/lmdb-disk.js';
 import { lmdbOpDisks } from './disk/lmdb-op-disk.js';
@@ -24,6 +26,7 @@ import { isLoopback } from './transport/admission.js';
 import { dial } from './transport/dial.js';
 import type { Answer, Listener } from './transport/link.js';
 import { createListen } from './transport/listen.js';
+import { listenUrl, reachedAt } from './transport/link-url.js';
 import { wires } from './transport/wire.js';
 import { VERSION } from './version.js';
 
@@ -109,6 +112,7 @@ export const bootNode = (boot: Boot): BootedNode => {
     settings,
     isToken: settings.token === null ? null : tokenCheck(settings.token),
     answer: answerHttp(identity, boot.clientScript, health),
+    reachedAt: (listeners) => reachedAt(listeners, settings.tls !== null),
     onListening: boot.onListening,
     onRunning: () => {
       health.isRunning = true;
@@ -144,7 +148,8 @@ export const bootNode = (boot: Boot): BootedNode => {
 
 /**
  * Starts a node in this process, with the default of each option that is not given (DEFAULT_SETTINGS; not open; the
- * listener that loads). Rejects with an Error of code `STARTUP` whose message is one line that says what to do. Resolves
+ * listener that loads). Rejects with an Error of code `STARTUP` whose message is one line that says what to do, or with a
+ * TypeError for an option that does not exist. Resolves
  * as soon as it listens; it serves clients when it has joined its swarm.
  */
 export const startNode = (
@@ -153,15 +158,22 @@ export const startNode = (
   clientScript: string | null = null,
 ): Promise<RunningNode> =>
   new Promise((resolve, reject) => {
-    const options: NodeOptions = { ...DEFAULT_SETTINGS, open: false, listener: null, dataDir: null, ...given };
+    const defaults: NodeOptions = { ...DEFAULT_SETTINGS, open: false, listener: null, dataDir: null };
+    checkOptions('startNode', given, Object.keys(defaults));
+    const options: NodeOptions = { ...defaults, ...given };
     const exposed = options.listen.find(({ host }) => !isLoopback(host));
     if (exposed !== undefined && options.token === null && !options.open) {
       const reason = `${exposed.host} is beyond loopback, and no client token is set: give a token, or { open: true }`;
       reject(Object.assign(new Error(reason), { code: 'STARTUP' }));
       return;
     }
-    const base = nodeEnv({ log });
     const fail = (reason: string): void => reject(Object.assign(new Error(reason), { code: 'STARTUP' }));
+    const clientUrl: unknown = options.clientUrl;
+    if (clientUrl !== null && !isUrl(clientUrl)) {
+      fail(`clientUrl ${JSON.stringify(clientUrl)} is no address of a node: one looks like ws://127.0.0.1:7101`);
+      return;
+    }
+    const base = nodeEnv({ log });
     const start = (disk: NodeDisk | null): void => {
       const bus = { dial, listen: createListen(options.listener) };
       const opDisks =
@@ -207,11 +219,10 @@ const bootHere = (
     clientScript,
     onListening(present) {
       listeners = present;
-      const scheme = options.tls === null ? 'ws' : 'wss';
       started({
         id: identity.node,
         name: identity.name,
-        urls: present.map(({ host, port }) => `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`),
+        urls: present.map((listener) => listenUrl(listener, options.tls !== null)),
         listenerKind: present[0]?.kind ?? 'none',
         stop() {
           close();

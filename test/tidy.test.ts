@@ -34,9 +34,9 @@ const layers: { files: RegExp; values: RegExp; types?: RegExp; says: string }[] 
   },
   {
     files: /^src\/actors\//,
-    values: /^src\/(actors|store)\/|^src\/transport\/(message|link|close)\.ts$/,
+    values: /^src\/(actors|store)\/|^src\/transport\/(message|link|link-url|close)\.ts$/,
     types: /^src\/(transport|disk)\//,
-    says: 'src/actors, src/store, transport/{message,link,close}.ts, other types of transport and disk',
+    says: 'src/actors, src/store, transport/{message,link,link-url,close}.ts, other types of transport and disk',
   },
   {
     files: /^src\/client\//,

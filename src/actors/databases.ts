@@ -15,7 +15,6 @@ import type { DatabaseReply, DatabaseRequest, Info, MessageOf, RefusalCode, Requ
 import type { Addresses } from './addresses.js';
 import { drawPeer, objectionToOptions, objectionToPeer, optionsOf, parseOptions } from './database-options.js';
 import type { DatabaseOptions } from './database-options.js';
-import { refuseLeaving } from './refusal.js';
 import type {
   Count,
   DatabasesMessage,
@@ -127,10 +126,6 @@ export class Databases {
 
   onTooEarly({ id }: DatabaseRequest, session: Ref): void {
     this.#refuse(session, id, 'BUSY', 'this node is still joining its swarm', { retryAfterMs: 200 });
-  }
-
-  onLeaving({ id }: DatabaseRequest, session: Ref): void {
-    session.tell(refuseLeaving(id), this.#self.ref);
   }
 
   onOpen(request: MessageOf<'openDatabase'>, session: Ref): void {

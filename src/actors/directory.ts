@@ -56,6 +56,8 @@ interface Contest {
 /** What a member states at once at most, in keys. */
 const KEYS_WANTED_MAX = 2048;
 const AGAIN_MS = 500;
+/** Members that are gone, remembered to count those that come back without having noticed. */
+const DROPPED_MAX = 256;
 /** Contests at once; the copies of further keys are compared when their owners register again. */
 const CONTESTS_MAX = 10_000;
 /** Decisions that are remembered, for owners whom the word did not reach. */
@@ -69,6 +71,8 @@ export class Directory {
   readonly #vouched = new VouchedKeys();
   readonly #homes = new HomeMap();
   readonly #members = new Map<NodeId, Member>();
+  /** The view numbers of those that were dropped last. */
+  readonly #dropped = new Map<NodeId, Pick<Member, 'incarnation' | 'view'>>();
   readonly #clock: HybridClock;
   #incarnation = 0;
   #view = 0;
@@ -93,6 +97,7 @@ export class Directory {
     contests: 0,
     contestsCrowded: 0,
     releasesIgnored: 0,
+    returnedUnnoticed: 0,
     transferred: 0,
     restored: 0,
     malformed: 0,
@@ -117,12 +122,17 @@ export class Directory {
     for (const [node, known] of this.#members) {
       if (present.get(node)?.incarnation === known.incarnation) continue;
       this.#members.delete(node);
+      if (this.#dropped.size >= DROPPED_MAX) this.#dropped.clear();
+      this.#dropped.set(node, known);
       this.#table.dropOwner(node);
       this.#vouched.forget(node);
     }
     for (const { node, incarnation: started, view: memberView } of members) {
       const known = this.#members.get(node);
       if (known === undefined) {
+        const former = this.#dropped.get(node);
+        if (former?.incarnation === started && former.view === memberView) this.#counts.returnedUnnoticed += 1;
+        this.#dropped.delete(node);
         const fresh = { registeredView: 0, comparedView: 0, differing: null };
         this.#members.set(node, { node, incarnation: started, view: memberView, ...fresh });
       } else {

@@ -428,9 +428,23 @@ export interface Tick {
   readonly type: 'tick';
 }
 
-/** Node to session, finder and router: take nothing new, finish what is open. */
+/** Node to session, finder, store and router: take nothing new, finish what is open. */
 export interface Drain {
   readonly type: 'drain';
+  /** Where clients may go instead, nearest first. */
+  readonly urls: readonly string[];
+}
+
+/** Node to router: where clients reach this node, for the others to know. */
+export interface ClientUrl {
+  readonly type: 'clientUrl';
+  readonly url: string;
+}
+
+/** Router to node: where clients reach other members that stay, nearest first. */
+export interface ClientUrls {
+  readonly type: 'clientUrls';
+  readonly urls: readonly string[];
 }
 
 /** To a node: one more neighbour to dial. */
@@ -470,7 +484,7 @@ export interface Gone {
 // What each actor understands.
 
 export type NodeMessage =
-  MessageOf<'inspect'> | DialRequest | Registered | Recovered | Emptied | NameTaken | Terminated | Tick;
+  MessageOf<'inspect'> | ClientUrls | DialRequest | Registered | Recovered | Emptied | NameTaken | Terminated | Tick;
 
 export type SessionMessage =
   ClientRequest | Malformed | BadFrame | Gone | ClientReply | DatabaseNotice | Gap | Drain | Tick;
@@ -553,6 +567,7 @@ export type RouterMessage =
   | Probed
   | Room
   | Holding
+  | ClientUrl
   | MessageOf<'inspect'>
   | Drain
   | Emptied

@@ -12,6 +12,8 @@ import { directoryKind } from './directory.js';
 import { finderKind } from './finder/finder-kind.js';
 import { localStoreKind } from './local-store/local-store-kind.js';
 import type {
+  ClientUrl,
+  ClientUrls,
   Count,
   Counters,
   DialRequest,
@@ -52,6 +54,8 @@ export interface NodeArgs {
   readonly isToken: ((token: string) => boolean) | null;
   /** Plain HTTP. */
   readonly answer: Answer;
+  /** Where clients reach a node with these listeners, or null. */
+  readonly reachedAt: (listeners: readonly Listener[]) => string | null;
   readonly onListening: (listeners: readonly Listener[]) => void;
   readonly onRunning: () => void;
   readonly onEnd: (end: NodeEnd) => void;
@@ -100,6 +104,8 @@ export class Node {
   };
   /** Whoever is refused may come again and again. */
   readonly #refusals: SparseLog;
+  /** Where clients may go when this node leaves. */
+  #clientUrls: readonly string[] = [];
   #sessionsTotal = 0;
   #isRecovered: boolean;
   #hasSaidFarewell = false;
@@ -187,12 +193,13 @@ export class Node {
   startDraining(): void {
     this.#isDraining = true;
     for (const listener of this.#listeners) listener.close();
-    const drain: Drain = { type: 'drain' };
+    const drain: Drain = { type: 'drain', urls: this.#clientUrls };
+    // Before the others, so that what those refuse is answered with the addresses.
+    for (const session of this.#sessions) session.tell(drain, this.#self.ref);
     this.#addresses.router.tell(drain, this.#self.ref);
     this.#addresses.finder.tell(drain, this.#self.ref);
     this.#addresses.store.tell(drain, this.#self.ref);
     this.#addresses.databases.tell(drain, this.#self.ref);
-    for (const session of this.#sessions) session.tell(drain, this.#self.ref);
     if (this.#isEmptied) this.#sayFarewell();
   }
 
@@ -223,6 +230,10 @@ export class Node {
         session.tell(refused(id, 'BAD_REQUEST', text), this.#self.ref);
       }
     }
+  }
+
+  onClientUrls({ urls }: ClientUrls): void {
+    this.#clientUrls = urls;
   }
 
   onDial({ url }: DialRequest): void {
@@ -325,6 +336,9 @@ export class Node {
     this.#listeners.push(listener);
     if (!this.#isListening) return;
     this.#args.onListening(this.#listeners);
+    const { settings } = this.#args;
+    const url = settings.clientUrl ?? this.#args.reachedAt(this.#listeners);
+    if (url !== null) this.#addresses.router.tell({ type: 'clientUrl', url } satisfies ClientUrl, this.#self.ref);
     if (this.#isRecovered) this.#self.signal('listening');
   }
 
@@ -377,6 +391,7 @@ export class Node {
 const on = Node.prototype;
 const always = {
   inspect: on.onInspect,
+  clientUrls: on.onClientUrls,
   dial: on.onDial,
   registeredAll: on.onRegisteredAll,
   emptied: on.onEmptied,
@@ -388,6 +403,7 @@ const always = {
 
 const ended = {
   inspect: refuse,
+  clientUrls: drop,
   dial: drop,
   registeredAll: drop,
   emptied: drop,
@@ -413,6 +429,7 @@ export const nodeKind = defineKind({
   mailbox: {
     capacity: 65_536,
     overflow: {
+      clientUrls: 'never',
       registeredAll: 'never',
       emptied: 'never',
       nameTaken: 'never',

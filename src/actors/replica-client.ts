@@ -300,7 +300,7 @@ export class OpenDatabase {
     if (type === null || (options.types.length > 0 && !options.types.includes(typeName))) {
       return this.#refusal('unknown type', `objects of the type ${typeName} have no place here`);
     }
-    const fault = type.objectionTo(reader.payload);
+    const fault = type.objectionTo(reader.payload) ?? this.#replica.store.objectionToWriting(reader);
     return fault === null ? null : this.#refusal('bad payload', fault);
   }
 

@@ -207,6 +207,7 @@ export class Feed {
     this.#channel = this.#replica.nextChannel();
     this.#other = 0;
     this.#info = null;
+    this.#hasStates = false;
     this.#isReady = false;
     this.#isReadyThere = false;
     this.#isLazyHere = this.#wantsLazy;
@@ -318,7 +319,11 @@ export class Feed {
 
   /** Sends what is stored and not sent; with `isTick` also what was held back. */
   pump(isTick: boolean): void {
-    if (this.#other === 0 || this.#states !== null || this.#isOff) return;
+    if (this.#other === 0 || this.#isOff) return;
+    if (this.#states !== null) {
+      if (this.#states.phase === 'due' && this.isReady) this.#sendStates();
+      return;
+    }
     if (this.#isLazyThere && !isTick) return;
     const { store, counts } = this.#replica;
     const { log, stored } = store;
@@ -686,8 +691,7 @@ export class Feed {
   }
 
   #tickStates(nowMs: number): void {
-    if (this.#states === null) return;
-    if (this.#states.phase === 'due' || nowMs - this.#progressMs >= RESEND_MS) this.#sendStates();
+    if (this.#states !== null && nowMs - this.#progressMs >= RESEND_MS) this.#sendStates();
   }
 
   #onStatesStored(due: StatesDue): void {

@@ -10,7 +10,7 @@ import type { KeptState, OpDisk } from '../disk/op-disk.js';
 import type { NodeId } from '../store/node-id.js';
 import { OpChains } from '../store/op-chain.js';
 import type { Verdict } from '../store/op-chain.js';
-import { ItemReader, partsOfName } from '../store/op.js';
+import { ItemReader, objectName, partsOfName } from '../store/op.js';
 import { OpLog } from '../store/oplog.js';
 import { decodeState, ObjectState } from '../store/types/object-state.js';
 import { typeNamed } from '../store/types/index.js';
@@ -44,6 +44,8 @@ export class ReplicaStore {
   readonly #hooks: ReplicaStoreHooks;
   readonly #reader = new ItemReader();
   readonly #cache = new Map<string, CachedState>();
+  /** The same with ops that are not stored. */
+  readonly #currents = new Map<string, CachedState>();
   #stored: number;
   /** The chains at the floor. */
   #floorChains: OpChains;
@@ -82,9 +84,14 @@ export class ReplicaStore {
     return this.#stored;
   }
 
-  /** What is put now will be on the disk when `writtenNumber` has reached this. */
+  /** What has been put so far is on the disk when `writtenNumber` has reached this. */
   get number(): number {
-    return this.#number;
+    const isWaiting =
+      this.log.unwrittenBytes > this.log.takenBytes ||
+      this.#records.size > 0 ||
+      this.#states.size > 0 ||
+      this.#floor !== null;
+    return isWaiting ? this.#number : this.#number - 1;
   }
 
   get writtenNumber(): number {
@@ -156,6 +163,7 @@ export class ReplicaStore {
   putState(state: KeptState): void {
     this.#states.set(state.object, state);
     this.#cache.delete(state.object);
+    this.#currents.delete(state.object);
   }
 
   /** What lies below is in states that were put before. */
@@ -262,7 +270,7 @@ export class ReplicaStore {
         break;
       }
     }
-    return this.#catchUp(name, found) ? found.state : null;
+    return this.#catchUp(name, found, this.#stored) ? found.state : null;
   }
 
   /** The state of another peer together with what is here, encoded; null if it is none. */
@@ -302,6 +310,36 @@ export class ReplicaStore {
     return index;
   }
 
+  /**
+   * Why the op that was read may not be written by its author on what is here, stored or not; null if it may. Only types
+   * that ask for the state cost one.
+   */
+  objectionToWriting(op: ItemReader): string | null {
+    const type = typeNamed(op.type);
+    if (type === null || !type.asksForBody) return null;
+    const state = this.#current(objectName(op.type, op.id));
+    return state === null
+      ? 'what is kept of the object is damaged'
+      : state.objectionTo({ time: op.time, origin: op.origin }, op.payload);
+  }
+
+  /** The object with all ops of the log: for nobody outside to see. */
+  #current(name: string): ObjectState | null {
+    const object = this.log.numberOf(name);
+    if (object !== undefined && this.log.lastOf(object) >= this.#stored) this.log.close();
+    const cached = this.#currents.get(name) ?? this.#readState(name);
+    if (cached === null) return null;
+    this.#currents.delete(name);
+    this.#currents.set(name, cached);
+    if (this.#currents.size > STATES_MAX) {
+      for (const oldest of this.#currents.keys()) {
+        this.#currents.delete(oldest);
+        break;
+      }
+    }
+    return this.#catchUp(name, cached, this.log.length) ? cached.state : null;
+  }
+
   #readState(name: string): CachedState | null {
     const type = typeNamed(partsOfName(name).type);
     if (type === null) return null;
@@ -310,12 +348,12 @@ export class ReplicaStore {
     return state === null ? null : { state, upTo: 0 };
   }
 
-  #catchUp(name: string, cached: CachedState): boolean {
+  #catchUp(name: string, cached: CachedState, end: number): boolean {
     const object = this.log.numberOf(name);
     if (object === undefined) return true;
     const reader = this.#reader;
     for (const index of this.log.entriesOf(object, Math.max(cached.upTo, this.log.floor))) {
-      if (index >= this.#stored) break;
+      if (index >= end) break;
       const segment = this.log.segmentAt(index);
       if (segment === null) return false;
       if (reader.readAt(segment.bytes, segment.starts[index - segment.index] as number) !== null) return false;
@@ -324,7 +362,7 @@ export class ReplicaStore {
       if (cached.state.type.objectionTo(payload) === null)
         cached.state.apply({ time: reader.time, origin: reader.origin }, payload);
     }
-    cached.upTo = this.#stored;
+    cached.upTo = end;
     return true;
   }
 }

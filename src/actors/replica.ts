@@ -17,7 +17,7 @@ import { formatTime, timeOfMs } from '../store/stamp.js';
 import { forDatabaseRequests, refused } from '../transport/message.js';
 import type { DatabaseReply, DatabaseRequest, MessageOf, RefusalCode, RequestId } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
-import { isSame, optionsOf, parseOptions } from './database-options.js';
+import { drawPeer, isSame, optionsOf, parseOptions } from './database-options.js';
 import type { DatabaseOptions } from './database-options.js';
 import type {
   Continue,
@@ -86,7 +86,9 @@ const ABSORBING_RECORD = 'absorbing';
 const POSITION_RECORDS = 'position:';
 const TICK_MS = 250;
 /** While nobody is waiting for anything. */
-const IDLE_TICK_MS = 5000;
+const IDLE_TICK_MS = 60_000;
+/** How often it is looked whether ops have become too old. */
+const AGE_MS = 5000;
 const RETRY_WRITE_MS = 1000;
 const ENTRIES_PER_SLICE = 50_000;
 const CHANNELS_PER_MS = 1024;
@@ -370,6 +372,7 @@ export class Replica {
       if (this.#absorber === feed) this.#absorber = null;
     }
     for (const peer of peers) this.#addFeed(peer);
+    this.#giveWay(peers);
     this.#tickLater();
     this.#self.flushLater();
     if (peers.length > 0) return this.#self.status === 'degraded' ? 'behind' : this.#currentIfAll();
@@ -649,6 +652,22 @@ export class Replica {
 
   // Other peers
 
+  /** Two nodes that made the database at once may have drawn one peer id. The one with the higher node id draws anew. */
+  #giveWay(peers: readonly OtherPeer[]): void {
+    const meta = this.#meta as Meta;
+    const rival = peers.find(({ peer, node }) => peer === meta.peer && node < this.#args.identity.node);
+    if (rival === undefined) return;
+    const { counts, addresses, name } = this.#args;
+    const store = this.#store as ReplicaStore;
+    const peer = drawPeer(meta.options, new Set([meta.peer, ...peers.map((other) => other.peer)]), this.#self.random);
+    if (peer === null) return;
+    this.#self.log('warn', 'another peer has this peer id', { database: name, peer: meta.peer, drawn: peer });
+    this.#putMeta({ ...meta, peer });
+    this.#grants = new ReplicaGrants(store, meta.options, peer, counts, this.#self.random);
+    const ready: ReplicaReady = { type: 'replicaReady', database: name, peer };
+    addresses.databases.tell(ready, this.#self.ref);
+  }
+
   #addFeed(peer: OtherPeer): void {
     const present = this.#feeds.get(peer.node);
     if (present !== undefined) return present.setPlace(peer);
@@ -766,7 +785,7 @@ export class Replica {
     const store = this.#store as ReplicaStore;
     const compaction = this.#compaction as ReplicaCompaction;
     const nowMs = this.#self.now();
-    if (compactAfterMs === 0 || compaction.isRunning || nowMs - this.#agedMs < IDLE_TICK_MS) return;
+    if (compactAfterMs === 0 || compaction.isRunning || nowMs - this.#agedMs < AGE_MS) return;
     this.#agedMs = nowMs;
     for (const feed of this.#feeds.values()) if (feed.isSendingStates) return;
     const cutoff = timeOfMs(this.#self.wallMs() - compactAfterMs);

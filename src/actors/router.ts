@@ -17,6 +17,8 @@ import type { Key, MessageOf, Relay, RoutedMessage, RoutedName } from '../transp
 import type { Addresses } from './addresses.js';
 import type {
   Adopted,
+  ClientUrl,
+  ClientUrls,
   Count,
   Find,
   FindPath,
@@ -108,6 +110,9 @@ const RECEIVERS = {
 
 /** Interval at which searches past their deadline are ended and what is old is forgotten. */
 const TICK_MS = 250;
+/** Addresses that clients are told of when this node leaves. */
+const CLIENT_URLS_MAX = 8;
+const LOOPBACK = /^wss?:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|\/|$)/;
 
 export class Router {
   readonly #self: Self<RouterMessage>;
@@ -216,6 +221,7 @@ export class Router {
         else {
           // It changed no path, and the finder is not to ask again what is under way.
           this.#tellRenumbered(state);
+          if (state.clientUrl !== former?.clientUrl) this.#tellClientUrls();
           if (state.freeBytes !== former?.freeBytes || state.freeKeys !== former.freeKeys) this.#tellRooms();
           if (!holdsSame(state, former)) this.#tellHolders();
         }
@@ -326,6 +332,12 @@ export class Router {
     this.#tellHolders();
   }
 
+  /** A hint likewise. */
+  onClientUrl({ url }: ClientUrl): void {
+    this.#flood(this.#topology.setOwn({ clientUrl: url }), null);
+    this.#tellClientUrls();
+  }
+
   /** The others stop counting on this node; it goes on relaying (RULES H4). */
   onDrain(): void {
     this.#topology.setOwn({ roles: ['leaving'] });
@@ -393,6 +405,7 @@ export class Router {
     this.#tellMembers();
     this.#tellRooms();
     this.#tellHolders();
+    this.#tellClientUrls();
   }
 
   /** Who of the view holds which databases, and how far those are from each other that share one with this node. */
@@ -408,6 +421,20 @@ export class Router {
       nodes.push({ node, incarnation, name, hops, databases, hopsTo });
     }
     this.#addresses.databases.tell({ type: 'holders', nodes } satisfies Holders, this.#self.ref);
+  }
+
+  /** Where clients may go when this node leaves. A loopback address means nothing to those that came from elsewhere. */
+  #tellClientUrls(): void {
+    const isLocal = LOOPBACK.test(this.#topology.own.clientUrl ?? '');
+    const members = [...this.#topology.members.values()].toSorted((a, b) => a.hops - b.hops);
+    const urls: string[] = [];
+    for (const { state } of members) {
+      const { node, roles, clientUrl } = state;
+      if (node === this.#identity.node || roles.includes('leaving') || clientUrl === null) continue;
+      if (isLocal || !LOOPBACK.test(clientUrl)) urls.push(clientUrl);
+    }
+    const message: ClientUrls = { type: 'clientUrls', urls: urls.slice(0, CLIENT_URLS_MAX) };
+    this.#addresses.node.tell(message, this.#self.ref);
   }
 
   /** Where an entry may go for which there is no room here: of equally near nodes first to the one with most room. */
@@ -661,6 +688,7 @@ export const routerKind = defineKind({
       probed: on.onProbed,
       room: on.onRoom,
       holding: on.onHolding,
+      clientUrl: on.onClientUrl,
       inspect: on.onInspect,
       drain: on.onDrain,
       emptied: on.onEmptied,
@@ -678,6 +706,7 @@ export const routerKind = defineKind({
       probed: 'never',
       room: 'never',
       holding: 'never',
+      clientUrl: 'never',
       find: 'never',
       findPath: 'never',
       drain: 'never',

@@ -27,8 +27,8 @@ import type { Link, LinkHandler } from '../transport/link.js';
 import type { ClientWire, Wires } from '../transport/wire.js';
 import type { Addresses } from './addresses.js';
 import { faultOf } from './cache-request.js';
-import { LEAVING_RETRY_MS, refuseLeaving } from './refusal.js';
-import type { BadFrame, DatabaseNotice, Gap, Observe, SessionMessage } from './message.js';
+import { adviceOn, refuseLeaving } from './refusal.js';
+import type { BadFrame, DatabaseNotice, Drain, Gap, Observe, SessionMessage } from './message.js';
 import { defineKind, drop, stash } from './runtime/kind.js';
 import type { Ref, Self } from './runtime/kind.js';
 import { sessionMachine } from './session-machine.js';
@@ -98,6 +98,8 @@ export class Session {
   #isGone = false;
   #isHungUp = false;
   #hasLingered = false;
+  /** Where a leaving node sends its clients. */
+  #urls: readonly string[] = [];
   #closing: { code: number; reason: string } = { code: CLOSE.goingAway, reason: 'the node stops' };
 
   constructor(self: Self<SessionMessage, SessionEvent>, args: SessionArgs) {
@@ -216,7 +218,7 @@ export class Session {
   }
 
   onDrainingRequest({ id }: ClientRequest): void {
-    this.#send(refuseLeaving(id));
+    this.#send(refuseLeaving(id, this.#urls));
   }
 
   onGone(): SessionEvent {
@@ -252,7 +254,11 @@ export class Session {
   }
 
   onRefused(reply: MessageOf<'refused'>, from: Ref): SessionEvent | void {
-    if (reply.id !== null) this.#ending?.delete(reply.id);
+    const { id, code } = reply;
+    if (id !== null) this.#ending?.delete(id);
+    // Whoever refused it knows nothing of other addresses.
+    if (id !== null && code === 'DRAINING' && this.#urls.length > 0)
+      return this.onReply(refuseLeaving(id, this.#urls), from);
     return this.onReply(reply, from);
   }
 
@@ -274,7 +280,8 @@ export class Session {
     if (this.#wire.bufferedBytes <= SLOW_BYTES) this.#tellGaps();
   }
 
-  onDrain(): SessionEvent {
+  onDrain({ urls }: Drain): SessionEvent {
+    this.#urls = urls;
     return 'drain';
   }
 
@@ -287,7 +294,7 @@ export class Session {
   // Commands
 
   sayBye(): void {
-    this.#send({ type: 'bye', id: null, info: { reason: 'the node is leaving', retryAfterMs: LEAVING_RETRY_MS } });
+    this.#send({ type: 'bye', id: null, info: { reason: 'the node is leaving', ...adviceOn(this.#urls) } });
     this.#closing = { code: CLOSE.goingAway, reason: 'the node is leaving' };
     this.#self.after(BYE_LINGER_MS, { type: 'tick' });
   }

@@ -43,6 +43,8 @@ export interface Settings {
   readonly listen: readonly { readonly host: string; readonly port: number }[];
   /** ws[s]://HOST:PORT of the nodes to dial. */
   readonly links: readonly string[];
+  /** Where clients reach this node, told to those of a node that leaves; null: where it listens, if that is an address. */
+  readonly clientUrl: string | null;
   readonly name: string;
   readonly swarm: string;
   /** Key bytes plus encoded value bytes that this node stores at most. */
@@ -125,6 +127,7 @@ export const SEARCHES_MAX = 262_144;
 export const DEFAULT_SETTINGS: Settings = {
   listen: [{ host: '127.0.0.1', port: 7101 }],
   links: [],
+  clientUrl: null,
   name: 'node',
   swarm: 'swarm',
   storeBytesMax: 256 * 1024 * 1024,

@@ -1,6 +1,7 @@
 /** The commands on the keys that one names: `get`, `set`, `delete`, `touch`, `incr`. */
 import { Option } from 'commander';
 import type { Outcome } from '../client/index.js';
+import { parseStamp } from '../store/stamp.js';
 import { addClientOptions, durationOption, withClient } from './client-command.js';
 import { examples, type CommandDefinition } from './command.js';
 import { EXIT, failure, type ExitCode } from './exit.js';
@@ -81,7 +82,7 @@ export const setCommand: CommandDefinition = {
           'present',
         ] as const),
       )
-      .option('--if-stamp <STAMP>', 'only if the key has the value of this stamp (see get --meta)')
+      .addOption(ifStampOption())
       .addHelpText(
         'after',
         [
@@ -121,7 +122,7 @@ export const deleteCommand: CommandDefinition = {
   declare(command) {
     command
       .argument('<key...>')
-      .option('--if-stamp <STAMP>', 'only if the key has the value of this stamp (see get --meta)')
+      .addOption(ifStampOption())
       .addHelpText(
         'after',
         [
@@ -164,7 +165,8 @@ export const touchCommand: CommandDefinition = {
   async run(command, outside) {
     const key = keyOf(command.args);
     const ttlMs = parseDuration(command.args[1] ?? '');
-    if (ttlMs === undefined) throw failure(EXIT.usage, `the time must be 0, or ${DURATION_FORM}`);
+    if (ttlMs === undefined)
+      throw failure(EXIT.usage, `ttl: must be 0, or ${DURATION_FORM}, not ${JSON.stringify(command.args[1])}`);
     return withClient(command, outside, async (client) => {
       if (!(await client.touch(key, ttlMs))) throw missing(key);
       print(outside, ttlMs === 0 ? 'does not expire' : `expires in ${ttlMs} ms`);
@@ -193,7 +195,8 @@ export const incrCommand: CommandDefinition = {
     const key = keyOf(command.args);
     const [, text = ''] = command.processedArgs as string[];
     const by = /^-?\d{1,16}$/.test(text) ? Number(text) : NaN;
-    if (!Number.isSafeInteger(by)) throw failure(EXIT.usage, `must be an integer, not ${JSON.stringify(text)}`);
+    if (!Number.isSafeInteger(by))
+      throw failure(EXIT.usage, `by: must be a whole number within 2^53, not ${JSON.stringify(text)}`);
     const { ttl } = command.opts<{ ttl?: number }>();
     return withClient(command, outside, async (client) => {
       print(outside, String(await client.incr(key, by, ttl === undefined ? {} : { ttlMs: ttl })));
@@ -221,6 +224,14 @@ function reportAll<T>(
     }
   }
   return exitCode;
+}
+
+function ifStampOption(): Option {
+  const option = new Option('--if-stamp <STAMP>', 'only if the key has the value of this stamp (see get --meta)');
+  return option.argParser((text) => {
+    if (parseStamp(text) !== null) return text;
+    throw failure(EXIT.usage, `--if-stamp: must be a stamp as get --meta prints it, not ${JSON.stringify(text)}`);
+  });
 }
 
 function keysOf(args: readonly string[]): readonly string[] {

@@ -8,13 +8,14 @@ import { dirname, resolve } from 'node:path';
 import { isMap, LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import type { NodeOptions as StartOptions } from '../node.js';
+import { isUrl } from '../client/url-list.js';
 import { isLoopback } from '../transport/admission.js';
 import { linkUrl } from '../transport/link-url.js';
 import { credentialsOf, PROXY_FORM, proxyFor, proxyUrl } from '../transport/proxy.js';
 import { EXIT, failure, messageOf, type Failure } from './exit.js';
 import { DURATION_FORM, formatSize, parseDuration, parseSize, SIZE_FORM } from './quantity.js';
 import { readTextFile, secretFromEnv, secretFromFile, type Secret } from './secret.js';
-import { didYouMean, nearest } from './suggest.js';
+import { didYouMean, nearest } from '../client/suggest.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevelOption = (typeof LOG_LEVELS)[number];
@@ -149,6 +150,12 @@ const schema = z.strictObject({
   link: listOf(textOf(LINK_FORM, readLink))
     .optional()
     .register(about, repeatable('URL', `node to link to: ${LINK_FORM}`)),
+  'client-url': textOf(LINK_FORM, readClientUrl)
+    .optional()
+    .register(
+      about,
+      plain('URL', 'where clients reach this node, told to those of a node that leaves (default: where it listens)'),
+    ),
   name: label()
     .optional()
     .register(about, plain('NAME', 'name of the node, unique in its swarm (default: HOSTNAME-PORT)')),
@@ -257,6 +264,7 @@ export function parseNodeOptions(flags: Readonly<Record<string, unknown>>, env: 
   const options: NodeOptions = {
     listen: values.listen,
     links: values.link ?? [],
+    clientUrl: values['client-url'] ?? null,
     name: values.name ?? nameFor(hostname, values.listen),
     swarm: values.swarm,
     storeBytesMax: values.store,
@@ -559,6 +567,10 @@ function readAddress(text: string): Address | undefined {
 
 function readLink(text: string): string | undefined {
   return linkUrl(text) instanceof URL ? text : undefined;
+}
+
+function readClientUrl(text: string): string | undefined {
+  return isUrl(text) ? text : undefined;
 }
 
 function readProxy(text: string): string | undefined {

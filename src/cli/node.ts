@@ -88,8 +88,9 @@ async function start(
   log: Parameters<Outside['startNode']>[1],
   outside: Outside,
 ): Promise<RunningNode> {
+  const { logLevel: _ofThisProcess, ...own } = options;
   try {
-    return await outside.startNode(options, log);
+    return await outside.startNode(own, log);
   } catch (error) {
     // What keeps a node from starting is for its operator to change, like any other wrong option.
     if (codeOf(error) === 'STARTUP') throw failure(EXIT.usage, messageOf(error));

@@ -3,6 +3,7 @@
  * longer to load than to run is no good in scripts. All that goes wrong ends here as one line on stderr.
  */
 import { Command, CommanderError } from 'commander';
+import { didYouMean } from '../client/suggest.js';
 import { VERSION } from '../version.js';
 import { examples, type CommandDefinition, type CommandGroup } from './command.js';
 import { EXIT, isFailure, messageOf } from './exit.js';
@@ -66,6 +67,9 @@ const COMMANDS: readonly CommandRow[] = [
   },
 ];
 
+/** Commander's words on a value that is none of those allowed. */
+const CHOICES = /^option '(--[\w-]+).*' argument '(.*)' is invalid\. Allowed choices are (.*)$/;
+
 /** Runs one command line, without node and script; returns its exit code. Never rejects. */
 export async function run(args: readonly string[], outside: Outside): Promise<number> {
   let exitCode: number = EXIT.done;
@@ -112,6 +116,12 @@ export async function run(args: readonly string[], outside: Outside): Promise<nu
     }
   }
 
+  const names = ['help', ...COMMANDS.map(({ name }) => name)];
+  if (args[0] === 'help' && named !== undefined && !names.includes(named)) {
+    outside.stderr.write(errorLine(`unknown command '${named}'${didYouMean(named, names)}; see \`swarmbus --help\``));
+    return EXIT.usage;
+  }
+
   try {
     await program.parseAsync([...args], { from: 'user' });
     return exitCode;
@@ -135,7 +145,14 @@ function complaint(text: string, named: string | undefined, second: string | und
   const words =
     isGroup && second !== undefined && !text.includes('unknown command') ? ` ${named} ${second}` : ` ${named}`;
   const command = COMMANDS.some(({ name }) => name === named) ? words : '';
-  const what = oneLine(text.replace(/^error: /, '')).replace(/\.$/, '');
+  const what = oneLine(text.replace(/^error: /, ''))
+    .replace(/\.$/, '')
+    .replace(CHOICES, "$1 must be one of $3, not '$2'")
+    .replace(
+      /^command-argument value '(.*)' is invalid for argument '(.*)'\. Allowed choices are (.*)$/,
+      "$2 must be one of $3, not '$1'",
+    )
+    .replace(/^(too many arguments for 'set'.*)$/, '$1: put quotes around a value with blanks');
   const [, secret] = /^unknown option '(--token|--link-secret)\b(?!-)/.exec(what) ?? [];
   if (secret !== undefined)
     return `unknown option '${secret}': secrets are no arguments, since others can see those; use ${secret}-file`;

@@ -12,13 +12,29 @@ export function formatValue(value: unknown, isLaidOut = false): string {
   return isLaidOut ? JSON.stringify(JSON.parse(json), null, 2) : json;
 }
 
-/** Throws a Failure that names `what` if the text is no JSON or stands for no value. */
+/** Throws a Failure that names `what` if the text is no JSON, stands for no value, or has a number that would be rounded. */
 export function parseValue(text: string, what: string): unknown {
+  let value: unknown;
   try {
-    return unpackValue(jsonToValue(text));
+    value = unpackValue(jsonToValue(text));
   } catch (error) {
-    throw failure(EXIT.usage, `${what} is no JSON (${messageOf(error)}): quote texts as '"text"', or use --string`);
+    const advice = `texts need quotes that the shell leaves alone, '"text"', or --string`;
+    throw failure(EXIT.usage, `${what} is no JSON (${messageOf(error)}): ${advice}`);
   }
+  const rounded = roundedNumber(text);
+  if (rounded === null) return value;
+  throw failure(
+    EXIT.usage,
+    `${what} holds ${rounded}, which would be rounded: write {"$int": "${rounded}"} up to 64 bits`,
+  );
+}
+
+/** The first whole number of a JSON text that no JavaScript number holds exactly, or null. */
+function roundedNumber(text: string): string | null {
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|-?[\d.eE+-]+/gs)) {
+    if (/^-?\d+$/.test(token) && !Number.isSafeInteger(Number(token))) return token;
+  }
+  return null;
 }
 
 /** The value of parsed JSON in which such objects stand for what JSON lacks. Throws RangeError if it stands for none. */

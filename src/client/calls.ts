@@ -10,6 +10,7 @@ import { aborted, closedUnknown, isApplicable, isWrite, refusalOf, unknown } fro
 import type { Call, Read, Request } from './call.js';
 import type { CallOptions } from './client-options.js';
 import { SwarmError } from './errors.js';
+import { checkRequestOptions } from './option-names.js';
 import type { Timers } from './timers.js';
 import type { Uplink } from './uplink.js';
 
@@ -57,6 +58,7 @@ export class Calls {
       if (signal?.aborted === true) throw aborted(signal, false);
       const id = this.#uplink.takeId();
       const request = build(id);
+      checkRequestOptions(request.type, options);
       const onAbort = (): void => this.#onAborted(call, signal as AbortSignal);
       const call: Call = {
         id,

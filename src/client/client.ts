@@ -38,6 +38,7 @@ import type { DatabaseOptions } from './database/database.js';
 import { Lines } from './database/lines.js';
 import { DatabaseLog } from './database/log.js';
 import type { LogOptions } from './database/log.js';
+import { checkDatabaseOptions, checkLogOptions, checkWatchOptions } from './option-names.js';
 import { outcomesOf } from './outcome.js';
 import type { Outcome } from './outcome.js';
 import { SwarmError } from './errors.js';
@@ -239,6 +240,7 @@ export class Client {
    * came faster than they were read) a change of kind `gap` says so.
    */
   watch<T = unknown>(options: WatchOptions): Watch<T> {
+    checkWatchOptions(options);
     const { key, prefix, signal } = options;
     if ((key === undefined) === (prefix === undefined)) {
       throw new SwarmError('BAD_REQUEST', 'either a key or a prefix is to be watched');
@@ -281,6 +283,7 @@ export class Client {
    * reach holds a database of that name: see `createDatabase`.
    */
   database(name: string, options: DatabaseOptions = {}): Promise<Database> {
+    checkDatabaseOptions(options);
     const { wallMs = Date.now } = this.#options;
     return Database.open(name, options, { upstream: this.#lines, timers: this.#timers, wallMs });
   }
@@ -290,6 +293,7 @@ export class Client {
    * taken. It begins when it is read, and can be read once.
    */
   log(database: string, options: LogOptions = {}): DatabaseLog {
+    checkLogOptions(options);
     return new DatabaseLog(this.#lines, this.#timers, database, options);
   }
 

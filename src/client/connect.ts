@@ -3,6 +3,7 @@ import { aborted } from './call.js';
 import { Client } from './client.js';
 import type { ConnectOptions } from './client-options.js';
 import { SwarmError } from './errors.js';
+import { checkConnectOptions } from './option-names.js';
 import type { OpenSocket } from './socket.js';
 import { isUrl } from './url-list.js';
 
@@ -13,6 +14,7 @@ export function connectBy(
   options: ConnectOptions,
 ): Promise<Client> {
   return new Promise((resolve, reject) => {
+    checkConnectOptions(options);
     const { token, name, signal, WebSocket } = options;
     const list = typeof urls === 'string' ? [urls] : [...urls];
     const wrong = list.find((url): boolean => !isUrl(url));

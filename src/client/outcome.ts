@@ -7,13 +7,19 @@ export type Outcome<T> =
   | { readonly key: Key; readonly value: T; readonly error: null }
   | { readonly key: Key; readonly value: undefined; readonly error: SwarmError };
 
-/** Asks for each key, all within one tick. Resolves when all have ended, in the order of the keys; never rejects. */
+/**
+ * Asks for each key, all within one tick. Resolves when all have ended, in the order of the keys; rejects only for what
+ * no key is to blame for: an option that does not exist.
+ */
 export function outcomesOf<T>(keys: Iterable<Key>, ask: (key: Key, at: number) => Promise<T>): Promise<Outcome<T>[]> {
   return Promise.all(
     Array.from(keys, (key, at) =>
       ask(key, at).then(
         (value): Outcome<T> => ({ key, value, error: null }),
-        (error: SwarmError): Outcome<T> => ({ key, value: undefined, error }),
+        (error: SwarmError): Outcome<T> => {
+          if (typeof error.code !== 'string') throw error;
+          return { key, value: undefined, error };
+        },
       ),
     ),
   );

@@ -6,13 +6,28 @@
 const BLOCK_BYTES = 65_536;
 /** Larger ones get a buffer of their own, so that a block holds many. */
 const SHARED_BYTES_MAX = 4096;
+/** What is copied whole into a block may be larger: a quarter of it at most is left unused for that. */
+export const WHOLE_BYTES_MAX = BLOCK_BYTES / 4;
 /** Up to here a loop is faster than a call. */
 const LOOP_BYTES_MAX = 256;
 
 export class BlockCopier {
   #block = new ArrayBuffer(0);
+  #bytes = new Uint8Array(this.#block);
   #view = new DataView(this.#block);
   #used = 0;
+
+  /** The present block. */
+  get block(): ArrayBuffer {
+    return this.#block;
+  }
+
+  /** Copies all of the source, at most WHOLE_BYTES_MAX, into a block; where it begins in what `block` is then. */
+  put(source: Uint8Array): number {
+    const start = this.#take(source.length);
+    copyBytes(source, 0, source.length, this.#bytes, start);
+    return start;
+  }
 
   copy(source: Uint8Array, start: number, end: number): Uint8Array {
     const length = end - start;
@@ -36,14 +51,20 @@ export class BlockCopier {
   }
 
   #reserve(length: number): Uint8Array {
+    const start = this.#take(length);
+    return new Uint8Array(this.#block, start, length);
+  }
+
+  #take(length: number): number {
     if (this.#used + length > this.#block.byteLength) {
       this.#block = new ArrayBuffer(BLOCK_BYTES);
+      this.#bytes = new Uint8Array(this.#block);
       this.#view = new DataView(this.#block);
       this.#used = 0;
     }
     const start = this.#used;
     this.#used += length;
-    return new Uint8Array(this.#block, start, length);
+    return start;
   }
 }
 

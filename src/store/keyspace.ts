@@ -61,6 +61,9 @@ export class Keyspace {
   #key = new Uint8Array(KEY_ROOM_MIN);
   #keyBytes = 0;
   #keyHash = 0;
+  /** The key that was looked for last, if it is the one above and nothing has moved since, and where it was found. */
+  #lastKey: string | null = null;
+  #lastPlace: Place = NOWHERE;
   #bytes = 0;
   #evicted = 0;
   #expired = 0;
@@ -247,10 +250,13 @@ export class Keyspace {
   #find(key: string): Place {
     this.#encode(key);
     this.#keyHash = this.#hash.of(this.#key, 0, this.#keyBytes);
-    return this.#index.find(this.#keyHash, this.#key, this.#keyBytes);
+    this.#lastPlace = this.#index.find(this.#keyHash, this.#key, this.#keyBytes);
+    this.#lastKey = key;
+    return this.#lastPlace;
   }
 
   #encode(key: string): void {
+    this.#lastKey = null;
     const { length } = key;
     if (3 * length > this.#key.length) this.#key = new Uint8Array(3 * length);
     const bytes = this.#key;
@@ -266,7 +272,8 @@ export class Keyspace {
   }
 
   #put(key: string, content: Content, expiresAtMs: number, nowMs: number): boolean {
-    const former = this.#find(key);
+    // Whoever sets a key has often looked at its entry just before.
+    const former = key === this.#lastKey ? this.#lastPlace : this.#find(key);
     const hash = this.#keyHash;
     const keyBytes = this.#keyBytes;
     const size = keyBytes + (content.value === null ? 0 : content.value.length);
@@ -307,6 +314,7 @@ export class Keyspace {
     this.#bytes += size - formerSize;
     const place = this.#records.replace(former, content);
     if (place !== former) {
+      this.#lastKey = null;
       this.#index.move(hash, former, place);
       this.#recency.move(former, place);
       this.owned.move(place);
@@ -338,6 +346,7 @@ export class Keyspace {
   }
 
   #remove(place: Place): Disowned | null {
+    this.#lastKey = null;
     const owned = this.owned.disown(place);
     const other = this.#records.look(this.#other, place);
     const key = this.onChanged === null ? '' : other.key;

@@ -27,8 +27,6 @@ const INITIAL_ORIGINS = 64;
 const hasher = new KeyHasher(new Uint8Array(16));
 const reader = new FrameReader();
 const writer = new FrameWriter();
-/** A digest, and the op behind it. */
-let scratch = new Uint8Array(1024);
 
 export class OpChains {
   readonly #numbers = new Map<NodeId, number>();
@@ -75,13 +73,24 @@ export class OpChains {
   /** The op whose verdict was `next` is stored. `op`: its bytes from `start` to `end`. */
   append(origin: NodeId, time: number, prevTime: number, op: Uint8Array, start = 0, end = op.length): void {
     const number = this.#take(origin);
-    const length = DIGEST_BYTES + end - start;
-    if (scratch.length < length) scratch = new Uint8Array(2 * length);
-    putWord(scratch, 0, this.#digests[2 * number] as number);
-    putWord(scratch, 4, this.#digests[2 * number + 1] as number);
-    for (let i = start; i < end; i += 1) scratch[DIGEST_BYTES + i - start] = op[i] as number;
-    const digest = hasher.hashBytes(scratch, 0, length);
-    this.#put(number, time, prevTime, word(digest, 0), word(digest, 4));
+    // Two lanes of 32 bits, each word into both: many times as fast as SipHash, and no less apt to show a fault.
+    let low = (this.#digests[2 * number] as number) ^ (end - start);
+    let high = this.#digests[2 * number + 1] as number;
+    let at = start;
+    for (; at + 4 <= end; at += 4) {
+      const block = word(op, at);
+      low = Math.imul(low ^ block, 0x9e3779b1);
+      low ^= low >>> 15;
+      high = Math.imul(high ^ block ^ low, 0x85ebca6b);
+      high ^= high >>> 13;
+    }
+    for (; at < end; at += 1) {
+      low = Math.imul(low ^ (op[at] as number), 0x9e3779b1);
+      low ^= low >>> 15;
+      high = Math.imul(high ^ (op[at] as number) ^ low, 0x85ebca6b);
+      high ^= high >>> 13;
+    }
+    this.#put(number, time, prevTime, mix(low ^ mix(high)), mix(high ^ mix(low + 1)));
   }
 
   /** One of 64 bits, in 16 hexadecimal digits, of all chains. */
@@ -202,6 +211,12 @@ export class OpChains {
 function grown<Numbers extends Float64Array | Uint32Array>(former: Numbers, larger: Numbers): Numbers {
   larger.set(former);
   return larger;
+}
+
+function mix(value: number): number {
+  let mixed = Math.imul(value ^ (value >>> 16), 0x7feb352d);
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x846ca68b);
+  return mixed ^ (mixed >>> 16);
 }
 
 function hex(half: number): string {

@@ -88,6 +88,13 @@ export class OpLog {
     return this.#unwrittenBytes + this.#open.length;
   }
 
+  /** Bytes of these that have been taken to be written. */
+  get takenBytes(): number {
+    let bytes = 0;
+    for (const segment of this.#taken) bytes += segment.bytes.length;
+    return bytes;
+  }
+
   // Recovery
 
   /**

@@ -18,6 +18,8 @@ export interface LinkState {
   /** Room for more entries, as a hint. */
   readonly freeBytes: number;
   readonly freeKeys: number;
+  /** Where clients reach it, as a hint for those of a node that leaves; null: nobody said. */
+  readonly clientUrl: string | null;
   /** The view number of the node when it announced this. */
   readonly view: number;
   /** The databases that it holds, by name. */
@@ -66,6 +68,7 @@ const INCARNATION_MAX = 2 ** 52;
 const NO_ROOM = { freeBytes: 0, freeKeys: 0 } as const;
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 const PEER = /^[0-9A-Za-z_~]{1,10}$/;
+const CLIENT_URL = /^wss?:\/\/[!-~]{1,250}$/;
 const ROLE = /^[a-z][a-z-]{0,31}$/;
 
 /** A link state in the database, prepared for the search of paths. */
@@ -106,7 +109,18 @@ export class Topology {
     const { node, incarnation, name } = self;
     const roles = sorted(self.roles);
     this.#own = known(
-      { node, incarnation, sequence: 1, name, roles, ...NO_ROOM, view: 1, databases: [], neighbours: [] },
+      {
+        node,
+        incarnation,
+        sequence: 1,
+        name,
+        roles,
+        ...NO_ROOM,
+        clientUrl: null,
+        view: 1,
+        databases: [],
+        neighbours: [],
+      },
       null,
     );
     this.#members = new Map([[node, { state: this.#own.state, hops: 0, next: node }]]);
@@ -135,6 +149,7 @@ export class Topology {
     readonly freeKeys?: number;
     /** By name. */
     readonly databases?: readonly HeldDatabase[];
+    readonly clientUrl?: string | null;
   }): LinkState {
     const { state } = this.#own;
     return this.#announce({
@@ -142,6 +157,7 @@ export class Topology {
       freeBytes: change.freeBytes ?? state.freeBytes,
       freeKeys: change.freeKeys ?? state.freeKeys,
       databases: change.databases ?? state.databases,
+      clientUrl: change.clientUrl === undefined ? state.clientUrl : change.clientUrl,
     });
   }
 
@@ -424,15 +440,26 @@ export function parseLinkState(
   const databases = parseDatabases(info.databases);
   const neighbours = parseNeighbours(info.neighbours, node);
   if (roles === null || databases === null || neighbours === null) return null;
-  return { node, incarnation, sequence, name, roles, freeBytes, freeKeys, view, databases, neighbours };
+  // Only a hint: one that is no address says nothing against the rest.
+  const clientUrl = typeof info.clientUrl === 'string' && CLIENT_URL.test(info.clientUrl) ? info.clientUrl : null;
+  return { node, incarnation, sequence, name, roles, freeBytes, freeKeys, clientUrl, view, databases, neighbours };
 }
 
 /** The inverse of `parseLinkState`: all that does not travel in fields of its own. */
 export function linkStateInfo(state: LinkState): Record<string, unknown> {
-  const { name, roles, freeBytes, freeKeys, view } = state;
+  const { name, roles, freeBytes, freeKeys, clientUrl, view } = state;
   const neighbours = state.neighbours.map(({ node, incarnation }) => [node, incarnation]);
   const databases = state.databases.map((held) => [held.name, held.peer]);
-  return { name, roles, freeBytes, freeKeys, view, ...(databases.length > 0 ? { databases } : {}), neighbours };
+  return {
+    name,
+    roles,
+    freeBytes,
+    freeKeys,
+    ...(clientUrl === null ? {} : { clientUrl }),
+    view,
+    ...(databases.length > 0 ? { databases } : {}),
+    neighbours,
+  };
 }
 
 function parseRoles(value: unknown): string[] | null {

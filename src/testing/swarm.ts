@@ -12,6 +12,7 @@ import type { NodeDisk, Settings } from '../actors/settings.js';
 import type { Client } from '../client/client.js';
 import type { ConnectOptions } from '../client/client-options.js';
 import { connectBy } from '../client/connect.js';
+import { checkOptions } from '../client/option-names.js';
 import { MemoryDisk } from '../disk/memory-disk.js';
 import { MemoryOpDisks } from '../disk/memory-op-disk.js';
 import { openNodeSocket } from '../client/socket-node.js';
@@ -126,6 +127,21 @@ export const TEST_SETTINGS: Settings = {
   drainMs: 2000,
 };
 
+const OPTIONS: readonly (keyof SwarmOptions)[] = [
+  'nodes',
+  'topology',
+  'names',
+  'transport',
+  'virtual',
+  'seed',
+  'latencyMs',
+  'disk',
+  'encodeEveryHop',
+  'settings',
+  'settingsOf',
+  'log',
+  'trace',
+];
 const SETTLE_TIMEOUT_MS = 20_000;
 const POLL_MS = 10;
 const DISK_WRITE_MS = 2;
@@ -153,7 +169,9 @@ interface Life {
   readonly ended: Promise<NodeEnd>;
 }
 
+/** An option that does not exist is refused with a TypeError. */
 export const startSwarm = async (options: SwarmOptions = {}): Promise<Swarm> => {
+  checkOptions('startSwarm', options, OPTIONS);
   const swarm = new EmbeddedSwarm(options);
   await swarm.start();
   return swarm;

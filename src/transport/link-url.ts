@@ -1,4 +1,4 @@
-/** Where a node is dialled. */
+/** Where a node is dialled, and where its clients reach it. */
 
 /** The URL to open for a node's address, or what is wrong with it. */
 export function linkUrl(address: string): URL | string {
@@ -16,4 +16,18 @@ export function linkUrl(address: string): URL | string {
   url.hash = '';
   if (url.pathname === '/') url.pathname = '/link';
   return url;
+}
+
+/** What a listener's address is to clients. */
+export function listenUrl({ host, port }: { readonly host: string; readonly port: number }, isTls: boolean): string {
+  return `${isTls ? 'wss' : 'ws'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** Where clients reach a node that listens at these addresses, or null: an address that stands for all is none. */
+export function reachedAt(
+  listeners: readonly { readonly host: string; readonly port: number }[],
+  isTls: boolean,
+): string | null {
+  const listener = listeners.find(({ host }) => !/^(0\.0\.0\.0|[0:]+)$/.test(host));
+  return listener === undefined ? null : listenUrl(listener, isTls);
 }

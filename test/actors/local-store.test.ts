@@ -213,7 +213,7 @@ describe('a key that goes', () => {
     take(1, 7);
     answer(VERDICT.yes);
     see(GIVER, NEXT);
-    tell({ type: 'drain' });
+    tell({ type: 'drain', urls: [] });
     runtime.advance(5);
     return last('take');
   };

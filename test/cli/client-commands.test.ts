@@ -77,7 +77,7 @@ describe('set', () => {
   it('refuses what is no JSON before it asks a node', async () => {
     const outside = fakeOutside({ stdin: '{' });
     expect(await run(['set', 'k', '-'], outside)).toBe(2);
-    expect(outside.err()).toMatch(/^swarmbus: standard input is no JSON \(.*\): quote texts .*\n$/);
+    expect(outside.err()).toMatch(/^swarmbus: standard input is no JSON \(.*\): texts need quotes .*\n$/);
     expect(outside.connects).toEqual([]);
   });
 

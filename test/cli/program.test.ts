@@ -53,6 +53,24 @@ describe('the command line', () => {
       ['get', 'k', '--token', 'x'],
       "unknown option '--token': secrets are no arguments, since others can see those; use --token-file",
     ],
+    [['inspect', 'x'], "what must be one of node, topology, counters, actors, not 'x'; see `swarmbus inspect --help`"],
+    [['help', 'ste'], "unknown command 'ste'; did you mean set?; see `swarmbus --help`"],
+    [
+      ['set', 'k', 'two', 'words'],
+      "too many arguments for 'set'. Expected 2 arguments but got 3: put quotes around a value with blanks; see `swarmbus set --help`",
+    ],
+    [
+      ['set', 'k', 'word'],
+      `the value is no JSON (Unexpected token 'w', "word" is not valid JSON): texts need quotes that the shell leaves alone, '"text"', or --string`,
+    ],
+    [
+      ['set', 'k', '[1, -9007199254740993]'],
+      'the value holds -9007199254740993, which would be rounded: write {"$int": "-9007199254740993"} up to 64 bits',
+    ],
+    [['set', 'k', '1', '--if-stamp', 'x'], '--if-stamp: must be a stamp as get --meta prints it, not "x"'],
+    [['incr', 'k', '9007199254740993'], 'by: must be a whole number within 2^53, not "9007199254740993"'],
+    [['incr', 'k', 'two'], 'by: must be a whole number within 2^53, not "two"'],
+    [['touch', 'k', 'x'], 'ttl: must be 0, or a duration such as 500 (milliseconds), 5s, 10m or 1h, not "x"'],
     [['set', 'k'], "missing required argument 'value'; see `swarmbus set --help`"],
     [
       ['set', 'k', 'v', '--ttl', 'soon'],
@@ -61,7 +79,7 @@ describe('the command line', () => {
     [['ping', '--count', '0'], '--count: must be a whole number from 1 to 1000000, not "0"'],
     [
       ['topology', '--format', 'x'],
-      "option '--format <FORM>' argument 'x' is invalid. Allowed choices are text, json, mermaid; see `swarmbus topology --help`",
+      "--format must be one of text, json, mermaid, not 'x'; see `swarmbus topology --help`",
     ],
     [['load', 'a.csv'], "required option '--key <FIELD>' not specified; see `swarmbus load --help`"],
     [

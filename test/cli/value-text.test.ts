@@ -29,8 +29,20 @@ describe('values as text', () => {
 
   it('says how to write a text', () => {
     expect(() => parseValue('hello', 'the value')).toThrow(
-      /^the value is no JSON \(.*\): quote texts as '"text"', or use --string$/,
+      /^the value is no JSON \(.*\): texts need quotes that the shell leaves alone, '"text"', or --string$/,
     );
+  });
+
+  it('refuses numbers that would be rounded, and no others', () => {
+    for (const text of ['9007199254740992', '-9007199254740993', '{"a": [1, 12345678901234567890]}']) {
+      expect(() => parseValue(text, 'it')).toThrow(
+        /^it holds -?\d+, which would be rounded: write \{"\$int": "-?\d+"\}/,
+      );
+    }
+    for (const text of ['9007199254740991', '1e300', '-1.5', '0.1', '"9007199254740993"', '{"9007199254740993": 1}'])
+      expect(formatValue(parseValue(text, 'it'))).toBe(JSON.stringify(JSON.parse(text)));
+    expect(parseValue('{"$int": "9007199254740993"}', 'it')).toBe(9007199254740993n);
+    expect(parseValue(String.raw`"\" 9007199254740993"`, 'it')).toBe('" 9007199254740993');
   });
 
   it('refuses a form that there is not', () => {

@@ -66,7 +66,7 @@ describe('sessions', () => {
       draw: fc.nat(70),
     });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 300 }), fc.constantFrom(20, 1000), (steps, grantsMax) => {
+      fc.property(fc.array(step, { maxLength: 300, size: 'max' }), fc.constantFrom(20, 1000), (steps, grantsMax) => {
         const some = limits('0271', grantsMax);
         // The client `a` has three sessions left, which are taken and given again.
         let table = GrantTable.decode(

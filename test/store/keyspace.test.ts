@@ -455,7 +455,7 @@ describe('a keyspace', () => {
     { keysMax: 1e9, policy: 'lru' },
     { keysMax: 100, policy: 'refuse' },
     { keysMax: 1e9, policy: 'refuse' },
-  ])('[C7] [K3] is exact after a million operations with %j', ({ keysMax, policy }) => {
+  ])('12. [C7] [K3] is exact after a million operations with %j', ({ keysMax, policy }) => {
     const limits = { storeBytesMax: 4096, keysMax, policy };
     const keyspace = new Keyspace(limits, SEED, hasher);
     const model = new Model(limits);

@@ -59,7 +59,7 @@ describe('positions', () => {
       count: fc.nat(9),
     });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
         let drawn = 0;
         const start = ({ entries, incarnations }: Disk): Disk => {
           const next = new LogIncarnations(incarnations.starts);

@@ -38,9 +38,9 @@ describe('the verdict on an op', () => {
   });
 
   it('[RA] lets through each op of a chain once, in order, whatever comes twice or early', () => {
-    const chain = fc.uniqueArray(fc.integer({ min: 1, max: 1000 }), { minLength: 1, maxLength: 12 });
+    const chain = fc.uniqueArray(fc.integer({ min: 1, max: 1000 }), { minLength: 1, maxLength: 12, size: 'max' });
     fc.assert(
-      fc.property(chain, fc.array(fc.nat(), { maxLength: 200 }), (drawn, arrivals) => {
+      fc.property(chain, fc.array(fc.nat(), { maxLength: 200, size: 'max' }), (drawn, arrivals) => {
         const times = [...drawn].sort((x, y) => x - y);
         const chains = new OpChains();
         let stored = 0;
@@ -85,6 +85,22 @@ describe('chains', () => {
     turned.append(a, 2, 1, op(1));
     expect(turned.digestOf(a)).not.toBe(twice.digestOf(a));
     expect(turned.digest()).not.toBe(twice.digest());
+    // Each bit of each byte counts, and so does where an op ends.
+    const bytes = Uint8Array.from({ length: 11 }, (_, i) => i);
+    const digests = new Set<string>();
+    for (let bit = 0; bit <= 88; bit += 1) {
+      const changed = Uint8Array.from(bytes);
+      if (bit < 88) changed[bit >>> 3] = (changed[bit >>> 3] as number) ^ (1 << (bit & 7));
+      const chains = new OpChains();
+      chains.append(a, 1, 0, changed);
+      digests.add(chains.digestOf(a));
+    }
+    for (let end = 0; end < 11; end += 1) {
+      const chains = new OpChains();
+      chains.append(a, 1, 0, bytes, 0, end);
+      digests.add(chains.digestOf(a));
+    }
+    expect(digests.size).toBe(100);
   });
 
   it('are back from their bytes, whole and one by one', () => {

@@ -4,7 +4,7 @@ import { StateDigest } from '../../src/store/state-digest.js';
 
 const changes = fc.array(
   fc.tuple(fc.constantFrom('lww/a', 'lww/b', 'set/ü'), fc.option(fc.uint8Array({ maxLength: 4 }), { freq: 3 })),
-  { maxLength: 40 },
+  { maxLength: 40, size: 'max' },
 );
 
 describe('the digest of states', () => {

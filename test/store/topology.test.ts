@@ -27,6 +27,7 @@ function state(text: string, neighbours: string, more: Partial<LinkState> = {}):
     roles: ROLES,
     freeBytes: 0,
     freeKeys: 0,
+    clientUrl: null,
     view: 1,
     databases: [],
     neighbours: refs(neighbours),

@@ -1,8 +1,8 @@
 /**
- * How other distributed caches have failed their users, and this one must not. More of them, next to what they are
- * about: a half-open link whose other side reconnects first, and nodes linked to themselves or twice, in faults.test.ts
- * and test/e2e/broken-links.test.ts; an owner that is believed but is none, in regressions.test.ts; limits after a
- * million operations, in test/store/keyspace.test.ts; a client that does not read, where LM5 is.
+ * How other distributed caches have failed their users, and this one must not. More of them under their numbers: 7 (a
+ * half-open link whose other side reconnects first) and 8 (a node linked to itself, or twice to another) in
+ * faults.test.ts, and over real sockets in test/e2e/broken-links.test.ts; 12 (limits after a million operations) in
+ * test/store/keyspace.test.ts; 13 (a client that does not read its watch) in test/e2e/slow-watch.test.ts.
  */
 import { describe, expect, it } from '@jest/globals';
 import type { Hop } from '../../src/actors/runtime/runtime.js';

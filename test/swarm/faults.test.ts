@@ -23,7 +23,7 @@ describe('links', () => {
     expect(await a.get('k')).toBe(1);
   });
 
-  it('[LK5] a half-open link is found by its silence and replaced, not taken for a loop', async () => {
+  it('7. [LK5] a half-open link is found by its silence and replaced, not taken for a loop', async () => {
     await using swarm = await startSwarm({ nodes: 2, topology: 'line', virtual: true });
     const a = await swarm.client(0);
     const b = await swarm.client(1);
@@ -40,7 +40,7 @@ describe('links', () => {
     expect(links.silent + ((await b.inspect('counters'))['links'] as { silent: number }).silent).toBeGreaterThan(0);
   });
 
-  it('[RT1] a link to oneself and a second link to the same node are refused by id', async () => {
+  it('8. [RT1] a link to oneself and a second link to the same node are refused by id', async () => {
     await using swarm = await startSwarm({
       nodes: 2,
       topology: [

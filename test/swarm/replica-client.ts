@@ -1,7 +1,7 @@
 /** A client of databases that is no more than a socket: it speaks the binary protocol by hand. */
 import type { NodeId } from '../../src/store/node-id.js';
 import { encodeItems, encodeOp, encodeOpWithSeen, ItemReader } from '../../src/store/op.js';
-import { formatStamp, formatTime, parseTime, timeOfMs } from '../../src/store/stamp.js';
+import { formatStamp, formatTime, parseTime } from '../../src/store/stamp.js';
 import type { Stamp } from '../../src/store/stamp.js';
 import type { Swarm } from '../../src/testing/index.js';
 import { decodeFrame, encodeMessage } from '../../src/transport/binary-codec.js';
@@ -173,4 +173,4 @@ export function itemsOf(bytes: Uint8Array): string[] {
 
 export const timeIn = (text: unknown): number => (typeof text === 'string' ? (parseTime(text) ?? 0) : 0);
 
-export { formatTime, timeOfMs };
+export const textOf = formatTime;

@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { checkAnswersWhenSettled } from '../../src/testing/simulator/check/answers-when-settled.js';
 import { checkBounded } from '../../src/testing/simulator/check/bounded.js';
 import { checkConservation } from '../../src/testing/simulator/check/conservation.js';
+import { checkDeletesStay } from '../../src/testing/simulator/check/deletes-stay.js';
 import { checkExactAccounting } from '../../src/testing/simulator/check/exact-accounting.js';
 import { checkNoFlood } from '../../src/testing/simulator/check/no-flood.js';
 import { checkNoLostWrite } from '../../src/testing/simulator/check/no-lost-write.js';
@@ -13,6 +14,9 @@ import { checkStampsIncrease } from '../../src/testing/simulator/check/stamps-in
 import { checkTrueMissing } from '../../src/testing/simulator/check/true-missing.js';
 import type { MissingContext } from '../../src/testing/simulator/check/true-missing.js';
 import { checkChangesTold, checkEndsTold, checkWatchOrder } from '../../src/testing/simulator/check/watch-order.js';
+import { stableWindows } from '../../src/testing/simulator/disturbance.js';
+import { speedPlan } from '../../src/testing/simulator/speed-plan.js';
+import type { PlannedFault } from '../../src/testing/simulator/plan.js';
 import type { Disturbance, NodeEvidence, ToldChange, Watching } from '../../src/testing/simulator/evidence.js';
 import type { NodeId } from '../../src/store/node-id.js';
 import { operation } from './history.js';
@@ -73,6 +77,48 @@ it('[O7] stamps follow the order of the writes', () => {
   expect(checkStampOrder([write(0, 7, 2), write(6, 9, 1)], always)).toEqual([]);
   expect(checkStampOrder([write(0, 5, 2), write(6, 9, 1, 'other')], always)).toEqual([]);
   expect(checkStampOrder([write(0, 5, 2), write(6, 9, 1)], [{ fromMs: 0, toMs: 8, startsEmpty: true }])).toEqual([]);
+});
+
+it('[C6] [T1] deletes stay, also of what was not there', () => {
+  const set = operation('set', [0, 5], { type: 'stored' }, { number: 1, key: 'a' });
+  const deleted = (from: number, existed: boolean) =>
+    operation('delete', [from, from + 1], { type: 'deleted', existed }, { number: 2, key: 'a' });
+  const found = (history: Parameters<typeof checkDeletesStay>[0], gone: [string, number][] = []): number =>
+    checkDeletesStay(history, [node(0, ['a'])], new Map(gone)).length;
+  expect(found([set])).toBe(0);
+  expect(found([set, deleted(6, true)])).toBe(1);
+  expect(found([set, deleted(6, false)])).toBe(1);
+  expect(found([set, deleted(4, true)])).toBe(0);
+  expect(found([set, deleted(6, true)], [['a', 6]])).toBe(0);
+  expect(found([set, deleted(6, true)], [['a', 5]])).toBe(1);
+  expect(found([set, deleted(6, true), operation('incr', [1, 2], { type: 'open' }, { number: 3, key: 'a' })])).toBe(0);
+});
+
+describe('the membership is stable', () => {
+  const ring = { ...speedPlan(), requests: [] };
+  const leave = (atMs: number, index: number): PlannedFault => ({ kind: 'leave', atMs, node: index, forMs: 500 });
+  const until = (faults: PlannedFault[], lossMs = Infinity): number | undefined =>
+    stableWindows({ ...ring, faults }, { heartbeatTimeoutMs: 1000 }, 0, 90_000, lossMs)[0]?.toMs;
+
+  it('while nodes leave that leave the others together, until one goes with what it has', () => {
+    expect(until([leave(1000, 3), { kind: 'reset', atMs: 30_000, edge: [7, 8] }])).toBe(Infinity);
+    expect(until([leave(1000, 3), leave(1010, 4)])).toBe(Infinity);
+    expect(until([leave(1000, 3), leave(40_000, 6)])).toBe(Infinity);
+    expect(until([leave(1000, 3)], 1200)).toBe(1200);
+  });
+
+  it('until too many are gone at once, or a link is lost beside them', () => {
+    expect(until([leave(1000, 3), leave(1010, 6)])).toBe(1010);
+    expect(until([leave(1000, 3), { kind: 'reset', atMs: 1100, edge: [7, 8] }])).toBe(1100);
+    expect(until([{ kind: 'crash', atMs: 2000, node: 1, forMs: 10 }])).toBe(2000);
+  });
+
+  it('until something stands still for too long, alone or with another', () => {
+    const clog = (atMs: number, forMs: number): PlannedFault => ({ kind: 'clog', atMs, edge: [0, 1], forMs });
+    expect(until([clog(1000, 300), clog(3000, 300), leave(1100, 5)])).toBe(Infinity);
+    expect(until([clog(1000, 500)])).toBe(1000);
+    expect(until([clog(1000, 300), clog(1100, 300)])).toBe(1000);
+  });
 });
 
 it('answers when settled', () => {

@@ -36,7 +36,8 @@ export class Contest {
   /** Keys whose copy here was dropped for another node's, oldest first, and when that may be forgotten. */
   readonly #yielded = new Map<Key, number>();
   #toldMs = 0;
-  readonly counts = { merged: 0, frozen: 0 };
+  /** `stopped`: copies that a remembered delete kept from coming back. */
+  readonly counts = { merged: 0, frozen: 0, stopped: 0 };
 
   constructor(host: ContestHost, executor: Executor, owned: OwnedKeys, hasher: KeyHasher) {
     this.#host = host;
@@ -81,7 +82,7 @@ export class Contest {
       this.#yield(key);
       this.#host.dropped(key);
       this.counts.merged += 1;
-    }
+    } else if (this.#executor.remembers(key)) this.counts.stopped += 1;
     this.#end(key);
     return true;
   }

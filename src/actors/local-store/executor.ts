@@ -117,6 +117,11 @@ export class Executor {
     return this.keyspace.peekAny(key, this.#time.now()) !== undefined;
   }
 
+  /** Whether a delete of the key is remembered. */
+  remembers(key: string): boolean {
+    return this.#tombstones.has(key);
+  }
+
   /** The stamp of the entry, or of the delete that is remembered. */
   stampOf(key: string): Stamp | null {
     const entry = this.keyspace.peekAny(key, this.#time.now());

@@ -104,7 +104,7 @@ export class Handover {
   #bucket = BUCKETS;
   #queue: { readonly key: Key; readonly claim: number }[] = [];
   #passAtMs = 0;
-  readonly counts = { handedOver: 0, handoversRefused: 0, handoversUndone: 0 };
+  readonly counts = { handedOver: 0, handoversRefused: 0, handoversUndone: 0, handoversCrossed: 0 };
 
   constructor(host: HandoverHost, owned: OwnedKeys, drainMs: number, incarnation: number) {
     this.#host = host;
@@ -145,6 +145,8 @@ export class Handover {
   }
 
   onMembers({ members }: Members): void {
+    // The view changes while copies are on their way.
+    if (this.#batches.size > 0) this.counts.handoversCrossed += 1;
     const stores = new Map(members.map((member) => [member.node, member]));
     for (const { node, isStore, hops } of members) {
       if (!isStore || node === this.#host.node) continue;

@@ -51,7 +51,7 @@ export class HeldRequests {
   #count = 0;
   /** There are entries from the disk, and no home has confirmed them: another node may have written the keys since. */
   #awaitsHomes = false;
-  readonly counts = { heldRefused: 0, heldExpired: 0 };
+  readonly counts = { heldRefused: 0, heldExpired: 0, heldCompared: 0, heldIncoming: 0 };
 
   constructor(host: HeldHost, { executor, contest, handover, takeover }: Parts) {
     this.#host = host;
@@ -98,6 +98,8 @@ export class HeldRequests {
       return;
     }
     const { key } = held.request;
+    if (this.#contest.isFrozen(key)) this.counts.heldCompared += 1;
+    if (this.#takeover.isIncoming(key)) this.counts.heldIncoming += 1;
     const waiting = this.#waiting.get(key);
     if (waiting === undefined) this.#waiting.set(key, [held]);
     else waiting.push(held);

@@ -111,7 +111,9 @@ async function writeAll(
     for await (const { records, fraction } of chunks) {
       for (const record of records) {
         if (interrupt.signal.aborted || tally.isHopeless) break;
-        await writeOne(database, record, read, tally);
+        const writing = writeOne(database, record, read, tally);
+        // Waiting for nothing would cost more than the writing.
+        if (writing !== null) await writing;
         unwaited += 1;
         if (unwaited < AHEAD_MAX) continue;
         // Half of them are on their way while the other half is awaited.
@@ -138,21 +140,24 @@ async function writeAll(
   throw failure(EXIT.failed, tally.failures() + (tally.isHopeless ? '; gave up after 1,000 failures in a row' : ''));
 }
 
-async function writeOne(
+/** Null if it is done. */
+function writeOne(
   database: Database,
   { record, fault, where }: FileRecord,
   read: (record: unknown) => Given,
   tally: Tally,
-): Promise<void> {
+): Promise<void> | null {
+  const fail = (error: unknown): void => tally.fail(where, error);
   try {
     if (fault !== null) throw new Error(fault);
     const { type, id, value, delta } = read(record);
-    if (delta === null) await write(database, type, id, value);
-    else await writeDelta(database, id, delta);
+    const writing = delta === null ? write(database, type, id, value) : writeDelta(database, id, delta);
+    if (writing !== undefined) return writing.then(() => tally.succeed(), fail);
     tally.succeed();
   } catch (error) {
-    tally.fail(where, error);
+    fail(error);
   }
+  return null;
 }
 
 /** A record as `db export` prints it. */

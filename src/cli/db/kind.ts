@@ -41,8 +41,11 @@ export function follow(database: Database, type: KindName, id: string): Promise<
   }
 }
 
-/** Writes to an object whose state need not be known; for a text it has to be. Throws where the value is of no such form. */
-export async function write(database: Database, type: KindName, id: string, value: unknown): Promise<void> {
+/**
+ * Writes to an object whose state need not be known; for a text it has to be, and is waited for. Throws where the value is
+ * of no such form.
+ */
+export function write(database: Database, type: KindName, id: string, value: unknown): void | Promise<void> {
   switch (type) {
     case 'lww':
       return database.writer(id, lww).set(asFields(value));

@@ -100,7 +100,7 @@ export const setCommand: CommandDefinition = {
       const database = await openForWriting(client, name, keep, timeoutMs);
       try {
         if (remove) await removeMembers(database, id, value);
-        else await inTime(write(database, type, id, value), timeoutMs, id);
+        else await inTime(Promise.resolve(write(database, type, id, value)), timeoutMs, id);
         await inTime(database.stored(), timeoutMs, 'the peer to store it');
         if (spread) await inTime(database.spread(), timeoutMs, 'a second peer to store it');
         outside.stdout.write(spread ? 'stored at a second peer\n' : 'stored\n');

@@ -27,6 +27,8 @@ interface Peer {
 }
 
 const POLL_MS = 250;
+/** Digests of a large database take a while. */
+const DIGESTS_MS = 120_000;
 
 export const verifyCommand: CommandDefinition = {
   declare(command) {
@@ -76,7 +78,7 @@ async function askAll(
   name: string,
   outside: Outside | null,
 ): Promise<readonly Peer[]> {
-  const infos = await Promise.all(clients.map(({ client }) => client.inspectDatabase(name, { digests: true })));
+  const infos = await Promise.all(clients.map(({ client }) => digestsOf(client, name)));
   const byPeer = new Map<string, Peer>();
   for (const [i, info] of infos.entries()) {
     const { url, client } = clients[i]!;
@@ -85,6 +87,10 @@ async function askAll(
     else outside?.stderr.write(`swarmbus: ${url} answers for the same peer as ${same.url}\n`);
   }
   return [...byPeer.values()];
+}
+
+function digestsOf(client: SwarmClient, name: string): Promise<Info> {
+  return client.inspectDatabase(name, { digests: true, timeoutMs: DIGESTS_MS });
 }
 
 function areEqual(peers: readonly Peer[]): boolean {
@@ -130,7 +136,7 @@ async function tellDifference(peers: readonly Peer[], name: string, outside: Out
 async function readAll(peers: readonly Peer[], name: string, outside: Outside): Promise<boolean> {
   for (const peer of peers) {
     const digest = digestOf(await objectsOf(peer, name, outside)).value;
-    const { stateDigest } = await peer.client.inspectDatabase(name, { digests: true });
+    const { stateDigest } = await digestsOf(peer.client, name);
     if (digest === stateDigest) outside.stdout.write(`read from ${peer.url}: the same\n`);
     else {
       outside.stderr.write(

@@ -32,6 +32,7 @@ export const counter: ReplicatedType<CounterBody, number, typeof payloads> = {
 
   objectionTo: (payload) => (isDelta(numberOf(payload)) ? null : 'a number within 2^53 is expected'),
 
+  asksForBody: false,
   objectionToWriting: () => null,
 
   apply(body, _vector, stamp, payload) {

@@ -53,6 +53,7 @@ export const lww: ReplicatedType<LwwBody, LwwView, typeof payloads> = {
     return null;
   },
 
+  asksForBody: false,
   objectionToWriting: () => null,
 
   apply(body, _vector, stamp, payload) {

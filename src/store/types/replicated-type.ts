@@ -24,6 +24,8 @@ export interface ReplicatedType<Body, View, Payloads> {
   create(): Body;
   /** Why a payload is none of this type; null if it is. Ops that pass can be applied to any body. */
   objectionTo(payload: Bytes): string | null;
+  /** Whether `objectionToWriting` asks for more than the payload: who is to ask it needs the body only then. */
+  readonly asksForBody: boolean;
   /**
    * Why a payload that passes `objectionTo` is none for an op of that stamp, where what it follows from has been applied:
    * null if it may be. Asked where an op is first stored, and nowhere later: all others have what was there, too.

@@ -76,6 +76,7 @@ export const set: ReplicatedType<SetBody, SetView, typeof payloads> = {
     return count < 0 || count > 2 ? PAYLOAD_OBJECTION : null;
   },
 
+  asksForBody: false,
   objectionToWriting: () => null,
 
   apply(body, vector, stamp, payload) {

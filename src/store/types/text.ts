@@ -25,6 +25,8 @@ export type TextAttributes = Readonly<Record<string, unknown>>;
 
 type Update = ReturnType<typeof Y.decodeUpdate>;
 
+/** What a Yjs client may have written, in units of Yjs: it does not read larger numbers back in all places. */
+const CLOCK_MAX = 2 ** 31 - 1;
 /** The one text that `view` shows. */
 const ROOT = 'text';
 /** Of a document in which nobody writes. */
@@ -33,6 +35,7 @@ const NOBODY = 0;
 const EDIT = Symbol('edit');
 /** Marks what comes from elsewhere. */
 const REMOTE = Symbol('remote');
+const UNKNOWN_OBJECTION = 'the update has what Yjs does not write';
 const UPDATE_OBJECTION = 'a Yjs update as bin is expected';
 
 const reader = new FrameReader();
@@ -97,14 +100,18 @@ export const text: ReplicatedType<TextBody, string, typeof payloads> = {
       const { id, length } = struct;
       if (next >= 0 && (id.client !== client || id.clock !== next))
         return 'an update of one Yjs client, without gaps, is expected';
-      if (!(length > 0) || !Number.isSafeInteger(id.clock + length)) return UPDATE_OBJECTION;
-      if (struct instanceof Y.Skip || !isSoundStruct(struct)) return 'the update has what Yjs does not write';
+      if (!(length > 0) || id.clock + length > CLOCK_MAX) return UPDATE_OBJECTION;
+      if (struct instanceof Y.Skip || !isSoundStruct(struct)) return UNKNOWN_OBJECTION;
       client = id.client;
       next = id.clock + length;
+    }
+    for (const ranges of update.ds.clients.values()) {
+      for (const { clock, len } of ranges) if (!(len > 0) || clock + len > CLOCK_MAX) return UPDATE_OBJECTION;
     }
     return null;
   },
 
+  asksForBody: true,
   objectionToWriting({ doc }, stamp, payload) {
     const update = updateIn(payload);
     if (update === null) return UPDATE_OBJECTION;
@@ -124,6 +131,7 @@ export const text: ReplicatedType<TextBody, string, typeof payloads> = {
       for (const { clock, len } of ranges)
         if (!isHere(client, clock + len)) return 'what the update deletes is missing';
     }
+    if (!areNeighboursAtOnePlace(doc, update.structs)) return UNKNOWN_OBJECTION;
     return null;
   },
 
@@ -203,7 +211,7 @@ function checkRange({ doc }: TextBody, index: number, length: number): void {
 /** Whether Yjs can integrate it: it names nothing of its own client that comes later, and no documents within. */
 function isSoundStruct(struct: Update['structs'][number]): boolean {
   for (const { client, clock } of dependencies(struct)) {
-    if (client === struct.id.client && clock >= struct.id.clock) return false;
+    if (clock > CLOCK_MAX || (client === struct.id.client && clock >= struct.id.clock)) return false;
   }
   return !(struct instanceof Y.Item && struct.content instanceof Y.ContentDoc);
 }
@@ -212,6 +220,73 @@ function dependencies(struct: Update['structs'][number]): Y.ID[] {
   if (!(struct instanceof Y.Item)) return [];
   const named: unknown[] = [struct.origin, struct.rightOrigin, struct.parent];
   return named.filter((id) => id instanceof Y.ID);
+}
+
+/**
+ * Whether each item's neighbours are of one and the same list or map, which Yjs takes for granted: it would put the item
+ * elsewhere in a document that has collected one of them. What an update names is known to be here or in it.
+ */
+function areNeighboursAtOnePlace(doc: Y.Doc, structs: Update['structs']): boolean {
+  const places: string[] = [];
+  const find = (id: Y.ID): { struct: unknown; place: string } => {
+    const own = indexOf(structs, id);
+    if (own >= 0) return { struct: structs[own], place: places[own] ?? GONE };
+    const struct: unknown = Y.getItem(doc.store, id);
+    return { struct, place: placeOf(struct) };
+  };
+  for (const struct of structs) {
+    if (!(struct instanceof Y.Item)) {
+      places.push(GONE);
+      continue;
+    }
+    const { origin, rightOrigin, parentSub } = struct;
+    const parent: unknown = struct.parent;
+    const left = origin === null ? null : find(origin).place;
+    const right = rightOrigin === null ? null : find(rightOrigin).place;
+    if (left !== null && right !== null && left !== right) return false;
+    let place = left ?? right;
+    if (parent instanceof Y.ID) {
+      const above = find(parent).struct;
+      if (above instanceof Y.Item && !isTypeContent(above.content)) return false;
+      place = above instanceof Y.Item ? placeName(parent, parentSub) : GONE;
+    } else if (typeof parent === 'string') place = placeName(parent, parentSub);
+    places.push(place ?? GONE);
+  }
+  return true;
+}
+
+/** Of what was collected together with the list or map that it was in. */
+const GONE = '';
+
+function isTypeContent(content: unknown): boolean {
+  return content instanceof Y.ContentType || content instanceof Y.ContentDeleted;
+}
+
+function placeOf(struct: unknown): string {
+  if (!(struct instanceof Y.Item) || !(struct.parent instanceof Y.AbstractType)) return GONE;
+  const { parent, parentSub } = struct;
+  return placeName(parent._item === null ? Y.findRootTypeKey(parent) : parent._item.id, parentSub);
+}
+
+/** `parent`: the name of one at the root, or the id of its item. */
+function placeName(parent: string | Y.ID, parentSub: string | null): string {
+  const of = typeof parent === 'string' ? ['root', parent] : [parent.client, parent.clock];
+  return JSON.stringify([...of, parentSub]);
+}
+
+/** Of the struct that has that id, among those of one client in the order of their clocks; or -1. */
+function indexOf(structs: Update['structs'], { client, clock }: Y.ID): number {
+  let low = 0;
+  let high = structs.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    const { id, length } = structs[middle] as Update['structs'][number];
+    if (id.client !== client) return -1;
+    if (clock < id.clock) high = middle - 1;
+    else if (clock >= id.clock + length) low = middle + 1;
+    else return middle;
+  }
+  return -1;
 }
 
 /** The update in a payload, or null. */

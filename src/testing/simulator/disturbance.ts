@@ -2,7 +2,7 @@
 import type { Settings } from '../../actors/settings.js';
 import type { Window } from '../checker/linearizable.js';
 import type { Disturbance } from './evidence.js';
-import { areDispensable, isRedundant } from './graph.js';
+import { areDispensable, isSameEdge } from './graph.js';
 import type { Plan, PlannedFault } from './plan.js';
 
 /** Part of the heartbeat time-out for which a link or a node may stand still and not be taken for dead. */
@@ -17,24 +17,35 @@ export const disturbs = (fault: PlannedFault, plan: Plan, settings: Pick<Setting
     case 'clog':
     case 'pause':
       // Two at once may add up.
-      return fault.forMs > harmlessMs(settings) || overlaps(fault, fault.forMs, plan.faults);
+      return fault.forMs > harmlessMs(settings) || overlaps(fault, fault.forMs, plan.faults.filter(standsStill));
     case 'reset':
-      return (
-        !isRedundant(plan.nodes, plan.edges, fault.edge, lateAt(plan, fault.atMs)) || overlaps(fault, 0, plan.faults)
-      );
+      return !isWhole(plan, fault);
     case 'clock-jump':
     case 'clock-drift':
     case 'join':
       return false;
     case 'leave': {
-      const isDispensable = areDispensable(plan.nodes, plan.edges, lateAt(plan, fault.atMs).add(fault.node));
       // Small stores may have no room for what the leaving node has.
       const isTight = plan.settings.keysMax !== undefined || plan.settings.storeBytesMax !== undefined;
-      return !isDispensable || isTight || overlaps(fault, fault.forMs, plan.faults);
+      return isTight || !isWhole(plan, fault);
     }
     default:
       return true;
   }
+};
+
+const standsStill = ({ kind }: PlannedFault): boolean => kind === 'clog' || kind === 'pause';
+
+/** Whether all that is there at that time hangs together without what such faults have taken away for a while. */
+const isWhole = (plan: Plan, fault: PlannedFault): boolean => {
+  const gone = lateAt(plan, fault.atMs);
+  let { edges } = plan;
+  for (const other of plan.faults) {
+    if (other !== fault && !overlaps(fault, 0, [other])) continue;
+    if (other.kind === 'leave' || other.kind === 'join') gone.add(other.node);
+    if (other.kind === 'reset') edges = edges.filter((edge) => !isSameEdge(edge, other.edge));
+  }
+  return areDispensable(plan.nodes, edges, gone);
 };
 
 /** The nodes that have not joined by then. */
@@ -47,11 +58,14 @@ export const stableWindows = (
   settings: Pick<Settings, 'heartbeatTimeoutMs'>,
   startMs: number,
   settledMs: number,
+  /** When a node first went with what it had. */
+  lossMs: number,
 ): Window[] => {
-  const firstMs = Math.min(...plan.faults.filter((fault) => disturbs(fault, plan, settings)).map(({ atMs }) => atMs));
-  if (firstMs === Infinity) return [{ fromMs: 0, toMs: Infinity, startsEmpty: true }];
+  const disturbing = plan.faults.filter((fault) => disturbs(fault, plan, settings));
+  const toMs = Math.min(lossMs, ...disturbing.map(({ atMs }) => startMs + atMs));
+  if (toMs === Infinity) return [{ fromMs: 0, toMs, startsEmpty: true }];
   return [
-    { fromMs: 0, toMs: startMs + firstMs, startsEmpty: true },
+    { fromMs: 0, toMs, startsEmpty: true },
     { fromMs: settledMs, toMs: Infinity, startsEmpty: false },
   ];
 };

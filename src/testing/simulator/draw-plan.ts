@@ -38,7 +38,12 @@ export const drawPlan = (seed: number): Plan => {
   const clients = Array.from({ length: 2 + shape.below(9) }, () => shape.below(nodes));
   const latency = {
     minMs: shape.below(20) / 10,
-    extraMs: shape.below(3) === 0 ? 5 + shape.below(25) : shape.below(30) / 10,
+    extraMs:
+      focus !== null
+        ? shape.below(focus.extraMsMax)
+        : shape.below(3) === 0
+          ? 5 + shape.below(25)
+          : shape.below(30) / 10,
   };
   const encodesEveryHop = shape.below(8) === 0;
   const isCalm = shape.below(2) === 0;

@@ -16,6 +16,8 @@ export interface Focus {
   /** How long a node is gone, or a link cut, at most. */
   readonly lastsMsMax: number;
   readonly settings: Partial<Settings>;
+  /** Of latencies, which are spread exponentially: what is sent first then often comes last. */
+  readonly extraMsMax: number;
   readonly coldKeysMax: number;
   readonly expires: boolean;
   readonly ttlMsMax: number;
@@ -27,11 +29,12 @@ export interface Focus {
 const FOCUSES = {
   /** Entries move from node to node, and the view changes while they do. */
   leaving: {
-    faults: ['leave', 'leave', 'leave', 'join', 'clog'],
+    faults: ['leave', 'leave', 'leave', 'join', 'clog', 'reset'],
     faultsMin: 12,
     pairedWithinMs: 60,
     lastsMsMax: 1500,
     settings: {},
+    extraMsMax: 40,
     coldKeysMax: 20,
     expires: true,
     ttlMsMax: 3000,
@@ -43,8 +46,9 @@ const FOCUSES = {
     faults: ['cut', 'cut', 'reset', 'half-open', 'leave'],
     faultsMin: 8,
     pairedWithinMs: 1500,
-    lastsMsMax: 4000,
-    settings: { missedMs: 1000 },
+    lastsMsMax: 5000,
+    settings: { missedMs: 800, heartbeatMs: 150, heartbeatTimeoutMs: 700 },
+    extraMsMax: 10,
     coldKeysMax: 10,
     expires: false,
     ttlMsMax: 5000,
@@ -58,6 +62,7 @@ const FOCUSES = {
     pairedWithinMs: 300,
     lastsMsMax: 700,
     settings: {},
+    extraMsMax: 25,
     coldKeysMax: 30,
     expires: false,
     ttlMsMax: 5000,
@@ -71,6 +76,7 @@ const FOCUSES = {
     pairedWithinMs: 200,
     lastsMsMax: 2000,
     settings: { keysMax: 4 },
+    extraMsMax: 15,
     coldKeysMax: 8,
     expires: true,
     ttlMsMax: 150,

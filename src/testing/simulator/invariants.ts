@@ -6,6 +6,7 @@ import { checkValueWasSet } from '../checker/value-was-set.js';
 import { checkBounded } from './check/bounded.js';
 import { checkAnswersWhenSettled } from './check/answers-when-settled.js';
 import { checkConservation } from './check/conservation.js';
+import { checkDeletesStay } from './check/deletes-stay.js';
 import { checkExactAccounting } from './check/exact-accounting.js';
 import { checkNoFlood } from './check/no-flood.js';
 import { checkNoLostWrite } from './check/no-lost-write.js';
@@ -60,6 +61,8 @@ export const judge = (evidence: Evidence): Judgement => {
   );
   const { seenStamps, goneWithNode } = evidence;
   if (!evicts) add('stamps increase', checkStampsIncrease(nodes, seenStamps, goneWithNode, expiring));
+  const hasOneTime = plan.faults.every(({ kind }) => kind !== 'clock-jump' && kind !== 'clock-drift');
+  if (!evicts && hasOneTime) add('deletes stay', checkDeletesStay(history, nodes, goneWithNode));
   if (!evicts) add('no lost write', checkNoLostWrite(history, { ...evidence, partsFromMs }));
   const firstWindow = evidence.windows.slice(0, 1);
   add('stamp order', checkStampOrder(history, firstWindow));

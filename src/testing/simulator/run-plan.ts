@@ -75,6 +75,8 @@ class Run {
   readonly #keys: readonly string[];
   readonly #counterKeys: ReadonlySet<string>;
   readonly #ended = new Set<object>();
+  /** When a node first went with what it had. */
+  #lossMs = Infinity;
   #processed = 0;
 
   constructor(plan: Plan, weaknesses: Weaknesses, watcher: RunWatcher | null) {
@@ -137,13 +139,14 @@ class Run {
     const lives = world.lives.map((life) => ({ ...life }));
     // Those that end now have nobody to hand their entries over to.
     const deaths = [...world.deaths];
+    const windows = stableWindows(plan, world.settings, startMs, settledMs, this.#lossMs);
     const leftBehind = this.#stopAll();
     const evidence: Evidence = {
       plan,
       settings: world.settings,
       weaknesses: this.#weaknesses,
       history: this.#history,
-      windows: stableWindows(plan, world.settings, startMs, settledMs),
+      windows,
       endMs,
       unsettled,
       oddities: [...deaths, ...this.#recording.strays],
@@ -212,9 +215,12 @@ class Run {
       if (life?.isAlive !== true) continue;
       const entry = keyspaceOf(life)?.peekAny(key, nowMs);
       if (entry === undefined || (entry.expiresAtMs !== 0 && !entry.isTombstone)) continue;
-      if ((this.#seenStamps.get(key)?.time ?? -1) >= entry.time) continue;
-      this.#seenStamps.set(key, { atMs: nowMs, node: index, time: entry.time });
+      this.#note(key, { atMs: nowMs, node: index, time: entry.time });
     }
+  }
+
+  #note(key: string, seen: SeenStamp): void {
+    if ((this.#seenStamps.get(key)?.time ?? -1) < seen.time) this.#seenStamps.set(key, seen);
   }
 
   /** Asks for every key through several nodes, a few at a time: twice, so that the second time all is known. */
@@ -254,7 +260,11 @@ class Run {
   #onReply(operation: Operation): void {
     const { kind, number, key, outcome } = operation;
     if (outcome.type === 'stored' && kind === 'set') this.#acknowledged.add(number);
-    if (isChange(operation)) this.#noteStamp(key);
+    // The word of the owner: what it stored may be gone from there when its reply arrives.
+    if (outcome.type === 'stored' && outcome.time !== undefined && operation.ttlMs === 0) {
+      this.#note(key, { atMs: operation.invokedMs, node: operation.node, time: outcome.time });
+    }
+    if (outcome.type === 'deleted') this.#noteStamp(key);
     const held = this.#heldAtInvoke.get(number);
     if (held === undefined) return;
     this.#heldAtInvoke.delete(number);
@@ -267,6 +277,7 @@ class Run {
 
   /** A node is about to go with all that it has, or with what it does not hand over. */
   #onNodeEnd(node: SimulatedNode, end: NodeEnding): void {
+    if (end === 'crash') this.#lossMs = Math.min(this.#lossMs, this.#world.nowMs);
     if (end !== 'leaving') {
       const bit = 1 << node.index;
       for (const key of this.#keys) {
@@ -306,9 +317,6 @@ class Run {
     ]);
   }
 }
-
-const isChange = ({ kind, outcome }: Operation): boolean =>
-  kind !== 'get' && (outcome.type === 'stored' || outcome.type === 'deleted' || outcome.type === 'value');
 
 const question = (key: string): PlannedRequest => ({
   atMs: 0,

@@ -50,9 +50,9 @@ export function describeLaws<Body, View, Payloads, Command>(laws: Laws<Body, Vie
     command: laws.command,
   });
   const histories = fc
-    .array(step, { minLength: 1, maxLength: laws.stepsMax ?? 40 })
+    .array(step, { minLength: 1, maxLength: laws.stepsMax ?? 30, size: 'max' })
     .map((steps) => historyOf(steps, laws));
-  const order = fc.array(fc.nat(), { maxLength: 60 });
+  const order = fc.array(fc.nat(), { maxLength: 60, size: 'max' });
   const cuts = fc.array(fc.nat(1000), { minLength: ORIGINS.length, maxLength: ORIGINS.length });
 
   const stateOf = (history: History, counts: readonly number[], choices: readonly number[]): State => {

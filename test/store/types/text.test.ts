@@ -59,7 +59,7 @@ const mutatedUpdate = fc
 describeLaws({
   type: text,
   isCausal: true,
-  stepsMax: 25,
+  stepsMax: 20,
   command: fc.oneof({ arbitrary: insert, weight: 3 }, remove, bold, rich),
   write({ body }, origin, command) {
     const { length } = body.doc.getText('text');
@@ -152,6 +152,34 @@ describe('text', () => {
     const outer = new Y.Doc();
     outer.getMap('m').set('inner', new Y.Doc());
     expect(text.objectionTo(packValue(Y.encodeStateAsUpdate(outer)))).toMatch(/does not write/);
+  });
+
+  it('[R5] refuses an item between neighbours of two lists', () => {
+    const one = state();
+    const told: Uint8Array[] = [];
+    const { doc } = one.body;
+    text.payloads.watch(one.body, a, (payload) => told.push(payload));
+    doc.getText('text').insert(0, 'ab');
+    doc.getText('other').insert(0, 'cd');
+    for (const [i, payload] of told.entries()) one.apply({ time: i + 1, origin: a }, payload);
+    const copy = decodeState(text, one.encode())?.body ?? text.create();
+    const payload = text.payloads.insert(copy, b, 1, 'x');
+    expect(one.objectionTo({ time: 9, origin: b }, payload)).toBeNull();
+    // The clock of the right neighbour comes last before the text, behind its Yjs client id.
+    const mutated = Uint8Array.from(payload);
+    const end = mutated.lastIndexOf('x'.charCodeAt(0)) - 2;
+    expect(mutated[end]).toBe(1);
+    mutated[end] = 3;
+    expect(text.objectionTo(mutated)).toBeNull();
+    expect(one.objectionTo({ time: 9, origin: b }, mutated)).toMatch(/does not write/);
+  });
+
+  it('refuses deletes of nothing, and clocks that are too large', () => {
+    expect(text.objectionTo(packValue(Uint8Array.of(0, 1, 5, 1, 0, 1)))).toBeNull();
+    expect(text.objectionTo(packValue(Uint8Array.of(0, 1, 5, 1, 0, 0)))).toMatch(/expected/);
+    const huge = [0xff, 0xff, 0xff, 0xff, 0x0f];
+    expect(text.objectionTo(packValue(Uint8Array.of(0, 1, 5, 1, ...huge, 1)))).toMatch(/expected/);
+    expect(text.objectionTo(packValue(Uint8Array.of(1, 1, 5, ...huge, 0, 1, 0)))).toMatch(/expected/);
   });
 
   it.each([

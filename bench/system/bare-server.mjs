@@ -8,6 +8,8 @@ const GET = 2;
 const SET = 3;
 const NIL = 0xc0;
 const EMPTY_MAP = 0x80;
+const BIN8 = 0xc4;
+const BIN16 = 0xc5;
 
 const VALUE_HEAD = [0x94, 34];
 const MISSING_HEAD = [0x92, 35];
@@ -28,12 +30,12 @@ const answer =
 
 uWebSockets
   .App()
-  .ws('/*', { compression: uWebSockets.DISABLED, maxPayloadLength: 1 << 20, maxBackpressure: 1 << 24, message: answer })
+  .ws('/*', { compression: uWebSockets.DISABLED, maxPayloadLength: 1 << 24, maxBackpressure: 1 << 24, message: answer })
   .listen('127.0.0.1', 0, uWebSockets.LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
     process.stdout.write(`${uWebSockets.us_socket_local_port(socket)}\n`);
   });
 
-/** Requests as the load generator encodes them: [2, id, key] and [3, id, key, {}, value], all of one-byte lengths. */
+/** Requests as the load generator encodes them: [2, id, key] and [3, id, key, {}, value], keys of at most 31 bytes. */
 function answerFrame(frame) {
   let at = 0;
   while (at < frame.length) {
@@ -47,12 +49,18 @@ function answerFrame(frame) {
       at = keyEnd;
     } else if (tag === SET && frame[keyEnd] === EMPTY_MAP) {
       const valueStart = keyEnd + 1;
-      at = valueStart + 2 + frame[valueStart + 1];
+      at = endOfBin(frame, valueStart);
       values.set(key, Buffer.from(frame.subarray(valueStart, at)));
       reserve(3);
       put(STORED_HEAD, id);
     } else throw new Error(`no request of the load generator: ${frame.toString('hex', at, at + 16)}`);
   }
+}
+
+function endOfBin(frame, at) {
+  if (frame[at] === BIN8) return at + 2 + frame[at + 1];
+  if (frame[at] === BIN16) return at + 3 + frame.readUInt16BE(at + 1);
+  return at + 5 + frame.readUInt32BE(at + 1);
 }
 
 function answerGet(id, key) {
