@@ -74,6 +74,8 @@ export class Database implements SyncHost, ObjectHost {
   #isKeepDue = false;
   #keepTimer: unknown = null;
   #keeping: Promise<void> = Promise.resolve();
+  /** Of the last change that was to be kept. */
+  #storageError: Error | null = null;
   #waiters: { readonly isDone: () => boolean; resolve(): void; reject(error: SwarmError): void }[] = [];
   readonly #reader = new ItemReader();
 
@@ -183,6 +185,17 @@ export class Database implements SyncHost, ObjectHost {
         else this.write(followed, payload);
       },
     });
+  }
+
+  /**
+   * Resolves when all that has been written so far is in the storage, and so outlives this program. Rejects where the
+   * storage fails; it is tried again with the next change.
+   */
+  async kept(): Promise<void> {
+    await this.#keepAll();
+    if (this.#storageError === null) return;
+    const { message } = this.#storageError;
+    throw new SwarmError('UNREACHABLE', `the storage can't be written: ${message}`, { cause: this.#storageError });
   }
 
   /** Resolves when all that has been written so far is on a peer's disk. */
@@ -468,7 +481,11 @@ export class Database implements SyncHost, ObjectHost {
       if (object !== undefined) states.set(name, object.encode());
     }
     const change = { record: this.#record(), opsAdded, opsFloor: this.outbox.floor, states };
-    this.#keeping = this.#store.write(change).catch((error: Error) => {
+    const written = (): void => {
+      this.#storageError = null;
+    };
+    this.#keeping = this.#store.write(change).then(written, (error: Error) => {
+      this.#storageError = error;
       // Nothing of it is kept: it goes with the next.
       for (const name of names) this.#unkept.add(name);
       this.#opsUnkept.unshift(...opsAdded.filter(({ number }) => number >= this.outbox.floor));
