@@ -195,10 +195,10 @@ export class Replica {
       case 'recovery':
         return this.#recoverMore();
       case 'compaction':
-        if (this.#compaction?.goOn() === true) this.#continue('compaction');
+        if (this.#compaction?.goOn() === true) this.#continueLater('compaction');
         break;
       case 'digests':
-        if (this.#digests?.goOn() === true) this.#continue('digests');
+        if (this.#digests?.goOn() === true) this.#continueLater('digests');
         break;
       case 'feeds':
         this.#isPumping = false;
@@ -859,6 +859,11 @@ export class Replica {
 
   #continue(what: Continue['what']): void {
     this.#self.ref.tell({ type: 'continue', what } satisfies Continue, this.#self.ref);
+  }
+
+  /** In a later turn of the event loop: many slices in one would make everybody else wait, and links fall silent. */
+  #continueLater(what: Continue['what']): void {
+    this.#self.after(0, { type: 'continue', what } satisfies Continue);
   }
 
   #tickLater(): void {

@@ -4,6 +4,7 @@
  */
 import { encodeItems, ItemReader, objectionToName, objectName } from '../../store/op.js';
 import { formatTime, parseTime } from '../../store/stamp.js';
+import type { Stamp } from '../../store/stamp.js';
 import { parseNodeId } from '../../store/node-id.js';
 import type { NodeId } from '../../store/node-id.js';
 import type { Bytes } from '../../transport/message.js';
@@ -73,6 +74,8 @@ export class Database implements SyncHost, ObjectHost {
   #isKeepDue = false;
   #keepTimer: unknown = null;
   #keeping: Promise<void> = Promise.resolve();
+  /** Of the last change that was to be kept. */
+  #storageError: Error | null = null;
   #waiters: { readonly isDone: () => boolean; resolve(): void; reject(error: SwarmError): void }[] = [];
   readonly #reader = new ItemReader();
 
@@ -157,6 +160,44 @@ export class Database implements SyncHost, ObjectHost {
     return collection;
   }
 
+  /**
+   * For writing to an object that is not followed, as bulk imports do: its state is neither asked for nor kept. Writers
+   * that look at the state see only what they themselves have written; so it is not for texts.
+   */
+  writer<Body, View, Payloads, Writers extends object>(
+    id: string,
+    kind: ObjectKind<Body, View, Payloads, Writers>,
+  ): Writers {
+    this.#assertOpen();
+    const { type } = kind;
+    const objection = objectionToName(type.name, id);
+    if (objection !== null) throw new SwarmError('BAD_REQUEST', objection);
+    const getAuthor = (): NodeId | null => this.author;
+    return kind.writersOf({
+      body: type.create(),
+      get origin() {
+        return getAuthor();
+      },
+      author: () => this.assertAuthor(),
+      write: (payload) => {
+        const followed = this.#objects.get(objectName(type.name, id));
+        if (followed === undefined) this.#append(type.name, id, payload);
+        else this.write(followed, payload);
+      },
+    });
+  }
+
+  /**
+   * Resolves when all that has been written so far is in the storage, and so outlives this program. Rejects where the
+   * storage fails; it is tried again with the next change.
+   */
+  async kept(): Promise<void> {
+    await this.#keepAll();
+    if (this.#storageError === null) return;
+    const { message } = this.#storageError;
+    throw new SwarmError('UNREACHABLE', `the storage can't be written: ${message}`, { cause: this.#storageError });
+  }
+
   /** Resolves when all that has been written so far is on a peer's disk. */
   stored(): Promise<void> {
     const time = this.outbox.pending.at(-1)?.time ?? 0;
@@ -199,15 +240,8 @@ export class Database implements SyncHost, ObjectHost {
   }
 
   write(object: ReplicatedObject, payload: Bytes): void {
-    this.#assertOpen();
-    const pending = this.outbox.write(object.type, object.id, payload, this.#context.wallMs());
-    const origin = this.outbox.grant?.replica;
-    if (origin === undefined) return;
-    object.apply({ time: pending.time, origin }, payload);
-    this.#opsUnkept.push({ number: pending.number, op: pending.op });
+    object.apply(this.#append(object.type, object.id, payload), payload);
     this.#unkept.add(objectName(object.type, object.id));
-    this.#keepSoon(0);
-    this.#sync.proceed();
     this.#tell(object);
   }
 
@@ -324,6 +358,16 @@ export class Database implements SyncHost, ObjectHost {
     return object;
   }
 
+  /** One more op, on its way to the storage and to the peer. Its stamp. */
+  #append(type: string, id: string, payload: Bytes): Stamp {
+    this.#assertOpen();
+    const { number, op, time } = this.outbox.write(type, id, payload, this.#context.wallMs());
+    this.#opsUnkept.push({ number, op });
+    this.#keepSoon(0);
+    this.#sync.proceed();
+    return { time, origin: this.assertAuthor() };
+  }
+
   #want(filter: Filter): Interest {
     const key = JSON.stringify([filter.type, filter.object ?? null, filter.prefix ?? null]);
     const known = this.#interests.get(key);
@@ -437,7 +481,11 @@ export class Database implements SyncHost, ObjectHost {
       if (object !== undefined) states.set(name, object.encode());
     }
     const change = { record: this.#record(), opsAdded, opsFloor: this.outbox.floor, states };
-    this.#keeping = this.#store.write(change).catch((error: Error) => {
+    const written = (): void => {
+      this.#storageError = null;
+    };
+    this.#keeping = this.#store.write(change).then(written, (error: Error) => {
+      this.#storageError = error;
       // Nothing of it is kept: it goes with the next.
       for (const name of names) this.#unkept.add(name);
       this.#opsUnkept.unshift(...opsAdded.filter(({ number }) => number >= this.outbox.floor));

@@ -194,9 +194,11 @@ export class Sync implements UpstreamUser {
       case 'refused': {
         this.#forgetOpen();
         const error = new SwarmError(refusalCode(reply.code), reply.message, { info: reply.info });
-        if (PASSING.has(reply.code)) return this.#retry(reply.info?.['retryAfterMs']);
-        this.stop();
-        return this.#host.onRefused(error);
+        // Where it was once, it may be again; but a name that nobody knows may be misspelt.
+        const isUnheard = reply.info?.['name'] === 'no database' && this.#host.peer === null;
+        if (PASSING.has(reply.code) && !isUnheard) return this.#retry(reply.info?.['retryAfterMs']);
+        this.#host.onRefused(error);
+        return this.stop();
       }
       default:
         this.#connection?.fail(`${reply.type} in answer to openDatabase`);
@@ -286,8 +288,8 @@ export class Sync implements UpstreamUser {
     if (reply.type === 'refused') {
       const error = new SwarmError(refusalCode(reply.code), reply.message, { info: reply.info });
       if (PASSING.has(reply.code)) return this.#retry(reply.info?.['retryAfterMs']);
-      this.stop();
-      return this.#host.onRefused(error);
+      this.#host.onRefused(error);
+      return this.stop();
     }
     if (reply.type !== 'patch') return this.#connection?.fail(`${reply.type} in answer to subscribe`);
     interest.position = reply.position;
