@@ -26,7 +26,7 @@ import { isLoopback } from './transport/admission.js';
 import { dial } from './transport/dial.js';
 import type { Answer, Listener } from './transport/link.js';
 import { createListen } from './transport/listen.js';
-import { listenUrl } from './transport/link-url.js';
+import { listenUrl, reachedAt } from './transport/link-url.js';
 import { wires } from './transport/wire.js';
 import { VERSION } from './version.js';
 
@@ -112,6 +112,7 @@ export const bootNode = (boot: Boot): BootedNode => {
     settings,
     isToken: settings.token === null ? null : tokenCheck(settings.token),
     answer: answerHttp(identity, boot.clientScript, health),
+    reachedAt: (listeners) => reachedAt(listeners, settings.tls !== null),
     onListening: boot.onListening,
     onRunning: () => {
       health.isRunning = true;

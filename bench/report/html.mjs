@@ -9,6 +9,7 @@ import { decimal, holdsText, reachedText, withSpread } from './text.mjs';
 
 /** Latency curves of more scenarios would fill the page. */
 const CURVES_MAX = 3;
+const MIB = 2 ** 20;
 
 export function toHtml(report) {
   const title = `Benchmark of ${report.date}`;
@@ -53,6 +54,7 @@ function sectionHtml(report, { name, title }) {
     ...factPlots(facts.filter(({ x }) => x === undefined)),
     ...scalePlots(facts.filter(({ x }) => x !== undefined)),
     ...timelines.map(timelinePlot),
+    ...memoryPlots(report.memory.filter(({ section }) => section === name)),
   ];
   return (
     `<h2>${escapeText(title)}</h2><div class="plots">${plots.join('\n')}</div>` +
@@ -148,6 +150,17 @@ function scalePlots(facts) {
       series: [{ name: 'swarmbus', points }],
     });
   });
+}
+
+function memoryPlots(memory) {
+  const known = memory.filter(({ preparedBytes }) => preparedBytes !== null);
+  if (known.length === 0) return [];
+  return [
+    barChart({
+      title: 'Resident memory with all keys, MiB',
+      bars: known.map(({ process, preparedBytes }) => ({ name: process, value: preparedBytes / MIB })),
+    }),
+  ];
 }
 
 function timelinePlot({ name, sliceMs, requests, events }) {

@@ -15,8 +15,7 @@ const RESULTS = fileURLToPath(new URL('../results', import.meta.url));
 export function saveReport(out, report) {
   const folder = out ?? join(RESULTS, report.date.slice(0, 19).replaceAll(':', '-'));
   mkdirSync(join(folder, 'hgrm'), { recursive: true });
-  writeFileSync(join(folder, 'summary.md'), toMarkdown(report));
-  writeFileSync(join(folder, 'report.html'), toHtml(report));
+  saveTexts(folder, report);
   // The distributions are in files of their own.
   const measurements = report.measurements.map(({ buckets: _buckets, ...one }) => one);
   writeFileSync(join(folder, 'report.json'), `${JSON.stringify({ ...report, measurements }, null, 1)}\n`);
@@ -26,6 +25,12 @@ export function saveReport(out, report) {
     if (buckets.length > 0) writeFileSync(join(folder, 'hgrm', `${fileName(name)}.hgrm`), toHgrm(buckets));
   }
   return folder;
+}
+
+/** What is made of report.json alone. */
+export function saveTexts(folder, report) {
+  writeFileSync(join(folder, 'summary.md'), toMarkdown(report));
+  writeFileSync(join(folder, 'report.html'), toHtml(report));
 }
 
 function fileName(text) {

@@ -10,12 +10,22 @@ import { loadSteps, runLoadSection } from './load-section.mjs';
 import { micro, scaling, simulation } from './programs.mjs';
 import { sessions } from './sessions.mjs';
 
+/** A section of load, or several with one name, whose systems don't run at the same time. */
 const load = (describe) => (run) => {
-  const section = describe(run);
+  const parts = [describe(run)].flat();
   return {
-    ...section,
-    steps: (context) => loadSteps(section, context),
-    run: (context) => runLoadSection(section, context),
+    name: parts[0].name,
+    title: parts[0].title,
+    systems: parts.flatMap(({ systems }) => systems),
+    steps: (context) => parts.reduce((sum, part) => sum + loadSteps(part, context), 0),
+    async run(context) {
+      const all = { measurements: [], facts: [], memory: [], notes: [] };
+      for (const part of parts) {
+        const result = await runLoadSection(part, context);
+        for (const [name, values] of Object.entries(result)) all[name].push(...values);
+      }
+      return all;
+    },
   };
 };
 

@@ -12,6 +12,8 @@ import { SYSTEMS } from '../system/index.mjs';
 const CHECKED_KEYS = 20_000;
 /** Of the whole run, what a section may take before it has all its rounds. */
 const TIME_SHARE = 0.12;
+/** So many failed measurements end a section. */
+const FAULTS_MAX = 3;
 
 /** How many steps of progress it takes. */
 export function loadSteps(section, { pace, missing }) {
@@ -54,22 +56,34 @@ async function measureRounds(section, running, context, facts) {
   const { progress, pace, leftMs, limitMs } = context;
   const endsAt = leftMs() - limitMs * (section.timeShare ?? TIME_SHARE);
   const measurements = [];
+  const notes = [];
   for (let round = 0; round < roundsOf(section, pace); round++) {
-    if (round > 0 && leftMs() < endsAt) return { measurements, notes: [cutShort(section, round, pace)] };
+    if (round > 0 && leftMs() < endsAt) return ended(measurements, [...notes, cutShort(section, round, pace)]);
     for (const one of section.scenarios) {
       const names = [...running.keys()].filter((name) => one.systems?.includes(name) ?? true);
       for (const name of round % 2 === 0 ? names : names.toReversed()) {
-        if (leftMs() < 0) return { measurements, notes: [cutShort(section, round, pace)] };
+        if (leftMs() < 0) return ended(measurements, [...notes, cutShort(section, round, pace)]);
         progress.step(section.title, `round ${round + 1}, ${one.name}: ${name}`);
         const scenario = { ...paceOf(section, pace), ...one };
-        if (one.load !== undefined) scenario.rate = one.load * capacityOf(measurements, name, one.loadOf);
-        const result = await measure(running.get(name), section, scenario, round, name, facts);
-        const factors = factorsOf(scenario);
-        measurements.push({ section: section.name, scenario: one.name, system: name, round, ...factors, ...result });
+        try {
+          if (one.load !== undefined) scenario.rate = one.load * capacityOf(measurements, name, one.loadOf);
+          const result = await measure(running.get(name), section, scenario, round, name, facts);
+          const factors = factorsOf(scenario);
+          measurements.push({ section: section.name, scenario: one.name, system: name, round, ...factors, ...result });
+        } catch (error) {
+          // What was measured must not be lost for what can't be.
+          notes.push(`${section.title}, ${one.name}: ${error.message}`);
+          if (notes.length >= FAULTS_MAX) return ended(measurements, notes);
+        }
       }
     }
   }
-  return { measurements, notes: [] };
+  return ended(measurements, notes);
+}
+
+function ended(measurements, notes) {
+  if (measurements.length === 0 && notes.length > 0) throw new Error(notes[0]);
+  return { measurements, notes };
 }
 
 function cutShort(section, round, pace) {

@@ -50,6 +50,7 @@ export const factors = ({ isQuick }) => ({
   systems: [BASE, 'swarmbus', 'bare'],
   data: {
     keys: keys(),
+    few: keys(1_000, undefined, 'few'),
     '1 KiB': keys(20_000, 1024, 'v1k'),
     '16 KiB': keys(1_000, 16_384, 'v16k'),
     '64 KiB': keys(250, 65_536, 'v64k'),
@@ -58,6 +59,7 @@ export const factors = ({ isQuick }) => ({
     scenario(),
     scenario({ name: 'GET 50 x 16, each in a frame of its own', isSeparate: true, systems: ['swarmbus'] }),
     ...(isQuick ? [1, 64] : [1, 4, 16, 64, 128]).map((inFlight) => scenario({ connections: 10, inFlight })),
+    scenario({ name: 'GET 50 x 16, 1,000 keys', data: 'few' }),
     scenario({ name: 'GET 50 x 16, Zipf', popularity: ZIPF }),
     scenario({ name: '95 % GET, 5 % SET 50 x 16', op: 'mix', writes: 0.05 }),
     scenario({ name: '50 % GET, 50 % SET 50 x 16', op: 'mix', writes: 0.5 }),
@@ -117,23 +119,26 @@ export const hops = ({ isQuick }) => ({
 
 const share = (remote, nodes) => ({ name: `${remote} remote`, share: remote, of: remoteShare(remote, nodes) });
 
-export const topologies = () => ({
-  name: 'topologies',
-  title: 'Eight nodes in a ring, a tree and a mesh, by share of remote keys',
-  roundsFactor: 0.4,
-  timeFactor: 0.6,
-  systems: SHAPES,
-  data: { keys: keys(80_000) },
-  // Eight nodes share the machine's cores, so that on a slow one some requests may come too late.
-  scenarios: [0, 0.25, 0.5, 0.75, 1].map((remote) =>
-    scenario({
-      name: `GET 20 x 16, ${100 * remote} % remote`,
-      connections: 20,
-      popularity: share(remote, 8),
-      isPatient: true,
-    }),
-  ),
-});
+/** One after the other, since each takes eight processes. */
+export const topologies = () =>
+  SHAPES.map((shape) => ({
+    name: 'topologies',
+    title: 'Eight nodes in a ring, a tree and a mesh, by share of remote keys',
+    roundsFactor: 0.4,
+    timeFactor: 0.6,
+    timeShare: 0.04,
+    systems: [shape],
+    data: { keys: keys(80_000) },
+    // Eight nodes share the machine's cores, so that on a slow one some requests may come too late.
+    scenarios: [0, 0.25, 0.5, 0.75, 1].map((remote) =>
+      scenario({
+        name: `GET 20 x 16, ${100 * remote} % remote`,
+        connections: 20,
+        popularity: share(remote, 8),
+        isPatient: true,
+      }),
+    ),
+  }));
 
 export const million = ({ isQuick }) => ({
   name: 'million',

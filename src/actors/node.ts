@@ -4,7 +4,6 @@
  */
 import type { NodeId } from '../store/node-id.js';
 import type { Answer, Link, LinkHandler, LinkKind, Listener, RefusedConnection } from '../transport/link.js';
-import { reachedAt } from '../transport/link-url.js';
 import { refused } from '../transport/message.js';
 import type { MessageOf, RequestId } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
@@ -55,6 +54,8 @@ export interface NodeArgs {
   readonly isToken: ((token: string) => boolean) | null;
   /** Plain HTTP. */
   readonly answer: Answer;
+  /** Where clients reach a node with these listeners, or null. */
+  readonly reachedAt: (listeners: readonly Listener[]) => string | null;
   readonly onListening: (listeners: readonly Listener[]) => void;
   readonly onRunning: () => void;
   readonly onEnd: (end: NodeEnd) => void;
@@ -336,7 +337,7 @@ export class Node {
     if (!this.#isListening) return;
     this.#args.onListening(this.#listeners);
     const { settings } = this.#args;
-    const url = settings.clientUrl ?? reachedAt(this.#listeners, settings.tls !== null);
+    const url = settings.clientUrl ?? this.#args.reachedAt(this.#listeners);
     if (url !== null) this.#addresses.router.tell({ type: 'clientUrl', url } satisfies ClientUrl, this.#self.ref);
     if (this.#isRecovered) this.#self.signal('listening');
   }

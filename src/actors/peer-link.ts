@@ -305,7 +305,7 @@ export class PeerLink {
     if (this.#isSelf) return 'ended';
     if (code === CLOSE.nameTaken || code === CLOSE.forbidden) this.#isRefused = true;
     const isInOrder = code === CLOSE.normal || (code === CLOSE.goingAway && reason === STOPPING);
-    this.#noteFailure(`closed by the other end: ${code}${reason === '' ? '' : ` ${reason}`}`, isInOrder);
+    this.#noteFailure(closingText(code, reason), isInOrder);
     return this.#url === null ? 'ended' : 'lost';
   }
 
@@ -440,6 +440,12 @@ export class PeerLink {
     this.#args.refusals.say('warn', 'link refused', { remote, ...name, reason });
   }
 }
+
+/** No close frame has this code: it stands for a connection that broke. */
+const BROKEN = 1006;
+
+const closingText = (code: number, reason: string): string =>
+  code === BROKEN ? 'the connection broke' : `closed by the other end: ${code}${reason === '' ? '' : ` ${reason}`}`;
 
 const parseGreeting = (info: Readonly<Record<string, unknown>>): Neighbour | null => {
   const { id, incarnation, name, protocolMin, protocolMax, wallMs } = info;

@@ -2,8 +2,10 @@
  * All that a command touches outside of itself, so that a test can stand in for it: streams, environment, signals, the
  * way to a swarm and the start of a node. What is heavy to load is loaded when it is first asked for.
  */
+import { Console } from 'node:console';
 import { readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { Writable } from 'node:stream';
 import type { Log } from '../actors/runtime/env.js';
 import type { Client, ConnectOptions } from '../client/index.js';
 import type { NodeOptions, RunningNode } from '../node.js';
@@ -58,7 +60,10 @@ export const outsideOfProcess: Outside = {
   env: process.env,
   script: process.argv[1] ?? '',
   connect: async (urls, options) => (await import('../client/index.js')).connect([...urls], options),
-  startNode: async (options, log) => (await import('../node.js')).startNode(options, log, clientScript(log)),
+  startNode: async (options, log) => {
+    hearPackages(log);
+    return (await import('../node.js')).startNode(options, log, clientScript(log));
+  },
   onSignal(signal, handler) {
     process.on(signal, handler);
     return () => process.off(signal, handler);
@@ -75,6 +80,20 @@ export function hasColours(output: Output, env: Outside['env']): boolean {
   if (env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '') return false;
   if (env['FORCE_COLOR'] !== undefined && env['FORCE_COLOR'] !== '') return env['FORCE_COLOR'] !== '0';
   return isForPeople(output) && env['TERM'] !== 'dumb';
+}
+
+/**
+ * Packages print what the log of a node tells already, such as each failed write of its disk, as traces that say nothing
+ * to its operator. Nobody else prints in this process, so that what is printed may go to the log, for whoever debugs.
+ */
+function hearPackages(log: Log): void {
+  const lines = new Writable({
+    write(text: Buffer, _encoding, done) {
+      log('debug', 'a package says', { text: text.toString().trim() });
+      done();
+    },
+  });
+  globalThis.console = new Console(lines);
 }
 
 /** The client for the page of a node, built beside the program. */

@@ -37,6 +37,8 @@ export type Head = (typeof HEAD)[keyof typeof HEAD];
 
 /** Texts up to this length are built from their character codes, if they are ASCII. */
 const SHORT_TEXT_MAX = 64;
+/** Shorter frames hold a message or two, of which what is asked for is copied. */
+const WHOLE_BYTES_MIN = 256;
 const TWO_32 = 2 ** 32;
 const UPPER_HALF_MAX = 2 ** 21;
 
@@ -246,7 +248,8 @@ export class FrameReader {
   /** A copy that shares a block with others: cheap, and only for what is soon let go of, or copied again. */
   copyShared(start: number, end: number): Uint8Array {
     // Many small values are copied faster with all that is between them than one by one.
-    if (this.#bytes.length > WHOLE_BYTES_MAX) return copier.copy(this.#bytes, start, end);
+    const { length } = this.#bytes;
+    if (length < WHOLE_BYTES_MIN || length > WHOLE_BYTES_MAX) return copier.copy(this.#bytes, start, end);
     if (this.#copied === null) {
       this.#copiedStart = copier.put(this.#bytes);
       this.#copied = copier.block;

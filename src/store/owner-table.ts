@@ -6,10 +6,16 @@
  */
 import type { NodeId } from './node-id.js';
 
+export interface LearnedOwner {
+  readonly node: NodeId;
+  /** Requests for the key that were sent to it and have not come back, as whoever sends them counts. */
+  sentCount: number;
+}
+
 export class OwnerTable {
   readonly #generationMax: number;
-  #young = new Map<string, NodeId>();
-  #old = new Map<string, NodeId>();
+  #young = new Map<string, LearnedOwner>();
+  #old = new Map<string, LearnedOwner>();
 
   /** With 0 it learns nothing. */
   constructor(ownersMax: number) {
@@ -21,24 +27,32 @@ export class OwnerTable {
     return this.#young.size + this.#old.size;
   }
 
-  get(key: string): NodeId | undefined {
+  get(key: string): LearnedOwner | undefined {
     const owner = this.#young.get(key);
     if (owner !== undefined || this.#old.size === 0) return owner;
     const known = this.#old.get(key);
-    if (known !== undefined) this.learn(key, known);
+    if (known !== undefined) this.#keep(key, known);
     return known;
   }
 
-  learn(key: string, owner: NodeId): void {
-    if (this.#generationMax === 0) return;
-    this.#young.set(key, owner);
-    if (this.#young.size < this.#generationMax) return;
-    this.#old = this.#young;
-    this.#young = new Map();
+  learn(key: string, node: NodeId): LearnedOwner {
+    const known = this.get(key);
+    if (known?.node === node) return known;
+    const learned = { node, sentCount: 0 };
+    this.#keep(key, learned);
+    return learned;
   }
 
   forget(key: string): void {
     this.#young.delete(key);
     this.#old.delete(key);
+  }
+
+  #keep(key: string, learned: LearnedOwner): void {
+    if (this.#generationMax === 0) return;
+    this.#young.set(key, learned);
+    if (this.#young.size < this.#generationMax) return;
+    this.#old = this.#young;
+    this.#young = new Map();
   }
 }

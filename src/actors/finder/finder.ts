@@ -12,6 +12,7 @@
 import { HybridClock } from '../../store/clock.js';
 import type { NodeId } from '../../store/node-id.js';
 import { OwnerTable } from '../../store/owner-table.js';
+import type { LearnedOwner } from '../../store/owner-table.js';
 import { refused } from '../../transport/message.js';
 import type { CacheRequest, ClientReply, MessageOf } from '../../transport/message.js';
 import type { Addresses } from '../addresses.js';
@@ -95,7 +96,7 @@ export class Finder {
       owners: this.#owners,
       passingOn: this.#passingOn,
       view: this.#view,
-      forward: (open, owner, claim) => this.#forward(open, owner, claim),
+      forward: (open, learned, claim) => this.#forward(open, learned.node, claim, learned),
       pass: (open, way) => this.#pass(open, way),
     });
   }
@@ -125,10 +126,10 @@ export class Finder {
     if (open === null) return;
     const way = this.#passingOn.wayOf(open);
     if (way !== null) return this.#pass(open, way);
-    const owner = this.#owners.get(open.request.key);
-    if (owner !== undefined && this.#view.hasOther(owner)) {
+    const learned = this.#owners.get(open.request.key);
+    if (learned !== undefined && this.#view.hasOther(learned.node)) {
       this.#opens.note(open, 'learned');
-      this.#forward(open, owner, 0);
+      this.#forward(open, learned.node, 0, learned);
     } else this.#lookups.begin(open);
   }
 
@@ -211,7 +212,7 @@ export class Finder {
       if (overtaken.has(open)) continue;
       if (!isRead(request) && open.number < (this.#answered.get(owner) ?? 0)) continue;
       this.#counts.resent += 1;
-      this.#forward(open, owner, open.claim);
+      this.#forward(open, owner, open.claim, open.learned);
     }
   }
 
@@ -260,13 +261,17 @@ export class Finder {
     if (this.#opens.isOver(open)) return;
     this.#counts.passedOn += 1;
     this.#passingOn.begin(open, way);
-    this.#forward(open, way.to, 0);
+    this.#forward(open, way.to, 0, null);
   }
 
-  #forward(open: Open, owner: NodeId, claim: number): void {
+  #forward(open: Open, owner: NodeId, claim: number, learned: LearnedOwner | null): void {
     if (this.#opens.isOver(open)) return;
     open.owner = owner;
     open.claim = claim;
+    if (learned !== null && open.learned === null) {
+      open.learned = learned;
+      learned.sentCount += 1;
+    }
     const budgetMs = Math.max(1, Math.ceil(open.deadlineMs - this.#self.now()));
     const message: MessageOf<'forward'> = {
       type: 'forward',

@@ -5,7 +5,8 @@
  */
 import type { HybridClock } from '../../store/clock.js';
 import type { NodeId } from '../../store/node-id.js';
-import type { OwnerTable } from '../../store/owner-table.js';
+import type { LearnedOwner, OwnerTable } from '../../store/owner-table.js';
+import { TransientMap } from '../../store/transient-map.js';
 import { refused } from '../../transport/message.js';
 import type { CacheRequest, Key } from '../../transport/message.js';
 import type { Addresses } from '../addresses.js';
@@ -26,6 +27,8 @@ interface Lookup {
   status: 'locating' | 'searching' | 'pausing' | 'concluding';
   /** When `locating` or `pausing`: monotonic ms at which the home is asked again. */
   againAtMs: number;
+  /** Where requests were sent before, while some of them may not have come back; else null. */
+  former: LearnedOwner | null;
   /** How often in a row the home could not tell. */
   tries: number;
   /** A complete search has found nothing. */
@@ -47,13 +50,15 @@ export interface LookupsHost {
   readonly passingOn: PassingOn;
   readonly view: SwarmView;
   /** Sends the request to the owner, under the number by which the home named it; 0: another one did. */
-  forward(open: Open, owner: NodeId, claim: number): void;
+  forward(open: Open, owner: LearnedOwner, claim: number): void;
   /** Sends it to where it is to be created. */
   pass(open: Open, way: Passing): void;
 }
 
 /** Pause before a home is asked again that could not tell: time for the view to settle. */
 const LOCATE_PAUSE_MS = 20;
+/** Pause before it is seen whether what was sent to a former owner has come back. */
+const RETURN_PAUSE_MS = 10;
 /** A home that has not answered is asked again. */
 const LOCATE_AGAIN_MS = 500;
 /** So often in a row a home may be unable to tell before the swarm is searched. */
@@ -71,7 +76,7 @@ export class Lookups {
   readonly #owners: OwnerTable;
   readonly #passingOn: PassingOn;
   readonly #view: SwarmView;
-  readonly #lookups = new Map<Key, Lookup>();
+  readonly #lookups = new TransientMap<Key, Lookup>();
   /** Running searches, by number. */
   readonly #searches = new Map<number, Lookup>();
   readonly counts = { lookedUp: 0, searches: 0, searchesRepeated: 0, directoryFull: 0, noRoom: 0 };
@@ -115,15 +120,14 @@ export class Lookups {
 
   /** What the request was sent to was not the owner, or can't be reached: its key is looked up, after a pause. */
   resume(open: Open, pauseMs: number): void {
+    const { learned } = open;
     const { key } = open.request;
     this.#owners.forget(key);
-    this.#passingOn.end(open);
-    open.owner = null;
-    open.claim = 0;
-    open.isCovered = false;
+    this.#opens.takeBack(open);
     let lookup = this.#lookups.get(key);
     if (lookup === undefined) {
       lookup = this.#newLookup(key, [open]);
+      lookup.former = learned;
       if (pauseMs > 0) this.#pause(lookup, pauseMs);
       else this.#locate(lookup, false);
       return;
@@ -176,7 +180,8 @@ export class Lookups {
       case 'unsettled':
       case 'again':
         lookup.tries += 1;
-        if (lookup.tries > TRIES_MAX) this.#search(lookup);
+        // A node alone has searched at once: without the pause, search and refusal would chase each other.
+        if (lookup.tries > TRIES_MAX && !lookup.isSearched) this.#search(lookup);
         else this.#pause(lookup, LOCATE_PAUSE_MS);
     }
   }
@@ -230,7 +235,7 @@ export class Lookups {
   }
 
   #newLookup(key: Key, waiting: Open[]): Lookup {
-    const begun = { status: 'pausing', againAtMs: 0, tries: 0, isSearched: false } as const;
+    const begun = { status: 'pausing', againAtMs: 0, former: null, tries: 0, isSearched: false } as const;
     const lookup: Lookup = { key, waiting, ...begun, concluding: [], later: [] };
     this.#lookups.set(key, lookup);
     return lookup;
@@ -243,6 +248,11 @@ export class Lookups {
 
   /** Asks the key's home, by way of the store, which knows how it stands with it. */
   #locate(lookup: Lookup, isSearched: boolean, isForced = false): void {
+    if (lookup.former !== null) {
+      // What comes back from there came before what waits here, and must not follow it to the next owner.
+      if (lookup.former.sentCount > 0) return this.#pause(lookup, RETURN_PAUSE_MS);
+      lookup.former = null;
+    }
     this.counts.lookedUp += 1;
     lookup.status = 'locating';
     lookup.isSearched = isSearched;
@@ -328,9 +338,9 @@ export class Lookups {
   }
 
   #forwardAll(lookup: Lookup, owner: NodeId, claim: number): void {
-    this.#owners.learn(lookup.key, owner);
+    const learned = this.#owners.learn(lookup.key, owner);
     this.#lookups.delete(lookup.key);
-    for (const open of lookup.waiting) if (!open.isSettled) this.#host.forward(open, owner, claim);
+    for (const open of lookup.waiting) if (!open.isSettled) this.#host.forward(open, learned, claim);
   }
 
   /** All of them, whether they are covered or not: the next node asks anew. */

@@ -1,5 +1,6 @@
 /** A request that the local store could not answer: it waits in a lookup, or for an owner's answer. */
 import type { NodeId } from '../../store/node-id.js';
+import type { LearnedOwner } from '../../store/owner-table.js';
 import type { Asked } from '../message.js';
 import type { Ref } from '../runtime/kind.js';
 
@@ -12,6 +13,8 @@ export interface Open extends Asked {
   owner: NodeId | null;
   /** The number under which the home named that owner; 0 for a learned owner. */
   claim: number;
+  /** What was known of that owner, where it is counted; null: it was sent to be created, or waits. */
+  learned: LearnedOwner | null;
   /** It was sent there to be created; else null. */
   passing: Passing | null;
   /** The question now under way began after this request had come, so that its answer holds for it. */

@@ -3,6 +3,7 @@
  * answered or refused once, at its deadline at the latest. The lowest number without an answer is the floor up to which
  * owners may forget what they executed for this node (RULES D1).
  */
+import { TransientMap } from '../../store/transient-map.js';
 import { refused } from '../../transport/message.js';
 import type { ClientReply } from '../../transport/message.js';
 import type { Addresses } from '../addresses.js';
@@ -21,7 +22,7 @@ export class OpenTable {
   readonly #passingOn: PassingOn;
   readonly #requestTimeoutMs: number;
   /** Insertion order is deadline order: all requests have the same time. */
-  readonly #open = new Map<number, Open>();
+  readonly #open = new TransientMap<number, Open>();
   #lastNumber = 0;
   readonly counts = { remote: 0, timeouts: 0, unknown: 0, busy: 0 };
 
@@ -81,6 +82,7 @@ export class OpenTable {
       deadlineMs: passed?.deadlineMs ?? this.#self.now() + this.#requestTimeoutMs,
       owner: null,
       claim: 0,
+      learned: null,
       passing: null,
       isCovered: false,
       isSettled: false,
@@ -95,8 +97,16 @@ export class OpenTable {
     if (open.isSettled) return false;
     open.isSettled = true;
     this.#open.delete(open.number);
-    this.#passingOn.end(open);
+    this.#arrive(open);
     return true;
+  }
+
+  /** It was sent, and is to be sent anew, or waits. */
+  takeBack(open: Open): void {
+    this.#arrive(open);
+    open.owner = null;
+    open.claim = 0;
+    open.isCovered = false;
   }
 
   /** The store answers other nodes, since it keeps the record of what was executed for them. */
@@ -168,6 +178,14 @@ export class OpenTable {
       else if (!isRead(request)) written.add(name);
     }
     return overtaken;
+  }
+
+  /** It is on its way no longer. */
+  #arrive(open: Open): void {
+    this.#passingOn.end(open);
+    if (open.learned === null) return;
+    open.learned.sentCount -= 1;
+    open.learned = null;
   }
 
   /** The time of the request is over. The node that passed it here knows that by itself (RULES D3). */

@@ -4,7 +4,10 @@
  * as the contract.
  */
 export const NOT_YET = {
-  /** Where routes change, a later request of a session may overtake an earlier one on a shorter way. */
+  /**
+   * A later request of a session may overtake an earlier one that travels: where a relay's routes change, on a shorter
+   * way; where the key comes to the asked node itself meanwhile, by being executed there.
+   */
   routeChangesKeepSessionOrder: true,
 } as const satisfies Record<string, true>;
 

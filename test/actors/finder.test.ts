@@ -1,0 +1,122 @@
+/** The finder between store, router and owners: the moments that swarms hardly reach. */
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Addresses } from '../../src/actors/addresses.js';
+import { finderKind } from '../../src/actors/finder/finder-kind.js';
+import type { FinderMessage } from '../../src/actors/message.js';
+import { createTestRuntime } from '../../src/actors/runtime/index.js';
+import type { AnyMessage, Probe, Ref, TestRuntime } from '../../src/actors/runtime/index.js';
+import { DEFAULT_SETTINGS } from '../../src/actors/settings.js';
+import type { NodeId } from '../../src/store/node-id.js';
+import type { CacheRequest, MessageOf } from '../../src/transport/message.js';
+
+const [SELF, FORMER, NEXT] = ['1S', '1F', '1N'] as [NodeId, NodeId, NodeId];
+const KEY = 'k';
+
+let runtime: TestRuntime;
+let [store, router, session]: Probe[] = [];
+let finder: Ref<FinderMessage>;
+
+/** A request of the session that the store gives back. */
+const ask = (type: 'get' | 'incr', id: number): void => {
+  const request = (
+    type === 'get' ? { type, id, key: KEY, options: {} } : { type, id, key: KEY, by: 1, options: {} }
+  ) as MessageOf<'get'> | MessageOf<'incr'>;
+  store!.tell(finder, { type: 'absent', request: request as CacheRequest, asker: session!.ref, passed: null });
+  runtime.run();
+};
+const own = (owner: NodeId, claim: number): void => {
+  store!.tell(finder, { type: 'located', key: KEY, outcome: 'owned', owner, claim, clock: 1 });
+  runtime.run();
+};
+const head = (
+  from: NodeId,
+  number: number,
+): { to: NodeId; from: NodeId; hops: number; number: number; clock: number } => ({
+  to: SELF,
+  from,
+  hops: 1,
+  number,
+  clock: 1,
+});
+/** What was sent to the owner, as [number, id]. */
+const sentTo = (owner: NodeId): number[][] =>
+  (router!.received as readonly AnyMessage[])
+    .filter((message): message is MessageOf<'forward'> => message.type === 'forward')
+    .filter(({ to }) => to === owner)
+    .map(({ number, message }) => [number, message.id as number]);
+const locateCount = (): number => store!.received.filter(({ type }) => type === 'locate').length;
+
+beforeEach(() => {
+  runtime = createTestRuntime();
+  [store, router, session] = ['store', 'router', 'session'].map((name) => runtime.probe(name));
+  const addresses = { store: store!.ref, router: router!.ref } as unknown as Addresses;
+  const identity = { node: SELF, incarnation: 1, name: 's', swarm: 's', version: '0', hashSecret: new Uint8Array(16) };
+  finder = runtime.spawn(finderKind, 'finder', { identity, settings: DEFAULT_SETTINGS, addresses });
+  router!.tell(finder, { type: 'view', members: [SELF, FORMER, NEXT], missed: 0, number: 1 });
+  store!.tell(finder, { type: 'serve' });
+  runtime.run();
+  ask('get', 1);
+  own(FORMER, 5);
+  router!.tell(finder, { type: 'answer', ...head(FORMER, 1), message: { type: 'missing', id: 1 } });
+  runtime.run();
+});
+afterEach(() => runtime.close());
+
+describe('a key that has another owner than this node has learned', () => {
+  it('[C3] is not looked up before all that was sent to the former one has come back; then its requests keep their order', () => {
+    ask('get', 2);
+    ask('incr', 3);
+    expect(sentTo(FORMER)).toEqual([1, 2, 3].map((number) => [number, number]));
+    router!.tell(finder, { type: 'notMine', ...head(FORMER, 2) });
+    ask('get', 4);
+    runtime.advance(100);
+    expect(locateCount()).toBe(1);
+    router!.tell(finder, { type: 'notMine', ...head(FORMER, 3) });
+    runtime.advance(20);
+    expect(locateCount()).toBe(2);
+    own(NEXT, 6);
+    expect(sentTo(NEXT)).toEqual([2, 3, 4].map((number) => [number, number]));
+  });
+
+  it('[C3] is looked up at once where nothing else was sent, and in time where what was sent never comes back', () => {
+    ask('get', 2);
+    router!.tell(finder, { type: 'notMine', ...head(FORMER, 2) });
+    runtime.run();
+    expect(locateCount()).toBe(2);
+    own(FORMER, 7);
+    ask('incr', 3);
+    runtime.advance(DEFAULT_SETTINGS.requestTimeoutMs / 2);
+    ask('get', 4);
+    router!.tell(finder, { type: 'notMine', ...head(FORMER, 4) });
+    runtime.advance(DEFAULT_SETTINGS.requestTimeoutMs / 2 + 50);
+    expect(session!.received).toContainEqual(expect.objectContaining({ type: 'refused', id: 3, code: 'TIMEOUT' }));
+    expect(locateCount()).toBeGreaterThan(2);
+    own(NEXT, 8);
+    expect(sentTo(NEXT)).toEqual([[4, 4]]);
+  });
+});
+
+it('[O3] a home that can not tell after a search either is asked again in a while, not at once', () => {
+  const key = 'alone';
+  const request: CacheRequest = { type: 'incr', id: 9, key, by: 1, options: {} };
+  const sent = (probe: Probe, type: string): number => probe.received.filter((message) => message.type === type).length;
+  const refuse = (): void => {
+    store!.tell(finder, { type: 'located', key, outcome: 'again', owner: null, claim: 0, clock: 1 });
+    runtime.run();
+  };
+  store!.tell(finder, { type: 'absent', request, asker: session!.ref, passed: null });
+  runtime.run();
+  for (let i = 0; sent(router!, 'find') === 0; i += 1) {
+    expect(i).toBeLessThan(20);
+    refuse();
+    runtime.advance(20);
+  }
+  const { number } = router!.received.findLast(({ type }) => type === 'find') as unknown as { number: number };
+  router!.tell(finder, { type: 'searched', number, owner: null, isComplete: true, clock: 1 });
+  runtime.run();
+  refuse();
+  expect(sent(router!, 'find')).toBe(1);
+  const asked = sent(store!, 'locate');
+  runtime.advance(20);
+  expect(sent(store!, 'locate')).toBe(asked + 1);
+});
