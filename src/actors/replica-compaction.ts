@@ -59,8 +59,8 @@ export class ReplicaCompaction {
       return false;
     }
     if (run.areStatesPut ? this.#rollChains(run) : this.#putStates(run)) return this.#run !== null;
-    run.number = this.#store.number;
     this.#store.putFloor(run.floor, run.chains);
+    run.number = this.#store.number;
     return false;
   }
 
