@@ -90,7 +90,7 @@ const IDLE_TICK_MS = 60_000;
 /** How often it is looked whether ops have become too old. */
 const AGE_MS = 5000;
 const RETRY_WRITE_MS = 1000;
-const ENTRIES_PER_SLICE = 50_000;
+const ENTRIES_PER_SLICE = 10_000;
 const CHANNELS_PER_MS = 1024;
 
 export class Replica {
@@ -556,7 +556,7 @@ export class Replica {
       if (!open.hasUnanswered) this.#unanswered.delete(open);
       this.#touched.add(open);
     }
-    this.#compaction?.onWritten();
+    if (this.#compaction?.onWritten() === true) this.#continue('compaction');
     this.#sayOpened();
   }
 
