@@ -36,7 +36,8 @@ export const exportCommand: CommandDefinition = {
   run: (command, outside) =>
     withClient(command, outside, async (client) => {
       const [name = ''] = command.args;
-      const choice = command.opts<Choice>();
+      const { type, prefix } = command.opts<Choice>();
+      const choice = { ...(type === undefined ? {} : { type }), ...(prefix === undefined ? {} : { prefix }) };
       const expected = entriesIn(await client.inspectDatabase(name));
       const progress = createProgress('read', outside);
       let states;
