@@ -56,6 +56,27 @@ describe('a database', () => {
     expect(await counters(1)).toMatchObject({ joined: 1, databases: 1 });
   });
 
+  it('[DB1] is one, too, if two nodes make it at once, even under one peer id', async () => {
+    const client = await start({ nodes: 2, topology: [[0, 1]] });
+    const other = new ReplicaClient(swarm, 1);
+    const ids = [client, other].map((each) =>
+      each.send({ type: 'createDatabase', database: 'db', options: { peer: 'X' } }),
+    );
+    expect([client.take(ids[0]!).type, other.take(ids[1]!).type]).toEqual(['databaseInfo', 'databaseInfo']);
+    swarm.advance(2000);
+    client.open().set('a', 1);
+    other.open().set('b', 2);
+    swarm.advance(2000);
+    const [here, there] = [client.inspect('db', true), other.inspect('db', true)];
+    expect(here).toMatchObject({ length: 2, chainDigest: there['chainDigest'], stateDigest: there['stateDigest'] });
+    expect(here['peer']).not.toBe(there['peer']);
+    expect([here['peer'], there['peer']]).toContain('X');
+    swarm.crash(1);
+    await swarm.restart(1);
+    await swarm.settle();
+    expect(new ReplicaClient(swarm, 1).inspect()).toMatchObject({ peer: there['peer'] });
+  });
+
   it('[DB2] is open under an id that stays taken until it is closed', async () => {
     const client = await start();
     client.create();

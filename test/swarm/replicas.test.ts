@@ -76,21 +76,24 @@ describe('one peer', () => {
 });
 
 describe('three peers in a ring', () => {
-  it('[R1] have the same after concurrent writes', async () => {
-    await start();
-    const clients = peers(0, 1, 2);
-    const writers = clients.map((client) => client.open());
-    for (let round = 0; round < 20; round += 1) {
-      for (const [i, writer] of writers.entries())
-        writer.client.send({ type: 'submit', open: writer.open, ops: encode(writer, i, round) });
-      swarm.advance(20);
-    }
-    swarm.advance(3000);
-    const digests = clients.map(digestsOf);
-    expect(digests[0]?.[2]).toBe(60);
-    expect(digests[1]).toEqual(digests[0]);
-    expect(digests[2]).toEqual(digests[0]);
-  });
+  it.each([false, true])(
+    '[R1] have the same after concurrent writes (each hop encoded: %s)',
+    async (encodeEveryHop) => {
+      await start({ encodeEveryHop });
+      const clients = peers(0, 1, 2);
+      const writers = clients.map((client) => client.open());
+      for (let round = 0; round < 20; round += 1) {
+        for (const [i, writer] of writers.entries())
+          writer.client.send({ type: 'submit', open: writer.open, ops: encode(writer, i, round) });
+        swarm.advance(20);
+      }
+      swarm.advance(3000);
+      const digests = clients.map(digestsOf);
+      expect(digests[0]?.[2]).toBe(60);
+      expect(digests[1]).toEqual(digests[0]);
+      expect(digests[2]).toEqual(digests[0]);
+    },
+  );
 });
 
 describe('what a peer has on disk', () => {

@@ -3,8 +3,8 @@
  * promise that nothing written is lost or done twice (R3, R4). What it knows outlives it in a storage.
  */
 import { encodeItems, ItemReader, objectionToName, objectName } from '../../store/op.js';
-import { formatTime, parseTime } from '../../store/stamp.js';
 import type { Stamp } from '../../store/stamp.js';
+import { versionOf } from '../../store/object-version.js';
 import { parseNodeId } from '../../store/node-id.js';
 import type { NodeId } from '../../store/node-id.js';
 import type { Bytes } from '../../transport/message.js';
@@ -47,6 +47,8 @@ export interface DatabaseContext {
 /** A kind of which nothing is known but that there is one. */
 type AnyKind = ObjectKind<unknown, unknown, unknown, object>;
 
+/** Objects that are named to another peer; what is more comes again as a whole. */
+const HAVE_MAX = 10_000;
 /** What has changed is kept at the latest after this time; what was written, at once. */
 const KEEP_MS = 200;
 
@@ -269,6 +271,20 @@ export class Database implements SyncHost, ObjectHost {
     this.#keepSoon(0);
   }
 
+  have(interest: Interest): Bytes {
+    // At the peer that it is from, the position says it all.
+    const held: [string, string, number, number][] = [];
+    if (interest.position === null) {
+      for (const object of this.#objects.values()) {
+        if (object.vector.size === 0 || !covers(interest.filter, object)) continue;
+        const { count, digest } = versionOf(object.vector);
+        held.push([object.type, object.id, count, digest]);
+        if (held.length === HAVE_MAX) break;
+      }
+    }
+    return packValue(held.length === 0 ? null : held);
+  }
+
   onItems(_interest: Interest, items: Bytes): string | null {
     const count = this.#reader.open(items);
     if (count < 0) return 'items that are no array';
@@ -403,8 +419,7 @@ export class Database implements SyncHost, ObjectHost {
   /** Follows from the beginning whatever covers the object. */
   #restart(object: ReplicatedObject): void {
     for (const interest of this.#interests.values()) {
-      const { type, object: id, prefix = '' } = interest.filter;
-      if (type !== object.type || !(id === undefined ? object.id.startsWith(prefix) : id === object.id)) continue;
+      if (!covers(interest.filter, object)) continue;
       this.#sync.drop(interest);
       interest.position = null;
       interest.isLive = false;
@@ -505,6 +520,10 @@ export class Database implements SyncHost, ObjectHost {
       positions,
     ]);
   }
+}
+
+function covers({ type, object: id, prefix = '' }: Filter, object: ReplicatedObject): boolean {
+  return type === object.type && (id === undefined ? object.id.startsWith(prefix) : id === object.id);
 }
 
 interface ReplicaRecord {

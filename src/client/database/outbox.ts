@@ -179,10 +179,14 @@ export class Outbox {
   }
 }
 
-/** The grant in the info of `opened`; null: for reading only. Undefined: it is none. */
-export function readGrant(info: Readonly<Record<string, unknown>>): Grant | null | undefined {
+/**
+ * The grant in the info of `opened`; null: for reading only. Undefined: it is none. A peer that has not granted the id
+ * does not know its interval: then that of `former` goes on, if it was for the same id.
+ */
+export function readGrant(info: Readonly<Record<string, unknown>>, former: Grant | null): Grant | null | undefined {
   const { replica, fromTime, untilTime } = info;
   if (replica === null) return null;
+  if (fromTime === null && untilTime === null && former?.replica === replica) return former;
   const id = typeof replica === 'string' ? parseNodeId(replica) : null;
   const from = readTime(fromTime);
   const until = readTime(untilTime);

@@ -41,6 +41,8 @@ export interface SyncHost {
   wallMs(): number;
   /** Open at this peer. If it is another one, positions mean nothing any more. */
   onOpened(peer: string): void;
+  /** Names and versions of what is held of this interest, for another peer (RULES RG): nil, or as `subscribe` wants it. */
+  have(interest: Interest): Uint8Array;
   /** Items for this interest, whose position has moved. An error: they can't be read. */
   onItems(interest: Interest, items: Uint8Array): string | null;
   onLive(interest: Interest): void;
@@ -207,7 +209,7 @@ export class Sync implements UpstreamUser {
 
   #onOpened({ info }: MessageOf<'opened'>): void {
     const { outbox } = this.#host;
-    const grant = readGrant(info);
+    const grant = readGrant(info, outbox.grant);
     const storedTime = readTime(info['storedTime']);
     const spreadTime = readTime(info['spreadTime']);
     const { peer } = info;
@@ -275,7 +277,9 @@ export class Sync implements UpstreamUser {
       ...(interest.position === null ? {} : { position: interest.position }),
     };
     const open = this.#open as number;
-    const id = this.#ask({ type: 'subscribe', open, options, have: NIL }, (reply) => this.#onPatch(interest, reply));
+    const id = this.#ask({ type: 'subscribe', open, options, have: this.#host.have(interest) }, (reply) =>
+      this.#onPatch(interest, reply),
+    );
     if (id === null) return;
     this.#subscriptions.set(interest, id);
     this.#catchingUp += 1;
@@ -387,7 +391,5 @@ export class Sync implements UpstreamUser {
     this.#host.onStatus(status);
   }
 }
-
-const NIL = new Uint8Array([0xc0]);
 
 function nothing(): void {}
