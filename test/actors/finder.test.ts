@@ -95,3 +95,28 @@ describe('a key that has another owner than this node has learned', () => {
     expect(sentTo(NEXT)).toEqual([[4, 4]]);
   });
 });
+
+it('[O3] a home that can not tell after a search either is asked again in a while, not at once', () => {
+  const key = 'alone';
+  const request: CacheRequest = { type: 'incr', id: 9, key, by: 1, options: {} };
+  const sent = (probe: Probe, type: string): number => probe.received.filter((message) => message.type === type).length;
+  const refuse = (): void => {
+    store!.tell(finder, { type: 'located', key, outcome: 'again', owner: null, claim: 0, clock: 1 });
+    runtime.run();
+  };
+  store!.tell(finder, { type: 'absent', request, asker: session!.ref, passed: null });
+  runtime.run();
+  for (let i = 0; sent(router!, 'find') === 0; i += 1) {
+    expect(i).toBeLessThan(20);
+    refuse();
+    runtime.advance(20);
+  }
+  const { number } = router!.received.findLast(({ type }) => type === 'find') as unknown as { number: number };
+  router!.tell(finder, { type: 'searched', number, owner: null, isComplete: true, clock: 1 });
+  runtime.run();
+  refuse();
+  expect(sent(router!, 'find')).toBe(1);
+  const asked = sent(store!, 'locate');
+  runtime.advance(20);
+  expect(sent(store!, 'locate')).toBe(asked + 1);
+});

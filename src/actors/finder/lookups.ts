@@ -6,6 +6,7 @@
 import type { HybridClock } from '../../store/clock.js';
 import type { NodeId } from '../../store/node-id.js';
 import type { LearnedOwner, OwnerTable } from '../../store/owner-table.js';
+import { TransientMap } from '../../store/transient-map.js';
 import { refused } from '../../transport/message.js';
 import type { CacheRequest, Key } from '../../transport/message.js';
 import type { Addresses } from '../addresses.js';
@@ -75,7 +76,7 @@ export class Lookups {
   readonly #owners: OwnerTable;
   readonly #passingOn: PassingOn;
   readonly #view: SwarmView;
-  readonly #lookups = new Map<Key, Lookup>();
+  readonly #lookups = new TransientMap<Key, Lookup>();
   /** Running searches, by number. */
   readonly #searches = new Map<number, Lookup>();
   readonly counts = { lookedUp: 0, searches: 0, searchesRepeated: 0, directoryFull: 0, noRoom: 0 };
@@ -179,7 +180,8 @@ export class Lookups {
       case 'unsettled':
       case 'again':
         lookup.tries += 1;
-        if (lookup.tries > TRIES_MAX) this.#search(lookup);
+        // A node alone has searched at once: without the pause, search and refusal would chase each other.
+        if (lookup.tries > TRIES_MAX && !lookup.isSearched) this.#search(lookup);
         else this.#pause(lookup, LOCATE_PAUSE_MS);
     }
   }

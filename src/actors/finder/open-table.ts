@@ -3,6 +3,7 @@
  * answered or refused once, at its deadline at the latest. The lowest number without an answer is the floor up to which
  * owners may forget what they executed for this node (RULES D1).
  */
+import { TransientMap } from '../../store/transient-map.js';
 import { refused } from '../../transport/message.js';
 import type { ClientReply } from '../../transport/message.js';
 import type { Addresses } from '../addresses.js';
@@ -21,7 +22,7 @@ export class OpenTable {
   readonly #passingOn: PassingOn;
   readonly #requestTimeoutMs: number;
   /** Insertion order is deadline order: all requests have the same time. */
-  readonly #open = new Map<number, Open>();
+  readonly #open = new TransientMap<number, Open>();
   #lastNumber = 0;
   readonly counts = { remote: 0, timeouts: 0, unknown: 0, busy: 0 };
 

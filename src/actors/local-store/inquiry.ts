@@ -8,6 +8,7 @@ import { sameHash } from '../../store/key-hash.js';
 import type { KeyHash, KeyHasher } from '../../store/key-hash.js';
 import type { NodeId } from '../../store/node-id.js';
 import type { OwnedKeys } from '../../store/owned-keys.js';
+import { TransientMap } from '../../store/transient-map.js';
 import type { Key, MessageOf } from '../../transport/message.js';
 import type { Locate, Located } from '../message.js';
 import { samePair } from '../pair.js';
@@ -63,9 +64,9 @@ export class Inquiry {
   readonly #hasher: KeyHasher;
   readonly #registration: Registration;
   readonly #vacancy: Vacancy;
-  readonly #asks = new Map<Key, Ask>();
+  readonly #asks = new TransientMap<Key, Ask>();
   /** The key of each question, by its number. */
-  readonly #askedKeys = new Map<number, Key>();
+  readonly #askedKeys = new TransientMap<number, Key>();
   #lastAsk = 0;
   #lastClaim: number;
   readonly counts = { noRoom: 0, claims: 0, claimsDiscarded: 0, dangling: 0 };
@@ -182,14 +183,14 @@ export class Inquiry {
 
   /** The home compares copies of the key: what it decides now, it decides without a claim of this node. */
   onFreeze(hash: KeyHash): void {
-    for (const [key, ask] of this.#asks) {
+    for (const [key, ask] of this.#asks.entries()) {
       if (ask.claim > 0 && sameHash(ask.hash, hash)) this.#discard(key, ask);
     }
   }
 
   /** Ends the questions and claims that another view has overtaken. */
   onPairs(): void {
-    for (const [key, ask] of this.#asks) if (!this.#holds(ask)) this.#discard(key, ask);
+    for (const [key, ask] of this.#asks.entries()) if (!this.#holds(ask)) this.#discard(key, ask);
   }
 
   /** Named by the home and holding nothing (RULES O6): what this node has released. */
