@@ -10,7 +10,7 @@ import type { NodeId } from '../../store/node-id.js';
 import type { OwnedKeys } from '../../store/owned-keys.js';
 import { TransientMap } from '../../store/transient-map.js';
 import type { Key, MessageOf } from '../../transport/message.js';
-import type { Locate, Located } from '../message.js';
+import type { Answered, Locate, Located, Read } from '../message.js';
 import { samePair } from '../pair.js';
 import type { Pair } from '../pair.js';
 import type { Executor } from './executor.js';
@@ -93,7 +93,7 @@ export class Inquiry {
     return (this.#asks.get(key)?.claim ?? 0) > 0;
   }
 
-  onLocate({ key, isClaim, valueBytes, isSearched }: Locate): void {
+  onLocate({ key, isClaim, valueBytes, isSearched, read }: Locate): void {
     const hash = this.#hasher.hash(key);
     if (this.#executor.knows(key) || this.#host.isIncoming(key)) return this.#tell(key, 'here');
     const home = this.#registration.homeOf(hash);
@@ -113,6 +113,7 @@ export class Inquiry {
       ask = this.#begin(key, { hash, isClaim, claim, bytes: isShort ? 0 : bytes, home, pair });
     }
     const { number, claim } = ask;
+    if (read !== null) return this.#seek(ask, read);
     // Written out: each new key asks, and spreading objects takes several times longer.
     this.#host.send({
       type: 'lookup',
@@ -129,6 +130,11 @@ export class Inquiry {
       hash,
       isSearched,
     });
+  }
+
+  /** The owner has answered what was asked: no answer of the home will follow. */
+  onAnswered({ key }: Answered): void {
+    if (!this.isClaimed(key)) this.#end(key);
   }
 
   /** The home's answer. */
@@ -197,6 +203,25 @@ export class Inquiry {
   releaseDangling(hash: KeyHash, claim: number): void {
     this.counts.dangling += 1;
     this.#registration.release(hash, claim);
+  }
+
+  #seek({ number, hash, home, pair }: Ask, read: Read): void {
+    this.#host.send({
+      type: 'seek',
+      to: home,
+      from: this.#host.node,
+      hops: 1,
+      homeIncarnation: pair.homeIncarnation,
+      homeView: pair.homeView,
+      incarnation: pair.incarnation,
+      view: pair.view,
+      clock: this.#host.clock(),
+      number,
+      hash,
+      read: read.number,
+      budgetMs: read.budgetMs,
+      message: read.request,
+    });
   }
 
   #begin(key: Key, question: Omit<Ask, 'number' | 'isGranted'>): Ask {

@@ -22,17 +22,21 @@ export const disturbs = (fault: PlannedFault, plan: Plan, settings: Pick<Setting
       return !isWhole(plan, fault);
     case 'clock-jump':
     case 'clock-drift':
-    case 'join':
       return false;
+    case 'join':
+      return startsAlone(plan, fault.node);
     case 'leave': {
       // Small stores may have no room for what the leaving node has.
       const isTight = plan.settings.keysMax !== undefined || plan.settings.storeBytesMax !== undefined;
-      return isTight || !isWhole(plan, fault);
+      return isTight || startsAlone(plan, fault.node) || !isWhole(plan, fault);
     }
     default:
       return true;
   }
 };
+
+/** A node that dials nobody is a swarm of its own, and serves as such, until somebody dials it (RULES V4). */
+const startsAlone = ({ edges }: Plan, node: number): boolean => !edges.some(([from]) => from === node);
 
 const standsStill = ({ kind }: PlannedFault): boolean => kind === 'clog' || kind === 'pause';
 
