@@ -179,14 +179,19 @@ export class Outbox {
   }
 }
 
-/** The grant in the info of `opened`; null: for reading only. Undefined: it is none. */
-export function readGrant(info: Readonly<Record<string, unknown>>): Grant | null | undefined {
+/**
+ * The grant in the info of `opened`; null: for reading only. Undefined: it is none. A peer knows no interval for an id that
+ * another one has granted: then the former one holds.
+ */
+export function readGrant(info: Readonly<Record<string, unknown>>, former: Grant | null): Grant | null | undefined {
   const { replica, fromTime, untilTime } = info;
   if (replica === null) return null;
   const id = typeof replica === 'string' ? parseNodeId(replica) : null;
   const from = readTime(fromTime);
   const until = readTime(untilTime);
-  return id === null || from === null || until === null ? undefined : { replica: id, fromTime: from, untilTime: until };
+  if (id === null || from === null || until === null) return undefined;
+  if (until > 0) return { replica: id, fromTime: from, untilTime: until };
+  return former?.replica === id ? former : undefined;
 }
 
 /** Times travel as text; nil is none. */

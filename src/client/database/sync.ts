@@ -206,7 +206,7 @@ export class Sync implements UpstreamUser {
 
   #onOpened({ info }: MessageOf<'opened'>): void {
     const { outbox } = this.#host;
-    const grant = readGrant(info);
+    const grant = readGrant(info, outbox.grant);
     const storedTime = readTime(info['storedTime']);
     const spreadTime = readTime(info['spreadTime']);
     const { peer } = info;
