@@ -197,10 +197,10 @@ export class Replica {
       case 'recovery':
         return this.#recoverMore();
       case 'compaction':
-        if (this.#compaction?.goOn() === true) this.#continueLater('compaction');
+        if (this.#compaction?.goOn() === true) this.#continue('compaction');
         break;
       case 'digests':
-        if (this.#digests?.goOn() === true) this.#continueLater('digests');
+        if (this.#digests?.goOn() === true) this.#continue('digests');
         break;
       case 'feeds':
         this.#isPumping = false;
@@ -862,11 +862,6 @@ export class Replica {
   /** In another turn of the event loop, so that others get theirs. */
   #continue(what: Continue['what']): void {
     this.#self.after(PAUSE_MS, { type: 'continue', what } satisfies Continue);
-  }
-
-  /** In a later turn of the event loop: many slices in one would make everybody else wait, and links fall silent. */
-  #continueLater(what: Continue['what']): void {
-    this.#self.after(0, { type: 'continue', what } satisfies Continue);
   }
 
   #tickLater(): void {

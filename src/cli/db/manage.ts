@@ -80,8 +80,8 @@ export const listCommand: CommandDefinition = {
         'after',
         [
           '',
-          'Sizes are those at the peer that is nearest to the node: objects, changes in its log, and how many of these',
-          'exist only within the states of their objects.',
+          'Sizes are those at the peer that is nearest to the node: objects with changes in its log, changes so far, and how',
+          'many of these exist only within the states of their objects by now.',
           examples('swarmbus db list', 'swarmbus db list --format json'),
         ].join('\n'),
       );
@@ -101,7 +101,7 @@ export const listCommand: CommandDefinition = {
         const names = peers.map((peer) => `${peer.name} (${peer.peer})`).join(' ');
         return [name, isHere ? 'here' : 'elsewhere', String(status), ...[objects, length, floor].map(String), names];
       });
-      const head = ['database', 'held', 'status', 'objects', 'changes', 'compacted', 'peers'];
+      const head = ['database', 'held', 'status', 'in the log', 'changes', 'compacted', 'peers'];
       if (rows.length > 0 || isForPeople(outside.stdout)) outside.stdout.write(formatTable(head, rows, outside));
       return EXIT.done;
     }),
@@ -110,6 +110,9 @@ export const listCommand: CommandDefinition = {
 export async function databasesOf(client: SwarmClient): Promise<readonly Listed[]> {
   return (await client.databases())['databases'] as readonly Listed[];
 }
+
+/** It takes as long as there is to compact. */
+const COMPACT_MS = 600_000;
 
 export const compactCommand: CommandDefinition = {
   declare(command) {
@@ -128,7 +131,7 @@ export const compactCommand: CommandDefinition = {
   run: (command, outside) =>
     withClient(command, outside, async (client) => {
       const [name = ''] = command.args;
-      const { length, floor } = await client.compactDatabase(name);
+      const { length, floor } = await client.compactDatabase(name, { timeoutMs: COMPACT_MS });
       outside.stdout.write(`compacted: ${String(floor)} of ${String(length)} changes\n`);
       return EXIT.done;
     }),

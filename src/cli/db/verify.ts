@@ -101,7 +101,7 @@ function areEqual(peers: readonly Peer[]): boolean {
 function asTable(peers: readonly Peer[], outside: Outside): string {
   const columns = ['peer', 'status', 'objects', 'length', 'chainDigest', 'stateDigest'];
   const rows = peers.map(({ url, info }) => [url, ...columns.map((column) => String(info[column]))]);
-  return formatTable(['node', 'peer', 'status', 'objects', 'changes', 'of changes', 'of objects'], rows, outside);
+  return formatTable(['node', 'peer', 'status', 'in the log', 'changes', 'of changes', 'of objects'], rows, outside);
 }
 
 async function tellDifference(peers: readonly Peer[], name: string, outside: Outside): Promise<ExitCode> {

@@ -2,7 +2,7 @@
  * A database in a client's hands: the objects that it follows, what it writes to them, also without a connection, and the
  * promise that nothing written is lost or done twice (R3, R4). What it knows outlives it in a storage.
  */
-import { encodeItems, ItemReader, objectionToName, objectName } from '../../store/op.js';
+import { ItemReader, objectionToName, objectName } from '../../store/op.js';
 import type { Stamp } from '../../store/stamp.js';
 import { versionOf } from '../../store/object-version.js';
 import { parseNodeId } from '../../store/node-id.js';

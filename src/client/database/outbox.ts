@@ -180,17 +180,18 @@ export class Outbox {
 }
 
 /**
- * The grant in the info of `opened`; null: for reading only. Undefined: it is none. A peer that has not granted the id
- * does not know its interval: then that of `former` goes on, if it was for the same id.
+ * The grant in the info of `opened`; null: for reading only. Undefined: it is none. A peer knows no interval for an id that
+ * another one has granted: then the former one holds.
  */
 export function readGrant(info: Readonly<Record<string, unknown>>, former: Grant | null): Grant | null | undefined {
   const { replica, fromTime, untilTime } = info;
   if (replica === null) return null;
-  if (fromTime === null && untilTime === null && former?.replica === replica) return former;
   const id = typeof replica === 'string' ? parseNodeId(replica) : null;
   const from = readTime(fromTime);
   const until = readTime(untilTime);
-  return id === null || from === null || until === null ? undefined : { replica: id, fromTime: from, untilTime: until };
+  if (id === null || from === null || until === null) return undefined;
+  if (until > 0) return { replica: id, fromTime: from, untilTime: until };
+  return former?.replica === id ? former : undefined;
 }
 
 /** Times travel as text; nil is none. */

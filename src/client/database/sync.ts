@@ -84,7 +84,6 @@ export class Sync implements UpstreamUser {
   #connection: UpstreamConnection | null = null;
   /** Id of `openDatabase`, as long as it is open or being opened. */
   #open: number | null = null;
-  #peer: string | null = null;
   /** The ops that wait were written at another peer. */
   #isMoved = false;
   #isSubmitting = false;
@@ -218,7 +217,6 @@ export class Sync implements UpstreamUser {
     }
     this.#retryMs = RETRY_MS;
     this.#isMoved = this.#host.peer !== peer;
-    this.#peer = peer;
     const former = outbox.grant?.replica ?? null;
     if (grant !== null) {
       outbox.admit(grant, storedTime);
