@@ -54,7 +54,8 @@ function valuesOf({ rows, facts }) {
     const hasRatio = row.ratio !== null && row.system !== BASE;
     if (hasRatio) add(`${name}, ratio to ${BASE}`, row.ratio, false);
     else add(`${name}, requests/s`, row.requestsPerSecond, false);
-    add(`${name}, server CPU µs/request`, row.serverCpuUs, true);
+    if (hasRatio && row.cpuRatio !== null) add(`${name}, ratio to ${BASE} by CPU`, row.cpuRatio, false);
+    else add(`${name}, server CPU µs/request`, row.serverCpuUs, true);
     add(`${name}, latency p99 µs`, row.latencyUs.p99, true);
   }
   for (const { section, name, system, x, value, unit } of facts) {

@@ -345,6 +345,7 @@ export class Databases {
       tunnelMisfits: this.#tunnelCounts.misfits,
       tunnelTimeouts: this.#tunnelCounts.timeouts,
       ...this.#replicaCounts,
+      strays: this.#counts.strays + this.#replicaCounts.strays,
     };
     from.tell({ type: 'counters', counters }, this.#self.ref);
   }

@@ -88,6 +88,7 @@ export class Directory {
   #isReminding = false;
   readonly #counts = {
     lookups: 0,
+    handedOn: 0,
     granted: 0,
     stale: 0,
     unsettled: 0,
@@ -161,20 +162,8 @@ export class Directory {
   // Questions
 
   onLookup(message: MessageOf<'lookup'>): void {
-    this.#clock.observe(message.clock);
-    this.#counts.lookups += 1;
+    if (!this.#isAnswerable(message)) return;
     const { from, hash, claim } = message;
-    const member = this.#members.get(from);
-    if (hash.length !== HASH_BYTES) {
-      this.#counts.malformed += 1;
-      return;
-    }
-    const isPresent = this.#isRegistered(message, member) && this.#homes.homeOf(bucketOf(hash)) === this.#node;
-    if (!isPresent || this.#contested.has(textOf(hash))) {
-      this.#counts.stale += 1;
-      this.#place(message, 'stale');
-      return;
-    }
     const claimed = this.#table.get(hash);
     if (claimed !== null && (claimed.owner !== from || claim === 0)) {
       this.#place(message, 'owned', claimed.owner, claimed.claim);
@@ -189,6 +178,40 @@ export class Directory {
     } else {
       this.#counts.full += 1;
       this.#place(message, 'full');
+    }
+  }
+
+  /** A read goes on to the owner from here, and not by way of who asks: no node is passed twice without need. */
+  onSeek(message: MessageOf<'seek'>): void {
+    // Anything else is executed once, by whom its sender has sent it to.
+    if (message.message.type !== 'get') {
+      this.#counts.malformed += 1;
+      return;
+    }
+    if (!this.#isAnswerable(message)) return;
+    const { from, hash, incarnation, read, budgetMs } = message;
+    const claimed = this.#table.get(hash);
+    if (claimed === null) {
+      if (this.#unregistered > 0) this.#counts.unsettled += 1;
+      this.#place(message, this.#unregistered > 0 ? 'unsettled' : 'absent');
+    } else if (claimed.owner === from) {
+      this.#place(message, 'owned', claimed.owner, claimed.claim);
+    } else {
+      this.#counts.handedOn += 1;
+      this.#send({
+        type: 'forward',
+        to: claimed.owner,
+        from,
+        hops: 1,
+        number: read,
+        floor: 0,
+        incarnation,
+        claim: claimed.claim,
+        passes: 0,
+        budgetMs,
+        clock: this.#clock.last,
+        message: message.message,
+      });
     }
   }
 
@@ -477,7 +500,24 @@ export class Directory {
     this.#send({ type: 'thaw', to, from: this.#node, hops: 1, clock: this.#clock.last, contest, hash, isKept });
   }
 
-  #place(question: MessageOf<'lookup'>, outcome: Outcome, owner: NodeId | null = null, claim = 0): void {
+  /** Whether this is the key's home, under the pair that is named, and may tell; else the question is answered here. */
+  #isAnswerable(question: MessageOf<'lookup' | 'seek'>): boolean {
+    this.#clock.observe(question.clock);
+    this.#counts.lookups += 1;
+    const { from, hash } = question;
+    if (hash.length !== HASH_BYTES) {
+      this.#counts.malformed += 1;
+      return false;
+    }
+    const isPresent =
+      this.#isRegistered(question, this.#members.get(from)) && this.#homes.homeOf(bucketOf(hash)) === this.#node;
+    if (isPresent && !this.#contested.has(textOf(hash))) return true;
+    this.#counts.stale += 1;
+    this.#place(question, 'stale');
+    return false;
+  }
+
+  #place(question: MessageOf<'lookup' | 'seek'>, outcome: Outcome, owner: NodeId | null = null, claim = 0): void {
     const { from: to, number, hash } = question;
     const clock = this.#clock.last;
     this.#send({ type: 'place', to, from: this.#node, hops: 1, clock, number, hash, outcome, owner, claim });
@@ -514,6 +554,7 @@ export const directoryKind = defineKind({
   tables: {
     running: {
       lookup: on.onLookup,
+      seek: on.onSeek,
       register: on.onRegister,
       buckets: on.onBuckets,
       entries: on.onEntries,

@@ -68,8 +68,24 @@ export interface Locate {
   readonly valueBytes: number | null;
   /** A complete search found no owner, so that a home may grant the claim before it is settled (RULES O3). */
   readonly isSearched: boolean;
+  /** The one who asks: a read that the home may hand on to the owner, who then answers it; null: none may be. */
+  readonly read: Read | null;
   /** The finder's clock. */
   readonly clock: number;
+}
+
+/** A read of this node's finder, as its key's home needs it to hand it on. */
+export interface Read {
+  /** The finder's. */
+  readonly number: number;
+  readonly budgetMs: number;
+  readonly request: CacheRequest;
+}
+
+/** Finder to store: the question about the key has been answered by the owner. */
+export interface Answered {
+  readonly type: 'answered';
+  readonly key: Key;
 }
 
 export type Located = {
@@ -516,6 +532,7 @@ export type LocalStoreMessage =
   | MessageOf<'take' | 'taken' | 'record' | 'transferred'>
   | Attend
   | Locate
+  | Answered
   | Conclude
   | Retry
   | Resolved
@@ -533,7 +550,7 @@ export type LocalStoreMessage =
   | Tick;
 
 export type DirectoryMessage =
-  | MessageOf<'lookup' | 'register' | 'buckets' | 'entries' | 'release' | 'frozen' | 'transfer'>
+  | MessageOf<'lookup' | 'seek' | 'register' | 'buckets' | 'entries' | 'release' | 'frozen' | 'transfer'>
   | Members
   | Renumbered
   | Count

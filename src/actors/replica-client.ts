@@ -340,7 +340,8 @@ export class OpenDatabase {
   #acknowledge(id: RequestId, isNotice: boolean): void {
     const spread = Math.min(this.#spreadTime, this.#storedTime);
     this.#toldSpread = spread;
-    this.#ackedTime = this.#storedTime;
+    // By a notice the client may hear of it after it has submitted the op again.
+    if (!isNotice) this.#ackedTime = this.#storedTime;
     const acked = { type: 'acked', id, stored: textOf(this.#storedTime), spread: textOf(spread) } as const;
     this.#replica.tell(this.session, acked, isNotice);
   }

@@ -107,6 +107,8 @@ export class Feed {
   #info: PeerInfo | null = null;
   #isReady = false;
   #isReadyThere = false;
+  /** The other peer has told that it knows this number. */
+  #isKnown = false;
   #saidOnMs = -Infinity;
   #offUntilMs = -Infinity;
   #isOff = false;
@@ -203,23 +205,8 @@ export class Feed {
 
   /** Begins anew, under a new number. */
   restart(): void {
-    const { store } = this.#replica;
     this.#channel = this.#replica.nextChannel();
-    this.#other = 0;
-    this.#info = null;
-    this.#hasStates = false;
-    this.#isReady = false;
-    this.#isReadyThere = false;
-    this.#isLazyHere = this.#wantsLazy;
-    this.#states = null;
-    this.#absorbed = null;
-    this.#statesDue = null;
-    this.#chains = null;
-    this.#isCaughtUp = false;
-    this.#stalledMs = null;
-    this.#unconfirmed = [];
-    this.#known.clear();
-    this.#resetOutgoing(store.stored);
+    this.#forgetOther();
     if (this.#place !== 'far') this.#sayOn();
   }
 
@@ -232,14 +219,19 @@ export class Feed {
     if (JSON.stringify(info.options) !== JSON.stringify(options))
       return this.#off('the options differ', message.channel);
     this.#isOff = false;
-    const isNew = message.channel !== this.#other;
+    // Numbers rise: this one was on its way for long.
+    if (message.channel < this.#other) return this.#stray();
+    const isNew = message.channel > this.#other;
     if (isNew) {
-      // What is still on its way belongs to the former channel, under the former number.
-      if (this.#other !== 0) this.restart();
+      // What is still on its way under the former number belongs to the former channel. Where the other peer never heard
+      // of that number nothing is, and to draw another one would make it begin anew in turn, without end.
+      if (this.#isKnown) this.restart();
+      else this.#forgetOther();
       this.#meet(message.channel, info);
     }
     const isAnswer = message.answers === this.#channel;
     if (isAnswer) {
+      this.#isKnown = true;
       this.#isReadyThere = info.isReady;
       if (!this.#isReady) this.#onReady(info);
     }
@@ -412,6 +404,25 @@ export class Feed {
     if (this.#sent.length > 0 && nowMs - this.#progressMs >= RESEND_MS) this.#goBack(nowMs);
     this.#tickLazy(nowMs);
     this.pump(true);
+  }
+
+  #forgetOther(): void {
+    this.#other = 0;
+    this.#isKnown = false;
+    this.#info = null;
+    this.#hasStates = false;
+    this.#isReady = false;
+    this.#isReadyThere = false;
+    this.#isLazyHere = this.#wantsLazy;
+    this.#states = null;
+    this.#absorbed = null;
+    this.#statesDue = null;
+    this.#chains = null;
+    this.#isCaughtUp = false;
+    this.#stalledMs = null;
+    this.#unconfirmed = [];
+    this.#known.clear();
+    this.#resetOutgoing(this.#replica.store.stored);
   }
 
   get #wantsLazy(): boolean {

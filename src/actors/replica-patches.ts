@@ -27,6 +27,8 @@ export interface PatchesReplica {
 const PAGE_BYTES = 64 * 1024;
 /** Entries and objects that one page looks at, at most. */
 const LOOKS_PER_PAGE = 20_000;
+/** To make a state, or to compare it, costs as much as to look at so many entries. */
+const LOOKS_PER_STATE = 100;
 const STATES_PER_READ = 256;
 /** A single object with more ops than that is sent as its state. */
 const OPS_OF_OBJECT_MAX = 64;
@@ -88,6 +90,8 @@ export class ReplicaPatches {
   readonly #byObject = new Map<string, Topic>();
   readonly #byPattern = new Set<Topic>();
   readonly #touched = new Set<Topic>();
+  /** Subscriptions that are not live yet. */
+  readonly #behind = new Set<ClientSubscription>();
   readonly #page = new ItemsWriter();
 
   constructor(replica: PatchesReplica) {
@@ -103,6 +107,7 @@ export class ReplicaPatches {
     const { session, filter } = subscription;
     const { store, counts } = this.#replica;
     if (!subscription.isLive) {
+      this.#behind.add(subscription);
       if (filter.objectName !== null) this.#addObject(subscription, filter.objectName);
       else this.#addPage(subscription);
       const isDone = subscription.after === null && subscription.object === null && subscription.next >= store.stored;
@@ -117,6 +122,7 @@ export class ReplicaPatches {
   }
 
   end(subscription: ClientSubscription): void {
+    this.#behind.delete(subscription);
     if (!subscription.isLive) return;
     const topic = this.#topics.get(keyOf(subscription.filter));
     if (topic === undefined || !topic.subscriptions.delete(subscription) || topic.subscriptions.size > 0) return;
@@ -152,6 +158,12 @@ export class ReplicaPatches {
     const { type, id } = partsOfName(name);
     const snapshot = encodeSnapshot(type, id, state);
     const { stored } = this.#replica.store;
+    // Whoever is on the way may have passed that object: it looks at all of them once more.
+    for (const subscription of this.#behind) {
+      if (!covers(subscription.filter, name)) continue;
+      subscription.above = -1;
+      subscription.after = '';
+    }
     for (const topic of [this.#byObject.get(name), ...this.#byPattern]) {
       if (topic === undefined || !covers(topic.filter, name)) continue;
       topic.items.add(snapshot);
@@ -180,6 +192,7 @@ export class ReplicaPatches {
   #goLive(subscription: ClientSubscription): void {
     const { filter } = subscription;
     subscription.isLive = true;
+    this.#behind.delete(subscription);
     subscription.next = this.#replica.store.stored;
     const present = this.#topics.get(keyOf(filter));
     if (present !== undefined) {
@@ -243,7 +256,7 @@ export class ReplicaPatches {
       for (const { object, index, state } of kept) {
         if (this.#page.length >= PAGE_BYTES) return LOOKS_PER_PAGE;
         subscription.after = object;
-        looks += 1;
+        looks += subscription.held === null ? 1 : LOOKS_PER_STATE;
         if (!covers(subscription.filter, object)) continue;
         if (subscription.held !== null) this.#addIfOther(subscription, object);
         else if (index > subscription.above) this.#addSnapshot(object, state);
@@ -266,7 +279,7 @@ export class ReplicaPatches {
       }
       const name = log.nameAt(subscription.object);
       subscription.object += 1;
-      looks += 1;
+      looks += LOOKS_PER_STATE;
       if (name === null || !covers(subscription.filter, name) || store.keptState(name) !== null) continue;
       this.#addIfOther(subscription, name);
     }

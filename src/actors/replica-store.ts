@@ -340,11 +340,16 @@ export class ReplicaStore {
     return this.#catchUp(name, cached, this.log.length) ? cached.state : null;
   }
 
-  #readState(name: string): CachedState | null {
+  /** The object as it was kept last, to be changed by the caller. Null: its type is unknown here, or it is damaged. */
+  keptObject(name: string): ObjectState | null {
     const type = typeNamed(partsOfName(name).type);
     if (type === null) return null;
     const kept = this.keptState(name);
-    const state = kept === null ? new ObjectState(type) : decodeState(type, kept.state);
+    return kept === null ? new ObjectState(type) : decodeState(type, kept.state);
+  }
+
+  #readState(name: string): CachedState | null {
+    const state = this.keptObject(name);
     return state === null ? null : { state, upTo: 0 };
   }
 
@@ -357,10 +362,7 @@ export class ReplicaStore {
       const segment = this.log.segmentAt(index);
       if (segment === null) return false;
       if (reader.readAt(segment.bytes, segment.starts[index - segment.index] as number) !== null) return false;
-      const { payload } = reader;
-      // What came from other peers was not asked for by this one: a payload that is none changes nothing, anywhere.
-      if (cached.state.type.objectionTo(payload) === null)
-        cached.state.apply({ time: reader.time, origin: reader.origin }, payload);
+      applyTo(cached.state, reader);
     }
     cached.upTo = end;
     return true;
@@ -368,6 +370,12 @@ export class ReplicaStore {
 }
 
 export const copyOf = (chains: OpChains): OpChains => OpChains.decode(chains.encode()) ?? new OpChains();
+
+/** What came from another peer may have a payload that is none: it changes nothing, anywhere. */
+export function applyTo(state: ObjectState, op: ItemReader): void {
+  const { payload } = op;
+  if (state.type.objectionTo(payload) === null) state.apply({ time: op.time, origin: op.origin }, payload);
+}
 
 /** All that the other ones have is in these. */
 export function includes(chains: OpChains, others: OpChains): boolean {

@@ -89,8 +89,10 @@ const TICK_MS = 250;
 const IDLE_TICK_MS = 60_000;
 /** How often it is looked whether ops have become too old. */
 const AGE_MS = 5000;
+/** Between two slices of what takes many turns. */
+const PAUSE_MS = 1;
 const RETRY_WRITE_MS = 1000;
-const ENTRIES_PER_SLICE = 50_000;
+const ENTRIES_PER_SLICE = 10_000;
 const CHANNELS_PER_MS = 1024;
 
 export class Replica {
@@ -565,7 +567,7 @@ export class Replica {
       if (!open.hasUnanswered) this.#unanswered.delete(open);
       this.#touched.add(open);
     }
-    this.#compaction?.onWritten();
+    if (this.#compaction?.onWritten() === true) this.#continue('compaction');
     this.#sayOpened();
   }
 
@@ -866,8 +868,9 @@ export class Replica {
 
   // In the course of time
 
+  /** In another turn of the event loop, so that others get theirs. */
   #continue(what: Continue['what']): void {
-    this.#self.ref.tell({ type: 'continue', what } satisfies Continue, this.#self.ref);
+    this.#self.after(PAUSE_MS, { type: 'continue', what } satisfies Continue);
   }
 
   #tickLater(): void {

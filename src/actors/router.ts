@@ -72,6 +72,7 @@ const RECEIVERS = {
   answer: 'finder',
   notMine: 'finder',
   lookup: 'directory',
+  seek: 'directory',
   place: 'store',
   register: 'directory',
   compare: 'store',

@@ -36,7 +36,9 @@ import type {
 import { Database } from './database/database.js';
 import type { DatabaseOptions } from './database/database.js';
 import { Lines } from './database/lines.js';
-import { checkDatabaseOptions, checkWatchOptions } from './option-names.js';
+import { DatabaseLog } from './database/log.js';
+import type { LogOptions } from './database/log.js';
+import { checkDatabaseOptions, checkLogOptions, checkWatchOptions } from './option-names.js';
 import { outcomesOf } from './outcome.js';
 import type { Outcome } from './outcome.js';
 import { SwarmError } from './errors.js';
@@ -277,13 +279,22 @@ export class Client {
 
   /**
    * Opens a database for reading and writing its objects, with or without a connection. Resolves when something is known
-   * of it: from the storage, or from a peer. Rejects with what keeps it from being opened, such as UNSUPPORTED where no
-   * node of the swarm has it.
+   * of it: from the storage, or from a peer. Rejects with what keeps it from being opened, such as UNKNOWN where no node in
+   * reach holds a database of that name: see `createDatabase`.
    */
   database(name: string, options: DatabaseOptions = {}): Promise<Database> {
     checkDatabaseOptions(options);
     const { wallMs = Date.now } = this.#options;
     return Database.open(name, options, { upstream: this.#lines, timers: this.#timers, wallMs });
+  }
+
+  /**
+   * Reads the log of a peer: `for await (const entry of client.log('todos'))`. Nothing is written, and no replica id is
+   * taken. It begins when it is read, and can be read once.
+   */
+  log(database: string, options: LogOptions = {}): DatabaseLog {
+    checkLogOptions(options);
+    return new DatabaseLog(this.#lines, this.#timers, database, options);
   }
 
   /**

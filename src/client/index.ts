@@ -36,6 +36,7 @@ export type { Timers } from './timers.js';
 export type { Change, Watch, WatchOptions } from './watch.js';
 export type { Collection } from './database/collection.js';
 export type { Database, DatabaseOptions } from './database/database.js';
+export type { DatabaseLog, LogEntry, LoggedOp, LoggedState, LogOptions, LogSource } from './database/log.js';
 export { counter } from './database/kinds/counter.js';
 export type { CounterWriters } from './database/kinds/counter.js';
 export { lww } from './database/kinds/lww.js';

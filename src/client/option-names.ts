@@ -25,6 +25,7 @@ const OF_REQUESTS: Readonly<Record<Request['type'], readonly string[]>> = {
 };
 const OF_DATABASE = ['storage', 'client', 'readOnly', 'onStuck', 'onStatus', 'onStorageError'] as const;
 const OF_WATCH = ['key', 'prefix', 'values', 'signal'] as const;
+const OF_LOG = ['from', 'follow', 'type', 'object', 'prefix', 'signal'] as const;
 const OF_CONNECT = [
   'token',
   'name',
@@ -62,6 +63,10 @@ export function checkWatchOptions(given: object): void {
 
 export function checkDatabaseOptions(given: object): void {
   checkOptions('database', given, OF_DATABASE);
+}
+
+export function checkLogOptions(given: object): void {
+  checkOptions('log', given, OF_LOG);
 }
 
 export function checkConnectOptions(given: object & { readonly reconnect?: object }): void {

@@ -145,13 +145,14 @@ class NamedItems<Item> {
   }
 
   /** From the first on that isn't before `from`. */
-  *since(from: Buffer): Generator<readonly [string, Item]> {
+  *since(from: string): Generator<readonly [string, Item]> {
+    const first = Buffer.from(from);
     this.#names ??= [...this.#items.keys()].map((name) => Buffer.from(name)).sort((a, b) => a.compare(b));
     let low = 0;
     let high = this.#names.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#names[middle] as Buffer).compare(from) < 0) low = middle + 1;
+      if ((this.#names[middle] as Buffer).compare(first) < 0) low = middle + 1;
       else high = middle;
     }
     for (; low < this.#names.length; low++) {
@@ -193,7 +194,7 @@ class MemoryOpDisk implements OpDisk {
 
   states(after: string, countMax: number): readonly KeptState[] {
     const found: KeptState[] = [];
-    for (const [object, state] of this.#medium.states.since(Buffer.from(after))) {
+    for (const [object, state] of this.#medium.states.since(after)) {
       if (found.length >= countMax) break;
       if (object !== after) found.push(copyOfState(state));
     }
@@ -207,7 +208,7 @@ class MemoryOpDisk implements OpDisk {
 
   records(prefix: string): ReadonlyMap<string, Uint8Array> {
     const found = new Map<string, Uint8Array>();
-    for (const [name, bytes] of this.#medium.records.since(Buffer.from(prefix))) {
+    for (const [name, bytes] of this.#medium.records.since(prefix)) {
       if (!name.startsWith(prefix)) break;
       found.set(name, new Uint8Array(bytes));
     }

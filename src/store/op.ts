@@ -216,7 +216,9 @@ export class ItemReader {
   }
 
   #readRun(): string | null {
-    if (this.#readStamp()) {
+    // A text of up to 31 bytes, as that of a stamp is.
+    if ((this.#reader.nextByte & 0xe0) === 0xa0) {
+      if (!this.#readStamp()) return 'bad mention: a stamp is expected';
       this.kind = 'mention';
       this.time = this.#time;
       this.origin = this.#origin;

@@ -233,17 +233,6 @@ export class OpLog {
     return entries.reverse();
   }
 
-  /** Names of the objects that have entries below that index, and none before the floor counts. */
-  *objectsBelow(index: number): Generator<string> {
-    const seen = new Set<number>();
-    for (let at = this.#floor; at < Math.min(index, this.#length); at += 1) {
-      const object = this.objectAt(at);
-      if (seen.has(object)) continue;
-      seen.add(object);
-      yield this.nameOf(object);
-    }
-  }
-
   // Compaction
 
   /** The entries before that index are gone. Above the end the log ends there, too: then nothing may be unwritten. */

@@ -327,6 +327,21 @@ export const MESSAGES = {
     field('isKept', 'boolean'),
   ),
 
+  /**
+   * To a home: who owns the key of this hash? If somebody does, hand this read on to him; he answers its sender, as if he
+   * had got it as a `forward` of this `read`. Else, and where the sender owns it, a `place` follows.
+   */
+  seek: routed(
+    193,
+    ...PAIR,
+    field('clock', 'integer'),
+    field('number', 'integer'),
+    field('hash', 'bytes'),
+    field('read', 'integer'),
+    field('budgetMs', 'integer'),
+    field('message', 'message'),
+  ),
+
   // When a node leaves: from the owner of keys to their next one, and between that one and the keys' homes (RULES H1).
   /**
    * Own these keys from now on: `copies` of frozen entries (see store/entry-copy.ts). The same `number` again, without

@@ -8,7 +8,7 @@ import type { Probe, Ref, TestRuntime } from '../../src/actors/runtime/index.js'
 import { DEFAULT_SETTINGS } from '../../src/actors/settings.js';
 import { KeyDigest } from '../../src/store/key-digest.js';
 import type { NodeId } from '../../src/store/node-id.js';
-import { encodeBuckets, encodePassing, encodeSummaries } from '../../src/store/statement.js';
+import { encodeBuckets, encodeClaims, encodePassing, encodeSummaries } from '../../src/store/statement.js';
 import { VERDICT } from '../../src/store/taking.js';
 import type { MessageOf, RoutedMessage } from '../../src/transport/message.js';
 
@@ -104,6 +104,14 @@ const lookUp = (): [outcome: string, owner: NodeId | null, claim: number] => {
   return [outcome, owner, claim];
 };
 
+const seek = (by: NodeId, read: MessageOf<'get'> | MessageOf<'incr'>): RoutedMessage[] => {
+  const before = router.received.length;
+  const question = { number: 7, hash, read: 70, budgetMs: 500, message: read };
+  router.tell(directory, { type: 'seek', ...head(by), ...pairOf(by), ...question });
+  runtime.run();
+  return router.received.slice(before) as RoutedMessage[];
+};
+
 beforeEach(() => {
   views = { [HOME]: 1, [GIVER]: 1, [TAKER]: 1 };
   runtime = createTestRuntime();
@@ -118,6 +126,39 @@ beforeEach(() => {
   register(TAKER, null);
 });
 afterEach(() => runtime.close());
+
+describe('a read that the home may hand on', () => {
+  const get: MessageOf<'get'> = { type: 'get', id: 3, key: 'k', options: {} };
+
+  it('[O1] goes to the owner in the name of who asked; nobody else hears of it', () => {
+    expect(seek(TAKER, get)).toMatchObject([
+      {
+        type: 'forward',
+        to: GIVER,
+        from: TAKER,
+        number: 70,
+        incarnation: 1,
+        claim: 5,
+        floor: 0,
+        passes: 0,
+        message: get,
+      },
+    ]);
+  });
+
+  it('[O6] is answered to the owner itself, and where nobody owns the key', () => {
+    expect(seek(GIVER, get)).toMatchObject([{ type: 'place', to: GIVER, number: 7, outcome: 'owned', owner: GIVER }]);
+    router.tell(directory, { type: 'release', ...head(GIVER), number: 1, keys: encodeClaims([{ hash, claim: 5 }]) });
+    expect(seek(TAKER, get).at(-1)).toMatchObject({ type: 'place', to: TAKER, number: 7, outcome: 'absent' });
+  });
+
+  it('[O2] is not handed on under another pair, and a write never', () => {
+    views[TAKER] = 2;
+    expect(seek(TAKER, get)).toMatchObject([{ type: 'place', outcome: 'stale' }]);
+    views[TAKER] = 1;
+    expect(seek(TAKER, { type: 'incr', id: 4, key: 'k', by: 1, options: {} })).toEqual([]);
+  });
+});
 
 describe('a key that passes from one owner to another', () => {
   it("[H1] is the new one's when the home says yes, however often it is asked", () => {

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Addresses } from '../../src/actors/addresses.js';
 import { finderKind } from '../../src/actors/finder/finder-kind.js';
-import type { FinderMessage } from '../../src/actors/message.js';
+import type { FinderMessage, Locate } from '../../src/actors/message.js';
 import { createTestRuntime } from '../../src/actors/runtime/index.js';
 import type { AnyMessage, Probe, Ref, TestRuntime } from '../../src/actors/runtime/index.js';
 import { DEFAULT_SETTINGS } from '../../src/actors/settings.js';
@@ -62,6 +62,53 @@ beforeEach(() => {
 });
 afterEach(() => runtime.close());
 
+describe('a get that the home may hand on to the owner', () => {
+  const OTHER = 'other';
+  const begin = (id: number): void => {
+    const request: MessageOf<'get'> = { type: 'get', id, key: OTHER, options: {} };
+    store!.tell(finder, { type: 'absent', request, asker: session!.ref, passed: null });
+    runtime.run();
+  };
+  const locates = (): (Locate['read'] | null)[] =>
+    (store!.received as readonly AnyMessage[])
+      .filter((message): message is Locate => message.type === 'locate' && (message as Locate).key === OTHER)
+      .map(({ read }) => read);
+  const answered = (): number => store!.received.filter(({ type }) => type === 'answered').length;
+  const repliesOf = (id: number): unknown[] =>
+    (session!.received as readonly AnyMessage[]).filter((reply) => (reply as { id?: number }).id === id);
+
+  it('[C3] is answered by whom it came to; what waits behind it follows to him', () => {
+    begin(21);
+    const [read] = locates();
+    expect(read).toMatchObject({ request: { id: 21 } });
+    begin(22);
+    router!.tell(finder, { type: 'answer', ...head(NEXT, read!.number), message: { type: 'missing', id: 21 } });
+    runtime.run();
+    expect(repliesOf(21)).toMatchObject([{ type: 'missing' }]);
+    expect(answered()).toBe(1);
+    expect(sentTo(NEXT).map(([, id]) => id)).toEqual([22]);
+  });
+
+  it('[O6] asks the home for the name where it came to somebody who has nothing', () => {
+    begin(21);
+    const [read] = locates();
+    router!.tell(finder, { type: 'notMine', ...head(NEXT, read!.number) });
+    runtime.advance(20);
+    expect(locates()).toEqual([read, null]);
+    expect(repliesOf(21)).toEqual([]);
+  });
+
+  it('[C4] is over at its deadline, and then asks nothing any more', () => {
+    begin(21);
+    runtime.advance(DEFAULT_SETTINGS.requestTimeoutMs + 1000);
+    expect(repliesOf(21)).toMatchObject([{ type: 'refused', code: 'TIMEOUT' }]);
+    const before = locates().length;
+    runtime.advance(2000);
+    expect(locates().length).toBe(before);
+    expect(answered()).toBe(1);
+  });
+});
+
 describe('a key that has another owner than this node has learned', () => {
   it('[C3] is not looked up before all that was sent to the former one has come back; then its requests keep their order', () => {
     ask('get', 2);
@@ -94,4 +141,29 @@ describe('a key that has another owner than this node has learned', () => {
     own(NEXT, 8);
     expect(sentTo(NEXT)).toEqual([[4, 4]]);
   });
+});
+
+it('[O3] a home that can not tell after a search either is asked again in a while, not at once', () => {
+  const key = 'alone';
+  const request: CacheRequest = { type: 'incr', id: 9, key, by: 1, options: {} };
+  const sent = (probe: Probe, type: string): number => probe.received.filter((message) => message.type === type).length;
+  const refuse = (): void => {
+    store!.tell(finder, { type: 'located', key, outcome: 'again', owner: null, claim: 0, clock: 1 });
+    runtime.run();
+  };
+  store!.tell(finder, { type: 'absent', request, asker: session!.ref, passed: null });
+  runtime.run();
+  for (let i = 0; sent(router!, 'find') === 0; i += 1) {
+    expect(i).toBeLessThan(20);
+    refuse();
+    runtime.advance(20);
+  }
+  const { number } = router!.received.findLast(({ type }) => type === 'find') as unknown as { number: number };
+  router!.tell(finder, { type: 'searched', number, owner: null, isComplete: true, clock: 1 });
+  runtime.run();
+  refuse();
+  expect(sent(router!, 'find')).toBe(1);
+  const asked = sent(store!, 'locate');
+  runtime.advance(20);
+  expect(sent(store!, 'locate')).toBe(asked + 1);
 });

@@ -55,6 +55,7 @@ describe('the options of a node', () => {
         valueBytesMax: 512 * 1024,
         inFlightMax: 1024,
         connectionsMax: 10_000,
+        clientUrl: null,
         backlogBytesMax: 16 * 2 ** 20,
         requestTimeoutMs: 3000,
         heartbeatMs: 1000,

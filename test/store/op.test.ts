@@ -101,7 +101,7 @@ describe('an op', () => {
     ['bad run', [0]],
     ['bad run', [1.5]],
     ['bad run', [RUN_MAX + 1]],
-    ['bad run', ['1']],
+    ['bad mention', ['1']],
     ['no item', []],
     ['no item', [1, 2, 3, 4]],
     ['no item', [...good, [], 7]],

@@ -49,6 +49,9 @@ class Probes {
   };
 }
 
+/** A home is asked whose a key is. */
+const isQuestion = ({ type, to }: Hop): boolean => (type === 'lookup' || type === 'seek') && to === '/node/directory';
+
 describe('what has failed elsewhere', () => {
   it.each<[number, Shape & string]>([
     [3, 'ring'],
@@ -62,7 +65,7 @@ describe('what has failed elsewhere', () => {
       let questions = 0;
       const trace = (hop: Hop, node: number): void => {
         probes.trace(hop, node);
-        if (hop.type === 'lookup' && hop.to === '/node/directory') questions += 1;
+        if (isQuestion(hop)) questions += 1;
       };
       await using swarm = await startSwarm({ nodes, topology, virtual: true, trace });
       const client = await swarm.client(0);
@@ -181,7 +184,7 @@ describe('what has failed elsewhere', () => {
       const asked0: number[][] = Array.from({ length: nodes }, () => []);
       let own = '';
       const trace = (hop: Hop, node: number): void => {
-        if (hop.type !== 'lookup' || hop.to !== '/node/directory') return;
+        if (!isQuestion(hop)) return;
         const { from, number } = hop.message as unknown as { from: string; number: number };
         if (from === own) asked0[node]!.push(number);
       };

@@ -311,7 +311,7 @@ describe('a node that leaves', () => {
       latencyMs: 0.1,
       trace(hop, node) {
         if (node !== 0) return;
-        if (hop.type === 'lookup' && hop.to === '/node/directory') ownQuestions += 1;
+        if (hop.type === 'seek' && hop.to === '/node/directory') ownQuestions += 1;
         if (hop.to !== '/node/local-store') return;
         if (hop.type === 'drain') isLeaving = true;
         if (isLeaving && hop.type === 'conclude') created.push((hop.message as unknown as { key: string }).key);

@@ -13,7 +13,7 @@ import { packValue } from '../../src/transport/msgpack.js';
 type Unnumbered = ClientRequest extends infer R ? (R extends { id: number } ? Omit<R, 'id'> : never) : never;
 type Reply = ClientReply | Malformed;
 
-export const NIL = Uint8Array.of(0xc0);
+export const NIL: Uint8Array = Uint8Array.of(0xc0);
 
 export class ReplicaClient {
   readonly received: Reply[] = [];

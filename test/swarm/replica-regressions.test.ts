@@ -39,14 +39,6 @@ const seenOf = (ops: readonly Uint8Array[]): string[][] => {
 };
 
 describe('what waits in the outbox', () => {
-  it('[R3] may be added to at a peer that does not know for how long the id was granted (RULES RF)', () => {
-    const outbox = new Outbox();
-    outbox.admit(grantOf('A1aaaaaa01'), 0);
-    outbox.admit({ replica: id('A1aaaaaa01'), fromTime: null, untilTime: null }, 0);
-    expect(() => outbox.write('lww', 'o', PAYLOAD, NOW_MS + 1)).not.toThrow();
-    expect(outbox.grant?.untilTime).toBe(time(1e9));
-  });
-
   it('[R4] stays when it can not be written anew', () => {
     const outbox = new Outbox();
     outbox.admit(grantOf('A1aaaaaa01'), 0);
@@ -117,6 +109,7 @@ describe('a client', () => {
       outbox,
       interests: [],
       peer: 'A1',
+      have: () => Uint8Array.of(0xc0),
       wallMs: () => NOW_MS + 10,
       onOpened: () => {},
       onItems: () => null,

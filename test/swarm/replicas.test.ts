@@ -76,21 +76,24 @@ describe('one peer', () => {
 });
 
 describe('three peers in a ring', () => {
-  it('[R1] have the same after concurrent writes', async () => {
-    await start();
-    const clients = peers(0, 1, 2);
-    const writers = clients.map((client) => client.open());
-    for (let round = 0; round < 20; round += 1) {
-      for (const [i, writer] of writers.entries())
-        writer.client.send({ type: 'submit', open: writer.open, ops: encode(writer, i, round) });
-      swarm.advance(20);
-    }
-    swarm.advance(3000);
-    const digests = clients.map(digestsOf);
-    expect(digests[0]?.[2]).toBe(60);
-    expect(digests[1]).toEqual(digests[0]);
-    expect(digests[2]).toEqual(digests[0]);
-  });
+  it.each([false, true])(
+    '[R1] have the same after concurrent writes (each hop encoded: %s)',
+    async (encodeEveryHop) => {
+      await start({ encodeEveryHop });
+      const clients = peers(0, 1, 2);
+      const writers = clients.map((client) => client.open());
+      for (let round = 0; round < 20; round += 1) {
+        for (const [i, writer] of writers.entries())
+          writer.client.send({ type: 'submit', open: writer.open, ops: encode(writer, i, round) });
+        swarm.advance(20);
+      }
+      swarm.advance(3000);
+      const digests = clients.map(digestsOf);
+      expect(digests[0]?.[2]).toBe(60);
+      expect(digests[1]).toEqual(digests[0]);
+      expect(digests[2]).toEqual(digests[0]);
+    },
+  );
 });
 
 describe('what a peer has on disk', () => {
@@ -174,7 +177,7 @@ describe('between peers', () => {
     expect(clientOf(3).inspect()).toMatchObject({ node: swarm.node(4).id });
   });
 
-  it('[R1] what is lost on the way is sent again', async () => {
+  it('[PE2] what is lost on the way is sent again', async () => {
     await start({ nodes: 2, topology: [[0, 1]] });
     const clients = peers(0, 1);
     const writers = openAll(clients);
@@ -188,7 +191,7 @@ describe('between peers', () => {
     expect(digestsOf(clientOf(1))[2]).toBe(20);
   });
 
-  it('[R1] goes on over other ways when links break, and over lazy ones when the tree changes', async () => {
+  it('[PE3] goes on over other ways when links break, and over lazy ones when the tree changes', async () => {
     await start({
       nodes: 4,
       topology: [
@@ -220,7 +223,7 @@ describe('between peers', () => {
     expect(statuses).toEqual(['live', 'live', 'live', 'live']);
   });
 
-  it('[R8] a new peer gets states of what lies below the floor, and the log from there', async () => {
+  it('[PE4] a new peer gets states of what lies below the floor, and the log from there', async () => {
     await start();
     const [client] = peers(0) as [ReplicaClient];
     const writer = client.open();
@@ -279,7 +282,7 @@ describe('a client', () => {
     expect(digestsOf(clientOf(0))[2]).toBe(4);
   });
 
-  it('[R4] has its ops wait at a peer that lacks what they follow on, and refused when it does not come', async () => {
+  it('[OP3] has its ops wait at a peer that lacks what they follow on, and refused when it does not come', async () => {
     await start({ nodes: 2, topology: [[0, 1]] });
     const clients = peers(0, 1);
     const writer = (clients[0] as ReplicaClient).open();
@@ -340,7 +343,7 @@ describe('a client', () => {
     expect(next.submit(old)).toMatchObject({ type: 'refused', info: { name: 'interval' } });
   }, 30_000);
 
-  it('[R3] is joined to the nearest peer through a tunnel, and told when that is gone', async () => {
+  it('[DB3] is joined to the nearest peer through a tunnel, and told when that is gone', async () => {
     await start({ nodes: 3, topology: 'line' });
     const [client] = peers(2) as [ReplicaClient];
     const near = clientOf(0).open();

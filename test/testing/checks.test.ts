@@ -5,6 +5,7 @@ import { checkBounded } from '../../src/testing/simulator/check/bounded.js';
 import { checkConservation } from '../../src/testing/simulator/check/conservation.js';
 import { checkDeletesStay } from '../../src/testing/simulator/check/deletes-stay.js';
 import { checkExactAccounting } from '../../src/testing/simulator/check/exact-accounting.js';
+import { checkExpiredStaysAway } from '../../src/testing/simulator/check/expired-stays-away.js';
 import { checkNoFlood } from '../../src/testing/simulator/check/no-flood.js';
 import { checkNoLostWrite } from '../../src/testing/simulator/check/no-lost-write.js';
 import { checkNoRefusal } from '../../src/testing/simulator/check/no-refusal.js';
@@ -90,8 +91,22 @@ it('[C6] [T1] deletes stay, also of what was not there', () => {
   expect(found([set, deleted(6, false)])).toBe(1);
   expect(found([set, deleted(4, true)])).toBe(0);
   expect(found([set, deleted(6, true)], [['a', 6]])).toBe(0);
+  const shortLived = (to: number) =>
+    operation('set', [to - 1, to], { type: 'stored' }, { number: 3, key: 'a', ttlMs: 5 });
+  expect(found([set, deleted(6, true), shortLived(9)])).toBe(0);
+  expect(found([set, shortLived(5), deleted(6, true)])).toBe(1);
   expect(found([set, deleted(6, true)], [['a', 5]])).toBe(1);
   expect(found([set, deleted(6, true), operation('incr', [1, 2], { type: 'open' }, { number: 3, key: 'a' })])).toBe(0);
+});
+
+it('[C9] [T4] expired stays away', () => {
+  const set = operation('set', [0, 5], { type: 'stored' }, { number: 1, ttlMs: 20 });
+  const got = (atMs: number) => operation('get', [atMs, atMs + 1], { type: 'value', value: 1 }, { number: 2 });
+  const touch = operation('touch', [6, 7], { type: 'stored' }, { number: 3, ttlMs: 90 });
+  expect(checkExpiredStaysAway([set, got(35)], 10)).toEqual([]);
+  expect(checkExpiredStaysAway([set, got(36)], 10)).toHaveLength(1);
+  expect(checkExpiredStaysAway([set, touch, got(36)], 10)).toEqual([]);
+  expect(checkExpiredStaysAway([{ ...set, ttlMs: 0 }, got(36)], 10)).toEqual([]);
 });
 
 describe('the membership is stable', () => {
@@ -111,6 +126,9 @@ describe('the membership is stable', () => {
     expect(until([leave(1000, 3), leave(1010, 6)])).toBe(1010);
     expect(until([leave(1000, 3), { kind: 'reset', atMs: 1100, edge: [7, 8] }])).toBe(1100);
     expect(until([{ kind: 'crash', atMs: 2000, node: 1, forMs: 10 }])).toBe(2000);
+    // Who has just joined, or leaves as well, is reached through the other neighbour, or not at all.
+    expect(until([{ kind: 'join', atMs: 1000, node: 3 }, leave(1500, 2)])).toBe(Infinity);
+    expect(until([{ kind: 'join', atMs: 1000, node: 3 }, leave(1500, 2), leave(1600, 4)])).toBe(1600);
   });
 
   it('until something stands still for too long, alone or with another', () => {

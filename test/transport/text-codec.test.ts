@@ -201,7 +201,7 @@ describe.each(rows.filter(([, { form }]) => form === 'reply'))('reply %s', (name
         for (const field of row.fields) {
           const value = values[field.name];
           if (value === null) continue;
-          if (field.kind === 'value') expect(whole).toContain(`,"value":${valueToJson(value as Uint8Array)}}`);
+          if (field.kind === 'value') expect(whole).toContain(`,"${field.name}":${valueToJson(value as Uint8Array)}}`);
           else if (field.kind === 'info') expect(whole).toContain(`,"${field.name}":${valueToJson(packValue(value))}`);
           else expect(json[field.name]).toEqual(value);
         }

@@ -159,6 +159,12 @@ export class Finder {
     const reply = message.message;
     const isFit =
       reply.id === request.id && (reply.type === 'refused' || REPLIES_OF[request.type].includes(reply.type));
+    if (isFit && owner === null && this.#lookups.isHanded(open)) {
+      this.#opens.take(open);
+      this.#opens.reply(open, reply as ClientReply);
+      this.#lookups.onHandedAnswer(open, message.from);
+      return;
+    }
     if (!isFit || owner !== message.from) {
       this.#counts.misfits += 1;
       return;
@@ -179,7 +185,13 @@ export class Finder {
   onNotMine(message: MessageOf<'notMine'>): void {
     this.#clock.observe(message.clock);
     const open = this.#opens.get(message.number);
-    if (open === undefined || open.owner !== message.from) return;
+    if (open === undefined) return;
+    if (open.owner === null && this.#lookups.isHanded(open)) {
+      this.#counts.notMine += 1;
+      this.#lookups.onHandedBack(open, RELEASE_PAUSE_MS);
+      return;
+    }
+    if (open.owner !== message.from) return;
     this.#counts.notMine += 1;
     const pauseMs = open.claim > 0 ? RELEASE_PAUSE_MS : 0;
     this.#lookups.resume(open, open.passing !== null ? REROUTE_PAUSE_MS : pauseMs);

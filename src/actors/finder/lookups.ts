@@ -6,12 +6,24 @@
 import type { HybridClock } from '../../store/clock.js';
 import type { NodeId } from '../../store/node-id.js';
 import type { LearnedOwner, OwnerTable } from '../../store/owner-table.js';
+import { TransientMap } from '../../store/transient-map.js';
 import { refused } from '../../transport/message.js';
 import type { CacheRequest, Key } from '../../transport/message.js';
 import type { Addresses } from '../addresses.js';
 import type { Alarm } from '../alarm.js';
 import { isClaiming, isCreating, isPlainSet, isRead, valueBytesOf } from '../cache-request.js';
-import type { Asked, Conclude, Concluded, Find, FinderMessage, Locate, Located, Retry, Searched } from '../message.js';
+import type {
+  Answered,
+  Asked,
+  Conclude,
+  Concluded,
+  Find,
+  FinderMessage,
+  Locate,
+  Located,
+  Retry,
+  Searched,
+} from '../message.js';
 import { refuseForRoom } from '../refusal.js';
 import type { Ref, Self } from '../runtime/kind.js';
 import type { Open, Passing } from './open-request.js';
@@ -32,6 +44,10 @@ interface Lookup {
   tries: number;
   /** A complete search has found nothing. */
   isSearched: boolean;
+  /** When `locating`: the read that the home may hand on to the owner, who then answers it. */
+  handed: Open | null;
+  /** The home named an owner who had nothing: it is asked to name him, and nothing more. */
+  isNamed: boolean;
   /** When `concluding`: what the store was given. */
   concluding: Open[];
   /** When `concluding`: what came since. What the store was asked before, it gives back before it concludes. */
@@ -75,7 +91,7 @@ export class Lookups {
   readonly #owners: OwnerTable;
   readonly #passingOn: PassingOn;
   readonly #view: SwarmView;
-  readonly #lookups = new Map<Key, Lookup>();
+  readonly #lookups = new TransientMap<Key, Lookup>();
   /** Running searches, by number. */
   readonly #searches = new Map<number, Lookup>();
   readonly counts = { lookedUp: 0, searches: 0, searchesRepeated: 0, directoryFull: 0, noRoom: 0 };
@@ -136,6 +152,29 @@ export class Lookups {
     lookup.waiting.splice(before + 1, 0, open);
   }
 
+  /** The home of the request's key may have handed it on. */
+  isHanded(open: Open): boolean {
+    return this.#lookups.get(open.request.key)?.handed === open;
+  }
+
+  /** The owner has answered a read that the home handed on to him: what waits behind it goes to him as well. */
+  onHandedAnswer({ request: { key } }: Open, owner: NodeId): void {
+    const lookup = this.#lookups.get(key);
+    if (lookup === undefined) return;
+    this.#endQuestion(lookup);
+    if (this.#view.hasOther(owner)) this.#forwardAll(lookup, owner, 0);
+    else this.#again(lookup);
+  }
+
+  /** Whom the home named has nothing. */
+  onHandedBack({ request: { key } }: Open, pauseMs: number): void {
+    const lookup = this.#lookups.get(key);
+    if (lookup === undefined) return;
+    lookup.isNamed = true;
+    this.#endQuestion(lookup);
+    this.#pause(lookup, pauseMs);
+  }
+
   /** A write of the key waits that came before the request. */
   hasWriteBefore({ number, request }: Open): boolean {
     const lookup = this.#lookups.get(request.key);
@@ -146,6 +185,7 @@ export class Lookups {
   /** The store's word from the key's home. */
   onLocated({ key, outcome, owner, claim }: Located): void {
     const lookup = this.#lookups.get(key);
+    if (lookup !== undefined) lookup.handed = null;
     if (lookup?.status !== 'locating') {
       // Nobody needs the claim any more: it is given back.
       if (outcome === 'mine') this.#tellConclude(key, [], true);
@@ -179,7 +219,8 @@ export class Lookups {
       case 'unsettled':
       case 'again':
         lookup.tries += 1;
-        if (lookup.tries > TRIES_MAX) this.#search(lookup);
+        // A node alone has searched at once: without the pause, search and refusal would chase each other.
+        if (lookup.tries > TRIES_MAX && !lookup.isSearched) this.#search(lookup);
         else this.#pause(lookup, LOCATE_PAUSE_MS);
     }
   }
@@ -225,8 +266,10 @@ export class Lookups {
   remind(nowMs: number): void {
     for (const lookup of this.#lookups.values()) {
       if (lookup.status === 'concluding') continue;
-      if (lookup.waiting.every((open) => open.isSettled)) this.#lookups.delete(lookup.key);
-      else if (lookup.status === 'searching') continue;
+      if (lookup.waiting.every((open) => open.isSettled)) {
+        if (lookup.handed !== null) this.#endQuestion(lookup);
+        this.#lookups.delete(lookup.key);
+      } else if (lookup.status === 'searching') continue;
       else if (lookup.againAtMs <= nowMs) this.#locate(lookup, false);
       else this.#alarm.setBy(lookup.againAtMs);
     }
@@ -234,7 +277,7 @@ export class Lookups {
 
   #newLookup(key: Key, waiting: Open[]): Lookup {
     const begun = { status: 'pausing', againAtMs: 0, former: null, tries: 0, isSearched: false } as const;
-    const lookup: Lookup = { key, waiting, ...begun, concluding: [], later: [] };
+    const lookup: Lookup = { key, waiting, ...begun, handed: null, isNamed: false, concluding: [], later: [] };
     this.#lookups.set(key, lookup);
     return lookup;
   }
@@ -270,8 +313,26 @@ export class Lookups {
     lookup.againAtMs = this.#self.now() + LOCATE_AGAIN_MS;
     this.#alarm.setBy(lookup.againAtMs);
     const { key } = lookup;
-    const locate: Locate = { type: 'locate', key, isClaim, valueBytes, isSearched, clock: this.#clock.last };
+    const read = isSearched ? null : this.#readOf(lookup);
+    const locate: Locate = { type: 'locate', key, isClaim, valueBytes, isSearched, read, clock: this.#clock.last };
     this.#addresses.store.tell(locate, this.#self.ref);
+  }
+
+  /** A get that is alone may go on from the home to the owner: nothing can come before or after it on another way. */
+  #readOf(lookup: Lookup): Locate['read'] {
+    const [open] = lookup.waiting;
+    const isAlone = lookup.waiting.length === 1 && open?.request.type === 'get' && open.passed === null;
+    const isHanded = isAlone && !open.isSettled && !lookup.isNamed && !this.#opens.isOnTheWay(lookup.key);
+    lookup.handed = isHanded ? open : null;
+    if (lookup.handed === null) return null;
+    const { number, request, deadlineMs } = lookup.handed;
+    return { number, request, budgetMs: Math.max(1, Math.ceil(deadlineMs - this.#self.now())) };
+  }
+
+  /** The home has nothing more to say. */
+  #endQuestion(lookup: Lookup): void {
+    lookup.handed = null;
+    this.#addresses.store.tell({ type: 'answered', key: lookup.key } satisfies Answered, this.#self.ref);
   }
 
   #search(lookup: Lookup): void {

@@ -3,8 +3,9 @@
  * answered or refused once, at its deadline at the latest. The lowest number without an answer is the floor up to which
  * owners may forget what they executed for this node (RULES D1).
  */
+import { TransientMap } from '../../store/transient-map.js';
 import { refused } from '../../transport/message.js';
-import type { ClientReply } from '../../transport/message.js';
+import type { ClientReply, Key } from '../../transport/message.js';
 import type { Addresses } from '../addresses.js';
 import type { Alarm } from '../alarm.js';
 import { isRead } from '../cache-request.js';
@@ -14,6 +15,9 @@ import { OPEN_REQUESTS_MAX } from '../settings.js';
 import type { Open } from './open-request.js';
 import type { PassingOn } from './passing-on.js';
 
+/** Requests that are looked at to answer a question about one key. */
+const LOOKED_AT_MAX = 256;
+
 export class OpenTable {
   readonly #self: Self<FinderMessage>;
   readonly #addresses: Addresses;
@@ -21,7 +25,7 @@ export class OpenTable {
   readonly #passingOn: PassingOn;
   readonly #requestTimeoutMs: number;
   /** Insertion order is deadline order: all requests have the same time. */
-  readonly #open = new Map<number, Open>();
+  readonly #open = new TransientMap<number, Open>();
   #lastNumber = 0;
   readonly counts = { remote: 0, timeouts: 0, unknown: 0, busy: 0 };
 
@@ -164,6 +168,13 @@ export class OpenTable {
     for (const open of this.#open.values()) {
       if (open.passed !== null && open.owner === null && this.take(open)) this.reply(open, null);
     }
+  }
+
+  /** Something was sent to the key's owner and is not back; or so many are open that it can't be told in short. */
+  isOnTheWay(key: Key): boolean {
+    if (this.#open.size > LOOKED_AT_MAX) return true;
+    for (const { request, owner } of this.#open.values()) if (owner !== null && request.key === key) return true;
+    return false;
   }
 
   /** Requests after which their session sent a write of the key that is under way: asked again, they would follow it. */

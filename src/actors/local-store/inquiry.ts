@@ -8,8 +8,9 @@ import { sameHash } from '../../store/key-hash.js';
 import type { KeyHash, KeyHasher } from '../../store/key-hash.js';
 import type { NodeId } from '../../store/node-id.js';
 import type { OwnedKeys } from '../../store/owned-keys.js';
+import { TransientMap } from '../../store/transient-map.js';
 import type { Key, MessageOf } from '../../transport/message.js';
-import type { Locate, Located } from '../message.js';
+import type { Answered, Locate, Located, Read } from '../message.js';
 import { samePair } from '../pair.js';
 import type { Pair } from '../pair.js';
 import type { Executor } from './executor.js';
@@ -63,9 +64,9 @@ export class Inquiry {
   readonly #hasher: KeyHasher;
   readonly #registration: Registration;
   readonly #vacancy: Vacancy;
-  readonly #asks = new Map<Key, Ask>();
+  readonly #asks = new TransientMap<Key, Ask>();
   /** The key of each question, by its number. */
-  readonly #askedKeys = new Map<number, Key>();
+  readonly #askedKeys = new TransientMap<number, Key>();
   #lastAsk = 0;
   #lastClaim: number;
   readonly counts = { noRoom: 0, claims: 0, claimsDiscarded: 0, dangling: 0 };
@@ -92,7 +93,7 @@ export class Inquiry {
     return (this.#asks.get(key)?.claim ?? 0) > 0;
   }
 
-  onLocate({ key, isClaim, valueBytes, isSearched }: Locate): void {
+  onLocate({ key, isClaim, valueBytes, isSearched, read }: Locate): void {
     const hash = this.#hasher.hash(key);
     if (this.#executor.knows(key) || this.#host.isIncoming(key)) return this.#tell(key, 'here');
     const home = this.#registration.homeOf(hash);
@@ -112,6 +113,7 @@ export class Inquiry {
       ask = this.#begin(key, { hash, isClaim, claim, bytes: isShort ? 0 : bytes, home, pair });
     }
     const { number, claim } = ask;
+    if (read !== null) return this.#seek(ask, read);
     // Written out: each new key asks, and spreading objects takes several times longer.
     this.#host.send({
       type: 'lookup',
@@ -128,6 +130,11 @@ export class Inquiry {
       hash,
       isSearched,
     });
+  }
+
+  /** The owner has answered what was asked: no answer of the home will follow. */
+  onAnswered({ key }: Answered): void {
+    if (!this.isClaimed(key)) this.#end(key);
   }
 
   /** The home's answer. */
@@ -182,20 +189,39 @@ export class Inquiry {
 
   /** The home compares copies of the key: what it decides now, it decides without a claim of this node. */
   onFreeze(hash: KeyHash): void {
-    for (const [key, ask] of this.#asks) {
+    for (const [key, ask] of this.#asks.entries()) {
       if (ask.claim > 0 && sameHash(ask.hash, hash)) this.#discard(key, ask);
     }
   }
 
   /** Ends the questions and claims that another view has overtaken. */
   onPairs(): void {
-    for (const [key, ask] of this.#asks) if (!this.#holds(ask)) this.#discard(key, ask);
+    for (const [key, ask] of this.#asks.entries()) if (!this.#holds(ask)) this.#discard(key, ask);
   }
 
   /** Named by the home and holding nothing (RULES O6): what this node has released. */
   releaseDangling(hash: KeyHash, claim: number): void {
     this.counts.dangling += 1;
     this.#registration.release(hash, claim);
+  }
+
+  #seek({ number, hash, home, pair }: Ask, read: Read): void {
+    this.#host.send({
+      type: 'seek',
+      to: home,
+      from: this.#host.node,
+      hops: 1,
+      homeIncarnation: pair.homeIncarnation,
+      homeView: pair.homeView,
+      incarnation: pair.incarnation,
+      view: pair.view,
+      clock: this.#host.clock(),
+      number,
+      hash,
+      read: read.number,
+      budgetMs: read.budgetMs,
+      message: read.request,
+    });
   }
 
   #begin(key: Key, question: Omit<Ask, 'number' | 'isGranted'>): Ask {

@@ -18,6 +18,7 @@ import type { Alarm } from '../alarm.js';
 import { isClaiming, isRead } from '../cache-request.js';
 import type {
   Absent,
+  Answered,
   Attend,
   Attending,
   Conclude,
@@ -157,6 +158,10 @@ export class LocalStore {
   onLocate(message: Locate): void {
     this.#executor.clock.observe(message.clock);
     this.#inquiry.onLocate(message);
+  }
+
+  onAnswered(message: Answered): void {
+    this.#inquiry.onAnswered(message);
   }
 
   onPlace(message: MessageOf<'place'>): void {

@@ -2,8 +2,9 @@
  * A database in a client's hands: the objects that it follows, what it writes to them, also without a connection, and the
  * promise that nothing written is lost or done twice (R3, R4). What it knows outlives it in a storage.
  */
-import { encodeItems, ItemReader, objectionToName, objectName } from '../../store/op.js';
-import { formatTime, parseTime } from '../../store/stamp.js';
+import { ItemReader, objectionToName, objectName } from '../../store/op.js';
+import type { Stamp } from '../../store/stamp.js';
+import { versionOf } from '../../store/object-version.js';
 import { parseNodeId } from '../../store/node-id.js';
 import type { NodeId } from '../../store/node-id.js';
 import type { Bytes } from '../../transport/message.js';
@@ -46,6 +47,8 @@ export interface DatabaseContext {
 /** A kind of which nothing is known but that there is one. */
 type AnyKind = ObjectKind<unknown, unknown, unknown, object>;
 
+/** Objects that are named to another peer; what is more comes again as a whole. */
+const HAVE_MAX = 10_000;
 /** What has changed is kept at the latest after this time; what was written, at once. */
 const KEEP_MS = 200;
 
@@ -73,6 +76,8 @@ export class Database implements SyncHost, ObjectHost {
   #isKeepDue = false;
   #keepTimer: unknown = null;
   #keeping: Promise<void> = Promise.resolve();
+  /** Of the last change that was to be kept. */
+  #storageError: Error | null = null;
   #waiters: { readonly isDone: () => boolean; resolve(): void; reject(error: SwarmError): void }[] = [];
   readonly #reader = new ItemReader();
 
@@ -157,6 +162,44 @@ export class Database implements SyncHost, ObjectHost {
     return collection;
   }
 
+  /**
+   * For writing to an object that is not followed, as bulk imports do: its state is neither asked for nor kept. Writers
+   * that look at the state see only what they themselves have written; so it is not for texts.
+   */
+  writer<Body, View, Payloads, Writers extends object>(
+    id: string,
+    kind: ObjectKind<Body, View, Payloads, Writers>,
+  ): Writers {
+    this.#assertOpen();
+    const { type } = kind;
+    const objection = objectionToName(type.name, id);
+    if (objection !== null) throw new SwarmError('BAD_REQUEST', objection);
+    const getAuthor = (): NodeId | null => this.author;
+    return kind.writersOf({
+      body: type.create(),
+      get origin() {
+        return getAuthor();
+      },
+      author: () => this.assertAuthor(),
+      write: (payload) => {
+        const followed = this.#objects.get(objectName(type.name, id));
+        if (followed === undefined) this.#append(type.name, id, payload);
+        else this.write(followed, payload);
+      },
+    });
+  }
+
+  /**
+   * Resolves when all that has been written so far is in the storage, and so outlives this program. Rejects where the
+   * storage fails; it is tried again with the next change.
+   */
+  async kept(): Promise<void> {
+    await this.#keepAll();
+    if (this.#storageError === null) return;
+    const { message } = this.#storageError;
+    throw new SwarmError('UNREACHABLE', `the storage can't be written: ${message}`, { cause: this.#storageError });
+  }
+
   /** Resolves when all that has been written so far is on a peer's disk. */
   stored(): Promise<void> {
     const time = this.outbox.pending.at(-1)?.time ?? 0;
@@ -199,15 +242,8 @@ export class Database implements SyncHost, ObjectHost {
   }
 
   write(object: ReplicatedObject, payload: Bytes): void {
-    this.#assertOpen();
-    const pending = this.outbox.write(object.type, object.id, payload, this.#context.wallMs());
-    const origin = this.outbox.grant?.replica;
-    if (origin === undefined) return;
-    object.apply({ time: pending.time, origin }, payload);
-    this.#opsUnkept.push({ number: pending.number, op: pending.op });
+    object.apply(this.#append(object.type, object.id, payload), payload);
     this.#unkept.add(objectName(object.type, object.id));
-    this.#keepSoon(0);
-    this.#sync.proceed();
     this.#tell(object);
   }
 
@@ -233,6 +269,20 @@ export class Database implements SyncHost, ObjectHost {
     }
     this.#peer = peer;
     this.#keepSoon(0);
+  }
+
+  have(interest: Interest): Bytes {
+    // At the peer that it is from, the position says it all.
+    const held: [string, string, number, number][] = [];
+    if (interest.position === null) {
+      for (const object of this.#objects.values()) {
+        if (object.vector.size === 0 || !covers(interest.filter, object)) continue;
+        const { count, digest } = versionOf(object.vector);
+        held.push([object.type, object.id, count, digest]);
+        if (held.length === HAVE_MAX) break;
+      }
+    }
+    return packValue(held.length === 0 ? null : held);
   }
 
   onItems(_interest: Interest, items: Bytes): string | null {
@@ -329,6 +379,16 @@ export class Database implements SyncHost, ObjectHost {
     return object;
   }
 
+  /** One more op, on its way to the storage and to the peer. Its stamp. */
+  #append(type: string, id: string, payload: Bytes): Stamp {
+    this.#assertOpen();
+    const { number, op, time } = this.outbox.write(type, id, payload, this.#context.wallMs());
+    this.#opsUnkept.push({ number, op });
+    this.#keepSoon(0);
+    this.#sync.proceed();
+    return { time, origin: this.assertAuthor() };
+  }
+
   #want(filter: Filter): Interest {
     const key = JSON.stringify([filter.type, filter.object ?? null, filter.prefix ?? null]);
     const known = this.#interests.get(key);
@@ -364,8 +424,7 @@ export class Database implements SyncHost, ObjectHost {
   /** Follows from the beginning whatever covers the object. */
   #restart(object: ReplicatedObject): void {
     for (const interest of this.#interests.values()) {
-      const { type, object: id, prefix = '' } = interest.filter;
-      if (type !== object.type || !(id === undefined ? object.id.startsWith(prefix) : id === object.id)) continue;
+      if (!covers(interest.filter, object)) continue;
       this.#sync.drop(interest);
       interest.position = null;
       interest.isLive = false;
@@ -442,7 +501,11 @@ export class Database implements SyncHost, ObjectHost {
       if (object !== undefined) states.set(name, object.encode());
     }
     const change = { record: this.#record(), opsAdded, opsFloor: this.outbox.floor, states };
-    this.#keeping = this.#store.write(change).catch((error: Error) => {
+    const written = (): void => {
+      this.#storageError = null;
+    };
+    this.#keeping = this.#store.write(change).then(written, (error: Error) => {
+      this.#storageError = error;
       // Nothing of it is kept: it goes with the next.
       for (const name of names) this.#unkept.add(name);
       this.#opsUnkept.unshift(...opsAdded.filter(({ number }) => number >= this.outbox.floor));
@@ -463,6 +526,10 @@ export class Database implements SyncHost, ObjectHost {
       [...seen],
     ]);
   }
+}
+
+function covers({ type, object: id, prefix = '' }: Filter, object: ReplicatedObject): boolean {
+  return type === object.type && (id === undefined ? object.id.startsWith(prefix) : id === object.id);
 }
 
 interface ReplicaRecord {

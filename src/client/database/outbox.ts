@@ -20,13 +20,6 @@ export interface Grant {
   readonly untilTime: number;
 }
 
-/** The same as any peer says it: null where only the one that granted it can tell. */
-export interface GrantSaid {
-  readonly replica: NodeId;
-  readonly fromTime: number | null;
-  readonly untilTime: number | null;
-}
-
 export interface PendingOp {
   /** Rises by one with each op of this outbox. */
   readonly number: number;
@@ -103,16 +96,12 @@ export class Outbox {
    * with its chain; a new one begins behind what its id was used for, and follows on what was written under the former
    * one, unless a part of that is given up.
    */
-  admit({ replica, fromTime, untilTime }: GrantSaid, storedTime: number, isGivenUp = false): void {
+  admit(grant: Grant, storedTime: number, isGivenUp = false): void {
     const former = this.#grant;
-    const isSame = former?.replica === replica;
+    const isSame = former?.replica === grant.replica;
     const ownTime = this.#settledTime();
     if (former !== null && !isSame && !isGivenUp && ownTime > 0) this.#seen.set(former.replica, ownTime);
-    this.#adopt({
-      replica,
-      fromTime: fromTime ?? (isSame ? former.fromTime : 0),
-      untilTime: untilTime ?? (isSame ? former.untilTime : Infinity),
-    });
+    this.#adopt(grant);
     if (!isSame) this.#lastTime = storedTime;
     this.#clock?.observe(Math.max(this.#heardTime, this.#lastTime, storedTime));
     this.#sentCount = 0;
@@ -232,15 +221,19 @@ export class Outbox {
   }
 }
 
-/** The grant in the info of `opened`; null: for reading only. Undefined: it is none. */
-export function readGrant(info: Readonly<Record<string, unknown>>): GrantSaid | null | undefined {
+/**
+ * The grant in the info of `opened`; null: for reading only. Undefined: it is none. A peer knows no interval for an id that
+ * another one has granted: then the former one holds.
+ */
+export function readGrant(info: Readonly<Record<string, unknown>>, former: Grant | null): Grant | null | undefined {
   const { replica, fromTime, untilTime } = info;
   if (replica === null) return null;
   const id = typeof replica === 'string' ? parseNodeId(replica) : null;
   const from = readTime(fromTime);
   const until = readTime(untilTime);
   if (id === null || from === null || until === null) return undefined;
-  return { replica: id, fromTime: from === 0 ? null : from, untilTime: until === 0 ? null : until };
+  if (until > 0) return { replica: id, fromTime: from, untilTime: until };
+  return former?.replica === id ? former : undefined;
 }
 
 /** Times travel as text; nil is none. */

@@ -154,6 +154,8 @@ export class ReplicatedObject<Body = unknown, View = unknown, Payloads = unknown
 export type ObjectHandle<View, Writers> = Writers & {
   readonly id: string;
   readonly type: string;
+  /** Anybody has written to it, as far as it is known here. */
+  readonly exists: boolean;
   /** Frozen; the same value until it changes. */
   readonly state: View;
   /** For React: useSyncExternalStore(todo.subscribe, todo.getSnapshot). */
@@ -169,6 +171,9 @@ export function handleOf<Body, View, Payloads, Writers extends object>(
   const handle = {
     id: object.id,
     type: object.type,
+    get exists(): boolean {
+      return object.vector.size > 0;
+    },
     get state(): View {
       return object.view;
     },

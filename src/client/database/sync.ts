@@ -41,6 +41,8 @@ export interface SyncHost {
   wallMs(): number;
   /** Open at this peer. If it is another one, positions mean nothing any more. */
   onOpened(peer: string): void;
+  /** Names and versions of what is held of this interest, for another peer (RULES RG): nil, or as `subscribe` wants it. */
+  have(interest: Interest): Uint8Array;
   /** Items for this interest, whose position has moved. An error: they can't be read. */
   onItems(interest: Interest, items: Uint8Array): string | null;
   onLive(interest: Interest): void;
@@ -204,9 +206,11 @@ export class Sync implements UpstreamUser {
       case 'refused': {
         this.#forgetOpen();
         const error = new SwarmError(refusalCode(reply.code), reply.message, { info: reply.info });
-        if (PASSING.has(reply.code)) return this.#retry(reply.info?.['retryAfterMs']);
-        this.stop();
-        return this.#host.onRefused(error);
+        // Where it was once, it may be again; but a name that nobody knows may be misspelt.
+        const isUnheard = reply.info?.['name'] === 'no database' && this.#host.peer === null;
+        if (PASSING.has(reply.code) && !isUnheard) return this.#retry(reply.info?.['retryAfterMs']);
+        this.#host.onRefused(error);
+        return this.stop();
       }
       default:
         this.#connection?.fail(`${reply.type} in answer to openDatabase`);
@@ -215,7 +219,7 @@ export class Sync implements UpstreamUser {
 
   #onOpened({ info }: MessageOf<'opened'>): void {
     const { outbox } = this.#host;
-    const grant = readGrant(info);
+    const grant = readGrant(info, outbox.grant);
     const storedTime = readTime(info['storedTime']);
     const spreadTime = readTime(info['spreadTime']);
     const formerTime = readTime(info['formerTime']);
@@ -289,7 +293,9 @@ export class Sync implements UpstreamUser {
       ...(interest.position === null ? {} : { position: interest.position }),
     };
     const open = this.#open as number;
-    const id = this.#ask({ type: 'subscribe', open, options, have: NIL }, (reply) => this.#onPatch(interest, reply));
+    const id = this.#ask({ type: 'subscribe', open, options, have: this.#host.have(interest) }, (reply) =>
+      this.#onPatch(interest, reply),
+    );
     if (id === null) return;
     this.#subscriptions.set(interest, id);
     this.#catchingUp += 1;
@@ -302,8 +308,8 @@ export class Sync implements UpstreamUser {
     if (reply.type === 'refused') {
       const error = new SwarmError(refusalCode(reply.code), reply.message, { info: reply.info });
       if (isPassing(reply)) return this.#retry(reply.info?.['retryAfterMs']);
-      this.stop();
-      return this.#host.onRefused(error);
+      this.#host.onRefused(error);
+      return this.stop();
     }
     if (reply.type !== 'patch') return this.#connection?.fail(`${reply.type} in answer to subscribe`);
     interest.position = reply.position;
@@ -410,7 +416,5 @@ export class Sync implements UpstreamUser {
 
 /** Whether what was asked of an open database may succeed when it is asked again. */
 const isPassing = ({ code, info }: MessageOf<'refused'>): boolean => PASSING.has(code) || info?.['name'] === NOT_OPEN;
-
-const NIL = new Uint8Array([0xc0]);
 
 function nothing(): void {}

@@ -6,13 +6,22 @@ import { parseStamp } from '../stamp.js';
 import type { Stamp } from '../stamp.js';
 
 const valueReader = new FrameReader();
+const plainWriter = new FrameWriter();
+let isPacking = false;
 
 /** A value in its MessagePack. What throws and why is said at `packValue` in transport/msgpack.ts. */
 export function packPlain(value: unknown): Uint8Array {
-  // One of its own: a toJSON method may pack something itself meanwhile.
-  const writer = new FrameWriter();
-  writeValue(writer, value);
-  return writer.copy();
+  // A toJSON method may pack something itself meanwhile.
+  const writer = isPacking ? new FrameWriter() : plainWriter;
+  const isOuter = !isPacking;
+  isPacking = true;
+  try {
+    writer.reset();
+    writeValue(writer, value);
+    return writer.copy();
+  } finally {
+    if (isOuter) isPacking = false;
+  }
 }
 
 /** The value of well-formed bytes, frozen as deep as JavaScript allows. */

@@ -9,6 +9,8 @@
  * are no ops: that is switched off.
  */
 import * as Y from 'yjs';
+// The types of Yjs are those of an ES module, also for what is compiled to CommonJS.
+import type { Doc } from 'yjs' with { 'resolution-mode': 'import' };
 import { decodeBase64x64 } from '../base64x64.js';
 import { FrameReader } from '../frame-reader.js';
 import { FrameWriter } from '../frame-writer.js';
@@ -17,7 +19,7 @@ import type { Bytes, ReplicatedType } from './replicated-type.js';
 
 export interface TextBody {
   /** To be read and observed; to be changed where `watch` is told of it, or by `payloads`. */
-  readonly doc: Y.Doc;
+  readonly doc: Doc;
 }
 
 /** Formatting: names and values as Yjs has them, such as `{bold: true}`. */

@@ -22,30 +22,43 @@ export const disturbs = (fault: PlannedFault, plan: Plan, settings: Pick<Setting
       return !isWhole(plan, fault);
     case 'clock-jump':
     case 'clock-drift':
-    case 'join':
       return false;
+    case 'join':
+      return startsAlone(plan, fault.node);
     case 'leave': {
       // Small stores may have no room for what the leaving node has.
       const isTight = plan.settings.keysMax !== undefined || plan.settings.storeBytesMax !== undefined;
-      return isTight || !isWhole(plan, fault);
+      return isTight || startsAlone(plan, fault.node) || !isWhole(plan, fault);
     }
     default:
       return true;
   }
 };
 
+/** A node that dials nobody is a swarm of its own, and serves as such, until somebody dials it (RULES V4). */
+const startsAlone = ({ edges }: Plan, node: number): boolean => !edges.some(([from]) => from === node);
+
 const standsStill = ({ kind }: PlannedFault): boolean => kind === 'clog' || kind === 'pause';
 
-/** Whether all that is there at that time hangs together without what such faults have taken away for a while. */
+/**
+ * Whether all that is there at that time hangs together without what such faults take away for a while. A node that has
+ * just joined, or is about to go, has to be reached by the others, and can't be counted on.
+ */
 const isWhole = (plan: Plan, fault: PlannedFault): boolean => {
-  const gone = lateAt(plan, fault.atMs);
+  const late = lateAt(plan, fault.atMs);
+  const own = fault.kind === 'leave' ? [fault.node] : [];
+  const passing = new Set<number>();
   let { edges } = plan;
   for (const other of plan.faults) {
     if (other !== fault && !overlaps(fault, 0, [other])) continue;
-    if (other.kind === 'leave' || other.kind === 'join') gone.add(other.node);
     if (other.kind === 'reset') edges = edges.filter((edge) => !isSameEdge(edge, other.edge));
+    if ((other.kind === 'leave' || other.kind === 'join') && !late.has(other.node)) passing.add(other.node);
   }
-  return areDispensable(plan.nodes, edges, gone);
+  for (const node of own) passing.delete(node);
+  const isConnected = (gone: Iterable<number>): boolean =>
+    areDispensable(plan.nodes, edges, new Set([...late, ...own, ...gone]));
+  if (!isConnected([]) || !isConnected(passing)) return false;
+  return [...passing].every((node) => isConnected([...passing].filter((other) => other !== node)));
 };
 
 /** The nodes that have not joined by then. */

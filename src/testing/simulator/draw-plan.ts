@@ -50,6 +50,7 @@ export const drawPlan = (seed: number): Plan => {
   const all = { ...SIMULATION_SETTINGS, ...settings };
   const faults = drawFaults(seededRandom(seed, STREAM.faults), isCalm, focus, nodes, edges, all);
   const times = faults.map(({ atMs }) => atMs);
+  const ends = focus === null ? [] : faults.flatMap((fault) => ('forMs' in fault ? [fault.atMs + fault.forMs] : []));
   return {
     seed,
     nodes,
@@ -60,7 +61,7 @@ export const drawPlan = (seed: number): Plan => {
     clients,
     watchers: focusRandom.below(3) === 0 ? [focusRandom.below(nodes), focusRandom.below(nodes)] : [],
     hasDisks: focusRandom.below(4) === 0,
-    requests: drawRequests(seededRandom(seed, STREAM.requests), clients.length, times, focus),
+    requests: drawRequests(seededRandom(seed, STREAM.requests), clients.length, { times, ends, focus }),
     faults,
     durationMs: DURATION_MS,
   };
@@ -84,9 +85,9 @@ const drawSettings = (random: Random): Partial<Settings> => {
 const drawRequests = (
   random: Random,
   clients: number,
-  faultTimes: readonly number[],
-  focus: Focus | null,
+  around: { readonly times: readonly number[]; readonly ends: readonly number[]; readonly focus: Focus | null },
 ): PlannedRequest[] => {
+  const { times, ends, focus } = around;
   const count = REQUESTS_MIN + random.below(1400);
   const hotKeys = 1 + random.below(4);
   const coldKeys = 5 + random.below(focus?.coldKeysMax ?? 120);
@@ -106,7 +107,7 @@ const drawRequests = (
     requests.push({
       atMs: Math.max(0, Math.min(Math.round(atMs * 10) / 10, DURATION_MS)),
       client: someone,
-      key: `key-${place}`,
+      key: focus === null ? `key-${place}` : `key-${place}-${Math.floor(atMs / focus.keysLastMs)}`,
       kind,
       condition: isSet && random.below(6) === 0 ? (random.below(2) === 0 ? 'absent' : 'present') : null,
       ttlMs: hasEnd ? 50 + random.below(ttlMsMax) : 0,
@@ -125,9 +126,15 @@ const drawRequests = (
     for (let left = 1 + random.below(BURST_MEAN * 2 - 1); left > 0; left -= 1) ask(atMs, place, someone);
   }
   // What is under way when a fault strikes is what it hurts.
-  for (const faultMs of faultTimes) {
+  for (const faultMs of times) {
     for (let left = random.below(AROUND_FAULT_MAX); left > 0; left -= 1) {
       ask(faultMs - AROUND_FAULT_MS + random.below(2 * AROUND_FAULT_MS), random.below(hotKeys), random.below(clients));
+    }
+  }
+  // When its parts meet again, they compare what they have.
+  for (const endMs of ends) {
+    for (let left = random.below(AFTER_FAULT_MAX); left > 0; left -= 1) {
+      ask(endMs + random.below(AFTER_FAULT_MS), random.below(hotKeys), random.below(clients));
     }
   }
   return requests.sort((a, b) => a.atMs - b.atMs);
@@ -141,6 +148,8 @@ const AROUND_FAULT_MS = 25;
 const FOCUS_NODES_MIN = 3;
 const FOCUS_NODES_MORE = 5;
 const AROUND_FAULT_MAX = 30;
+const AFTER_FAULT_MS = 1000;
+const AFTER_FAULT_MAX = 60;
 
 const CALM: readonly FaultKind[] = ['clog', 'pause', 'reset', 'clock-jump', 'clock-drift', 'join', 'leave'];
 const STORMY: readonly FaultKind[] = [...CALM, 'cut', 'half-open', 'crash'];

@@ -19,6 +19,8 @@ export interface Focus {
   /** Of latencies, which are spread exponentially: what is sent first then often comes last. */
   readonly extraMsMax: number;
   readonly coldKeysMax: number;
+  /** Keys are used for so long, then others: what became of them is seen in the end. */
+  readonly keysLastMs: number;
   readonly expires: boolean;
   readonly ttlMsMax: number;
   /** In percent. */
@@ -31,11 +33,12 @@ const FOCUSES = {
   leaving: {
     faults: ['leave', 'leave', 'leave', 'join', 'clog', 'reset'],
     faultsMin: 12,
-    pairedWithinMs: 60,
+    pairedWithinMs: 250,
     lastsMsMax: 1500,
     settings: {},
     extraMsMax: 40,
     coldKeysMax: 20,
+    keysLastMs: 10_000,
     expires: true,
     ttlMsMax: 3000,
     readsMax: 30,
@@ -48,8 +51,9 @@ const FOCUSES = {
     pairedWithinMs: 1500,
     lastsMsMax: 5000,
     settings: { missedMs: 800, heartbeatMs: 150, heartbeatTimeoutMs: 700 },
-    extraMsMax: 10,
+    extraMsMax: 40,
     coldKeysMax: 10,
+    keysLastMs: 7000,
     expires: false,
     ttlMsMax: 5000,
     readsMax: 20,
@@ -64,6 +68,7 @@ const FOCUSES = {
     settings: {},
     extraMsMax: 25,
     coldKeysMax: 30,
+    keysLastMs: 8000,
     expires: false,
     ttlMsMax: 5000,
     readsMax: 40,
@@ -78,6 +83,7 @@ const FOCUSES = {
     settings: { keysMax: 4 },
     extraMsMax: 15,
     coldKeysMax: 8,
+    keysLastMs: 60_000,
     expires: true,
     ttlMsMax: 150,
     readsMax: 20,

@@ -8,6 +8,7 @@ import { checkAnswersWhenSettled } from './check/answers-when-settled.js';
 import { checkConservation } from './check/conservation.js';
 import { checkDeletesStay } from './check/deletes-stay.js';
 import { checkExactAccounting } from './check/exact-accounting.js';
+import { checkExpiredStaysAway } from './check/expired-stays-away.js';
 import { checkNoFlood } from './check/no-flood.js';
 import { checkNoLostWrite } from './check/no-lost-write.js';
 import { checkNoRefusal } from './check/no-refusal.js';
@@ -38,6 +39,7 @@ const GRACE_MS = 100;
 const GRACE_LATENCIES = 30;
 /** A change that was lost is noticed when counts are compared. */
 const CHANGE_MS_MAX = 15_000;
+const TRAVEL_MS_MAX = 10_000;
 
 export const judge = (evidence: Evidence): Judgement => {
   const { plan, settings, weaknesses, history, nodes, counters } = evidence;
@@ -79,6 +81,8 @@ export const judge = (evidence: Evidence): Judgement => {
     if (invariant === 'session order' && mayOvertake) continue;
     violations.push({ invariant, text, atMs: stuck.returnedMs, key: stuck.key });
   }
+  // On disk expiry is wall time.
+  if (hasOneTime || !plan.hasDisks) add('expired stays away', checkExpiredStaysAway(history, TRAVEL_MS_MAX));
   add('one copy', checkOneCopy(nodes));
   add('exact accounting', checkExactAccounting(nodes, settings));
   add('message conservation', checkConservation(nodes));

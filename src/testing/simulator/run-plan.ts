@@ -39,6 +39,7 @@ const CLIENT_STREAM = 2_000_000;
 const WATCHER_STREAM = 2_500_000;
 const FORM_MS_MAX = 30_000;
 const OPEN_DISK_MS = 100;
+const FOLLOW_MS = 20;
 const SETTLE_MS_MAX = 90_000;
 /** Clients of the final questions, at nodes of their own. */
 const AUDITORS_MAX = 5;
@@ -75,6 +76,8 @@ class Run {
   readonly #keys: readonly string[];
   readonly #counterKeys: ReadonlySet<string>;
   readonly #ended = new Set<object>();
+  /** Of nodes that are leaving. */
+  readonly #lastWords = new Map<object, ReadonlyMap<string, number>>();
   /** When a node first went with what it had. */
   #lossMs = Infinity;
   #processed = 0;
@@ -285,7 +288,17 @@ class Run {
         if (isHeld || this.#world.remembers(node, key)) this.#goneWithNode.set(key, this.#world.nowMs);
       }
     }
-    this.#collect(node);
+    if (end === 'leaving') this.#follow(node);
+    else this.#collect(node);
+  }
+
+  /** In the end a node that leaves answers no more: what it counts is read again and again. */
+  #follow(node: SimulatedNode): void {
+    const { life } = node;
+    if (life === null || !life.isAlive || this.#ended.has(life)) return;
+    const counters = countersOf(this.#world, node);
+    if (counters.size > 0) this.#lastWords.set(life, counters);
+    this.#world.time.at(this.#world.nowMs + FOLLOW_MS, () => this.#follow(node));
   }
 
   /** Adds a node's counters to the sums, once per life. */
@@ -294,7 +307,7 @@ class Run {
     if (life === null || this.#ended.has(life)) return;
     this.#ended.add(life);
     this.#processed += life.runtime.counters.processed;
-    for (const [name, count] of countersOf(this.#world, node)) {
+    for (const [name, count] of this.#lastWords.get(life) ?? countersOf(this.#world, node)) {
       this.#counters.set(name, (this.#counters.get(name) ?? 0) + count);
     }
   }

@@ -8,7 +8,9 @@ const NOTHING = { record: null, opsAdded: [], opsFloor: 0, states: new Map<strin
 const textOf = (store: ReplicaStore): object => ({
   record: store.kept.record === null ? null : Buffer.from(store.kept.record).toString(),
   ops: store.kept.ops.map(({ number, op }) => [number, Buffer.from(op).toString()]),
-  states: [...store.kept.states].map(([object, state]) => [object, Buffer.from(state).toString()]).toSorted(),
+  states: [...store.kept.states]
+    .map(([object, state]) => [object, Buffer.from(state).toString()])
+    .toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1)),
 });
 
 /** `make`: a storage for what is there already, as a second run of the program would make it. */
