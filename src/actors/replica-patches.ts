@@ -71,7 +71,8 @@ export class ClientSubscription {
     } else {
       this.above = start.index ?? -1;
       this.next = Math.max(start.index ?? 0, floor);
-      this.after = (start.index ?? -1) < floor && floor > 0 ? '' : null;
+      // Also where nothing was compacted here: states of another peer may have been taken in.
+      this.after = (start.index ?? -1) < floor ? '' : null;
       this.object = null;
     }
   }
