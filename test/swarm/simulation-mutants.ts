@@ -10,8 +10,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'pair not checked by the home',
     edits: [
       [
-        'const isPresent = this.#isRegistered(message, member) && this.#homes.homeOf(bucketOf(hash)) === this.#node;',
-        'const isPresent = member !== undefined && this.#homes.homeOf(bucketOf(hash)) === this.#node;',
+        'this.#isRegistered(question, this.#members.get(from)) && this.#homes.homeOf(bucketOf(hash)) === this.#node;',
+        'this.#members.has(from) && this.#homes.homeOf(bucketOf(hash)) === this.#node;',
       ],
     ],
   },
