@@ -3,6 +3,7 @@
  * swarm under virtual time shares with a process of its own.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { join } from 'node:path';
 import { nodeKind } from './actors/node.js';
 import type { NodeEnd } from './actors/node.js';
 import type { NodeMessage } from './actors/message.js';
@@ -17,6 +18,8 @@ import { checkOptions } from './client/option-names.js';
 import { isUrl } from './client/url-list.js';
 import type { NodeRecord, OpenEntryDisk } from './disk/entry-disk.js';
 import { lmdbDisk } from './disk/lmdb-disk.js';
+import { lmdbOpDisks } from './disk/lmdb-op-disk.js';
+import { MemoryOpDisks } from './disk/memory-op-disk.js';
 import { nodePage } from './node-page.js';
 import { drawNodeId, parseNodeId } from './store/node-id.js';
 import { isLoopback } from './transport/admission.js';
@@ -172,7 +175,12 @@ export const startNode = (
     }
     const base = nodeEnv({ log });
     const start = (disk: NodeDisk | null): void => {
-      const env: NodeEnv = { ...base, bus: { dial, listen: createListen(options.listener) }, wires, disk };
+      const bus = { dial, listen: createListen(options.listener) };
+      const opDisks =
+        options.dataDir === null
+          ? new MemoryOpDisks({ defer: (_delayMs, run) => void setImmediate(run), writeMs: 0 })
+          : lmdbOpDisks(join(options.dataDir, DATABASES_FOLDER));
+      const env: NodeEnv = { ...base, bus, wires, disk, opDisks };
       bootHere(env, options, clientScript, resolve, fail);
     };
     if (options.dataDir === null) start(null);
@@ -230,6 +238,9 @@ const bootHere = (
     },
   });
 };
+
+/** Within the data directory. */
+const DATABASES_FOLDER = 'databases';
 
 /** The record of a start, given that of the last one. */
 const nextRecord = (env: Env, swarm: string, last: NodeRecord | null): NodeRecord => {

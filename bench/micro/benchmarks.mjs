@@ -51,7 +51,7 @@ async function decoding(op) {
 
 async function encoding() {
   const { encodeMessage } = await loadBuilt('transport/binary-codec.js');
-  const { FrameWriter } = await loadBuilt('transport/frame-writer.js');
+  const { FrameWriter } = await loadBuilt('store/frame-writer.js');
   const writer = new FrameWriter();
   const value = new Uint8Array([0xc4, 64, ...Array.from({ length: 64 }, (_, i) => i)]);
   return () => {

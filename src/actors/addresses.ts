@@ -1,5 +1,6 @@
 /** The addresses that the actors of one node have of each other. */
 import type {
+  DatabasesMessage,
   DirectoryMessage,
   FinderMessage,
   LocalStoreMessage,
@@ -21,4 +22,5 @@ export interface Addresses {
   locator: Ref<LocatorMessage>;
   scanner: Ref<ScannerMessage>;
   watcher: Ref<WatcherMessage>;
+  databases: Ref<DatabasesMessage>;
 }

@@ -1,7 +1,12 @@
 /** What a node has to know of a cache request without looking at the key: whether it makes sense, and what it may do. */
 import { encodeInteger } from '../store/integer-value.js';
 import { parseStamp } from '../store/stamp.js';
-import type { CacheRequest } from '../transport/message.js';
+import { CACHE_REQUESTS } from '../transport/message.js';
+import type { CacheRequest, Message } from '../transport/message.js';
+
+const NAMES: ReadonlySet<string> = new Set(CACHE_REQUESTS);
+
+export const isCacheRequest = (message: Message): message is CacheRequest => NAMES.has(message.type);
 
 /** Why a well-formed request can't be meant, or null. */
 export function faultOf(request: CacheRequest): string | null {

@@ -5,11 +5,14 @@
  */
 import type { KeptEntry } from '../disk/entry-disk.js';
 import type { NodeId } from '../store/node-id.js';
+import type { HeldDatabase } from '../store/topology.js';
 import type {
   CacheRequest,
   ChangeKind,
   ClientReply,
   ClientRequest,
+  DatabaseReply,
+  DatabaseRequest,
   Key,
   LinkMessage,
   Malformed,
@@ -327,6 +330,84 @@ export interface Rooms {
   readonly stores: readonly { readonly node: NodeId; readonly freeBytes: number; readonly freeKeys: number }[];
 }
 
+/** Databases to router: these are here, by name. */
+export interface Holding {
+  readonly type: 'holding';
+  readonly databases: readonly HeldDatabase[];
+}
+
+/** Router to databases: which nodes of the view hold databases, this one included. */
+export interface Holders {
+  readonly type: 'holders';
+  readonly nodes: readonly {
+    readonly node: NodeId;
+    readonly incarnation: number;
+    readonly name: string;
+    /** Links between here and there. */
+    readonly hops: number;
+    readonly databases: readonly HeldDatabase[];
+    /** Links from each node of the view to that one, if it shares a database with this node; else empty. */
+    readonly hopsTo: Readonly<Record<string, number>>;
+  }[];
+}
+
+/** Another peer of a database. */
+export interface OtherPeer {
+  readonly node: NodeId;
+  readonly incarnation: number;
+  readonly peer: string;
+  /** Next to this one in the tree over which ops spread, a neighbour of this node, or neither. */
+  readonly place: 'tree' | 'neighbour' | 'far';
+}
+
+/** Databases to replica: the other peers of its database in the view. */
+export interface Peers {
+  readonly type: 'peers';
+  readonly peers: readonly OtherPeer[];
+}
+
+/** Replica to databases: it is there, under this peer id. Said again when that changes. */
+export interface ReplicaReady {
+  readonly type: 'replicaReady';
+  readonly database: string;
+  readonly peer: string;
+}
+
+/** Replica or tunnel to databases: nothing with this id of that session is open there any more. */
+export interface Released {
+  readonly type: 'released';
+  readonly session: Ref;
+  readonly ids: readonly RequestId[];
+}
+
+/** To whoever asked, a session or the far end of a tunnel: no reply to a request, but what follows from one. */
+export interface DatabaseNotice {
+  readonly type: 'databaseNotice';
+  readonly notice: DatabaseReply;
+}
+
+/** Databases to tunnel: the node at its other end has left the view, or has started again. */
+export interface Severed {
+  readonly type: 'severed';
+}
+
+/** Replica to itself: write what there is. */
+export interface WriteNow {
+  readonly type: 'writeNow';
+}
+
+/** The disk to a replica: a write has ended; null if all of it is kept. */
+export interface Written {
+  readonly type: 'written';
+  readonly fault: string | null;
+}
+
+/** Replica to itself: go on with what takes many turns. */
+export interface Continue {
+  readonly type: 'continue';
+  readonly what: 'recovery' | 'compaction' | 'digests' | 'feeds';
+}
+
 /** Peer link to router: greeted, may it be used? `adopted` or `spurned` follows. */
 export interface LinkUp {
   readonly type: 'linkUp';
@@ -421,7 +502,8 @@ export interface Gone {
 export type NodeMessage =
   MessageOf<'inspect'> | ClientUrls | DialRequest | Registered | Recovered | Emptied | NameTaken | Terminated | Tick;
 
-export type SessionMessage = ClientRequest | Malformed | BadFrame | Gone | ClientReply | Gap | Drain | Tick;
+export type SessionMessage =
+  ClientRequest | Malformed | BadFrame | Gone | ClientReply | DatabaseNotice | Gap | Drain | Tick;
 
 export type PeerLinkMessage =
   LinkMessage | RoutedMessage | Relay | Malformed | BadFrame | Gone | Adopted | Spurned | Tick;
@@ -501,9 +583,41 @@ export type RouterMessage =
   | FindPath
   | Probed
   | Room
+  | Holding
   | ClientUrl
   | MessageOf<'inspect'>
   | Drain
   | Emptied
+  | Count
+  | Tick;
+
+/** Between peers about one database; all of them name it. */
+export type PeerMessage = MessageOf<'peerOn' | 'feed' | 'got' | 'states' | 'statesGot' | 'peerOff'>;
+export type TunnelWire = MessageOf<'tunnel' | 'tunnelBeat' | 'tunnelOff'>;
+
+export type DatabasesMessage =
+  | DatabaseRequest
+  | PeerMessage
+  | TunnelWire
+  | DatabaseReply
+  | Holders
+  | ReplicaReady
+  | Released
+  | Serve
+  | Drain
+  | Terminated
+  | Count
+  | Tick;
+
+export type TunnelMessage = DatabaseRequest | DatabaseReply | DatabaseNotice | TunnelWire | Severed | Terminated | Tick;
+
+export type ReplicaMessage =
+  | Exclude<DatabaseRequest, MessageOf<'databases'>>
+  | PeerMessage
+  | Peers
+  | WriteNow
+  | Written
+  | Continue
+  | Terminated
   | Count
   | Tick;

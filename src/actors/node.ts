@@ -7,6 +7,7 @@ import type { Answer, Link, LinkHandler, LinkKind, Listener, RefusedConnection }
 import { refused } from '../transport/message.js';
 import type { MessageOf, RequestId } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
+import { databasesKind } from './databases.js';
 import { directoryKind } from './directory.js';
 import { finderKind } from './finder/finder-kind.js';
 import { localStoreKind } from './local-store/local-store-kind.js';
@@ -129,9 +130,10 @@ export class Node {
     addresses.locator = self.spawn(locatorKind, 'locator', { identity, addresses });
     addresses.scanner = self.spawn(scannerKind, 'scanner', { identity, settings, addresses });
     addresses.watcher = self.spawn(watcherKind, 'watcher', { identity, settings, addresses });
+    addresses.databases = self.spawn(databasesKind, 'databases', { identity, settings, addresses, disks: env.opDisks });
     this.#addresses = addresses;
-    const { store, router, finder, directory, locator, scanner, watcher } = addresses;
-    for (const ref of [store, router, finder, directory, locator, scanner, watcher]) self.watch(ref);
+    const { store, router, finder, directory, locator, scanner, watcher, databases } = addresses;
+    for (const ref of [store, router, finder, directory, locator, scanner, watcher, databases]) self.watch(ref);
   }
 
   get drainMs(): number {
@@ -184,6 +186,7 @@ export class Node {
     this.#addresses.finder.tell(serve, this.#self.ref);
     this.#addresses.scanner.tell(serve, this.#self.ref);
     this.#addresses.watcher.tell(serve, this.#self.ref);
+    this.#addresses.databases.tell(serve, this.#self.ref);
     this.#args.onRunning();
   }
 
@@ -196,6 +199,7 @@ export class Node {
     this.#addresses.router.tell(drain, this.#self.ref);
     this.#addresses.finder.tell(drain, this.#self.ref);
     this.#addresses.store.tell(drain, this.#self.ref);
+    this.#addresses.databases.tell(drain, this.#self.ref);
     if (this.#isEmptied) this.#sayFarewell();
   }
 
@@ -372,7 +376,7 @@ export class Node {
       links: { ...this.#linkCounts },
       runtime: this.#args.runtimeCounters(),
     };
-    const asked = ['store', 'finder', 'router', 'directory', 'locator', 'scanner', 'watcher'] as const;
+    const asked = ['store', 'finder', 'router', 'directory', 'locator', 'scanner', 'watcher', 'databases'] as const;
     let awaited = asked.length;
     for (const name of asked) {
       this.#self.ask(this.#addresses[name], { type: 'count' } satisfies Count, COUNT_TIMEOUT_MS, (reply) => {

@@ -22,6 +22,8 @@ import type {
   Count,
   Find,
   FindPath,
+  Holders,
+  Holding,
   LinkDown,
   LinkUp,
   Members,
@@ -96,6 +98,15 @@ const RECEIVERS = {
   disinterest: 'watcher',
   interested: 'watcher',
   changed: 'watcher',
+  peerOn: 'databases',
+  feed: 'databases',
+  got: 'databases',
+  states: 'databases',
+  statesGot: 'databases',
+  peerOff: 'databases',
+  tunnel: 'databases',
+  tunnelBeat: 'databases',
+  tunnelOff: 'databases',
 } as const satisfies { readonly [N in RoutedName]: keyof Addresses };
 
 /** Interval at which searches past their deadline are ended and what is old is forgotten. */
@@ -213,6 +224,7 @@ export class Router {
           this.#tellRenumbered(state);
           if (state.clientUrl !== former?.clientUrl) this.#tellClientUrls();
           if (state.freeBytes !== former?.freeBytes || state.freeKeys !== former.freeKeys) this.#tellRooms();
+          if (!holdsSame(state, former)) this.#tellHolders();
         }
         break;
       case 'ghost':
@@ -315,6 +327,12 @@ export class Router {
     this.#flood(this.#topology.setOwn({ freeBytes, freeKeys }), null);
   }
 
+  /** What this node holds changes no view and no path. */
+  onHolding({ databases }: Holding): void {
+    this.#flood(this.#topology.setOwn({ databases }), null);
+    this.#tellHolders();
+  }
+
   /** A hint likewise. */
   onClientUrl({ url }: ClientUrl): void {
     this.#flood(this.#topology.setOwn({ clientUrl: url }), null);
@@ -387,7 +405,23 @@ export class Router {
     this.#addresses.watcher.tell(view, this.#self.ref);
     this.#tellMembers();
     this.#tellRooms();
+    this.#tellHolders();
     this.#tellClientUrls();
+  }
+
+  /** Who of the view holds which databases, and how far those are from each other that share one with this node. */
+  #tellHolders(): void {
+    const { node: self, databases: held } = this.#topology.own;
+    const own = new Set(held.map(({ name }) => name));
+    const nodes: Holders['nodes'][number][] = [];
+    for (const { state, hops } of this.#topology.members.values()) {
+      const { node, incarnation, name, databases } = state;
+      if (databases.length === 0) continue;
+      const isSharing = node === self || databases.some((database) => own.has(database.name));
+      const hopsTo = isSharing ? Object.fromEntries(this.#topology.distancesTo(node)) : {};
+      nodes.push({ node, incarnation, name, hops, databases, hopsTo });
+    }
+    this.#addresses.databases.tell({ type: 'holders', nodes } satisfies Holders, this.#self.ref);
   }
 
   /** Where clients may go when this node leaves. A loopback address means nothing to those that came from elsewhere. */
@@ -617,6 +651,9 @@ export class Router {
   }
 }
 
+const holdsSame = (state: LinkState, former: LinkState | undefined): boolean =>
+  JSON.stringify(state.databases) === JSON.stringify(former?.databases ?? []);
+
 /** What a node is to the others (RULES V1). */
 const rolesOf = ({ directoryBytesMax, storeBytesMax, keysMax }: Settings): string[] => {
   const isHome = directoryBytesMax > 0;
@@ -651,6 +688,7 @@ export const routerKind = defineKind({
       findPath: on.onFindPath,
       probed: on.onProbed,
       room: on.onRoom,
+      holding: on.onHolding,
       clientUrl: on.onClientUrl,
       inspect: on.onInspect,
       drain: on.onDrain,
@@ -668,6 +706,7 @@ export const routerKind = defineKind({
       links: 'never',
       probed: 'never',
       room: 'never',
+      holding: 'never',
       clientUrl: 'never',
       find: 'never',
       findPath: 'never',

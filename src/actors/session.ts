@@ -4,11 +4,21 @@
  * not read costs at most its backlog and is then closed with a reason; what one client sends disturbs no other.
  */
 import { parseTime, timeOfMs } from '../store/stamp.js';
-import { CLOSE, forCacheRequests, forRequests, PROTOCOL_MAX, PROTOCOL_MIN, refused } from '../transport/message.js';
+import {
+  CLOSE,
+  forCacheRequests,
+  forDatabaseReplies,
+  forDatabaseRequests,
+  forRequests,
+  PROTOCOL_MAX,
+  PROTOCOL_MIN,
+  refused,
+} from '../transport/message.js';
 import type {
   CacheRequest,
   ClientReply,
   ClientRequest,
+  DatabaseRequest,
   Malformed,
   MessageOf,
   RequestId,
@@ -18,7 +28,7 @@ import type { ClientWire, Wires } from '../transport/wire.js';
 import type { Addresses } from './addresses.js';
 import { faultOf } from './cache-request.js';
 import { adviceOn, refuseLeaving } from './refusal.js';
-import type { BadFrame, Drain, Gap, Observe, SessionMessage } from './message.js';
+import type { BadFrame, DatabaseNotice, Drain, Gap, Observe, SessionMessage } from './message.js';
 import { defineKind, drop, stash } from './runtime/kind.js';
 import type { Ref, Self } from './runtime/kind.js';
 import { sessionMachine } from './session-machine.js';
@@ -80,8 +90,8 @@ export class Session {
   #inFlight = 0;
   /** Watches whose changes were dropped and that have not been told so. */
   #gapped: Set<RequestId> | null = null;
-  /** The watches that open requests are to end, by the id of the request. */
-  #unwatching: Map<RequestId, RequestId> | null = null;
+  /** The watches, subscriptions and open databases that open requests are to end, by the id of the request. */
+  #ending: Map<RequestId, RequestId> | null = null;
   /** Requests for which the mailbox had no room since the last flush. */
   #overflowing = 0;
   #isFlooded = false;
@@ -169,13 +179,17 @@ export class Session {
   }
 
   onUnwatch(request: MessageOf<'unwatch'>): void {
-    if (!this.#pass(request, this.#args.addresses.watcher)) return;
-    this.#unwatching ??= new Map();
-    this.#unwatching.set(request.id, request.watch);
+    if (this.#pass(request, this.#args.addresses.watcher)) this.#endWith(request.id, request.watch);
   }
 
   onScan(request: MessageOf<'scan'>): void {
     this.#pass(request, this.#args.addresses.scanner);
+  }
+
+  onDatabaseRequest(request: DatabaseRequest): void {
+    if (!this.#pass(request, this.#args.addresses.databases)) return;
+    if (request.type === 'closeDatabase') this.#endWith(request.id, request.open);
+    else if (request.type === 'unsubscribe') this.#endWith(request.id, request.subscription);
   }
 
   onPing({ id }: MessageOf<'ping'>): void {
@@ -228,23 +242,31 @@ export class Session {
     if (this.#hasLingered && this.#inFlight === 0) return 'finished';
   }
 
-  onUnwatched(reply: MessageOf<'unwatched'>, from: Ref): SessionEvent | void {
-    const watch = this.#unwatching?.get(reply.id);
-    if (watch !== undefined) {
-      this.#wire.endWatch(watch);
-      this.#gapped?.delete(watch);
+  /** The end of what notices came from. */
+  onEnded(reply: MessageOf<'unwatched' | 'unsubscribed' | 'closed'>, from: Ref): SessionEvent | void {
+    const ended = this.#ending?.get(reply.id);
+    if (ended !== undefined) {
+      this.#wire.endStream(ended);
+      this.#gapped?.delete(ended);
     }
-    this.#unwatching?.delete(reply.id);
+    this.#ending?.delete(reply.id);
     return this.onReply(reply, from);
   }
 
   onRefused(reply: MessageOf<'refused'>, from: Ref): SessionEvent | void {
     const { id, code } = reply;
-    if (id !== null) this.#unwatching?.delete(id);
+    if (id !== null) this.#ending?.delete(id);
     // Whoever refused it knows nothing of other addresses.
     if (id !== null && code === 'DRAINING' && this.#urls.length > 0)
       return this.onReply(refuseLeaving(id, this.#urls), from);
     return this.onReply(reply, from);
+  }
+
+  /** Of an open database or a subscription. Whoever does not take what it gets is closed at the bound of the backlog. */
+  onDatabaseNotice({ notice }: DatabaseNotice): void {
+    this.#wire.sendNotice(notice);
+    this.#self.flushLater();
+    if (notice.type === 'closed') this.#wire.endStream(notice.id);
   }
 
   /** Of a watch. A client that does not take what it has is told only that there was more. */
@@ -334,6 +356,11 @@ export class Session {
     return true;
   }
 
+  #endWith(id: RequestId, ended: RequestId): void {
+    this.#ending ??= new Map();
+    this.#ending.set(id, ended);
+  }
+
   #send(reply: ClientReply): void {
     this.#wire.send(reply);
     this.#self.flushLater();
@@ -372,12 +399,16 @@ const replies = {
   watching: on.onReply,
   change: on.onChange,
   gap: on.onGap,
-  unwatched: on.onUnwatched,
+  unwatched: on.onEnded,
   located: on.onReply,
   pong: drop,
   report: on.onReply,
   bye: drop,
   refused: on.onRefused,
+  ...forDatabaseReplies(on.onReply),
+  closed: on.onEnded,
+  unsubscribed: on.onEnded,
+  databaseNotice: on.onDatabaseNotice,
 } as const;
 const always = { ...replies, badFrame: on.onBadFrame, gone: on.onGone, drain: on.onDrain, tick: on.onTick } as const;
 
@@ -406,6 +437,7 @@ export const sessionKind = defineKind({
       scan: on.onScan,
       watch: on.onWatch,
       unwatch: on.onUnwatch,
+      ...forDatabaseRequests(on.onDatabaseRequest),
       ping: on.onPing,
       inspect: on.onInspect,
       malformed: on.onMalformed,
@@ -425,6 +457,8 @@ export const sessionKind = defineKind({
     closed: {
       ...forRequests(drop),
       malformed: drop,
+      ...forDatabaseReplies(drop),
+      databaseNotice: drop,
       welcome: drop,
       value: drop,
       missing: drop,
@@ -475,6 +509,8 @@ export const sessionKind = defineKind({
       located: 'never',
       report: 'never',
       refused: 'never',
+      ...forDatabaseReplies('never'),
+      databaseNotice: 'never',
       badFrame: 'never',
       gone: 'never',
       drain: 'never',

@@ -1,5 +1,6 @@
 /** What the actors of a node need to know before they start: who the node is, its bounds, its way to the network. */
 import type { EntryDisk, NodeRecord } from '../disk/entry-disk.js';
+import type { OpDisks } from '../disk/op-disk.js';
 import type { Policy } from '../store/keyspace.js';
 import type { NodeId } from '../store/node-id.js';
 import type { Bus, TlsOptions } from '../transport/link.js';
@@ -13,6 +14,8 @@ export interface NodeEnv extends Env {
   readonly wires: Wires;
   /** Null: nothing is kept. */
   readonly disk: NodeDisk | null;
+  /** Where the databases are: in memory if nothing is kept. Null: the node holds none. */
+  readonly opDisks: OpDisks | null;
 }
 
 /** What a node keeps, and the record of this start. */
@@ -107,6 +110,16 @@ export const WATCHES_MAX = 4096;
 export const WATCHED_KEYS_MAX = 65_536;
 /** Keys of one page of a scan. */
 export const KEYS_MAX = 1000;
+/** Databases and subscriptions that one session has open at once; beyond, BUSY. */
+export const OPENS_PER_SESSION_MAX = 16;
+export const SUBSCRIPTIONS_PER_SESSION_MAX = 4096;
+/** Sessions of clients that a replica serves at once, and all that they may have subscribed to. */
+export const OPENS_MAX = 16_384;
+export const SUBSCRIPTIONS_MAX = 262_144;
+/** Open databases of clients that come here from other nodes, or go there from here. */
+export const TUNNELS_MAX = 16_384;
+/** A client's stamps may be ahead of its peer's clock by so much (RULES RJ). */
+export const OP_SKEW_MS_MAX = 60_000;
 /** Floods that a router takes part in at once. */
 export const SEARCHES_MAX = 262_144;
 

@@ -51,6 +51,31 @@ export async function withClient(
   }
 }
 
+/** The same with a client of each address. */
+export async function withEachClient(
+  command: Command,
+  outside: Outside,
+  work: (clients: readonly { readonly url: string; readonly client: SwarmClient }[]) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const options = command.opts<ClientOptions>();
+  const urls = [...new Set(nodeUrls(options.url, outside.env))];
+  const token = readToken(options.tokenFile, outside.env);
+  const clients: { url: string; client: SwarmClient }[] = [];
+  try {
+    for (const url of urls) clients.push({ url, client: await connectOnce([url], token, options.timeout, outside) });
+    return await work(clients);
+  } catch (error) {
+    throw advised(error);
+  } finally {
+    await Promise.all(clients.map(({ client }) => client.close()));
+  }
+}
+
+/** How long the command waits for an answer, in ms. */
+export function timeoutOf(command: Command): number {
+  return command.opts<ClientOptions>().timeout;
+}
+
 /** A client tries for as long as it may; a command gives up when each address has failed once. */
 async function connectOnce(
   urls: readonly string[],
@@ -116,9 +141,13 @@ export function countOption(name: string, min: number, max: number): (text: stri
   };
 }
 
+function infoOf(error: unknown): Readonly<Record<string, unknown>> {
+  return (error as { info?: Readonly<Record<string, unknown>> | null }).info ?? {};
+}
+
 /** The stamp that a condition met, for the next attempt. */
 function stampOf(error: unknown): string {
-  const stamp = (error as { info?: { stamp?: unknown } | null }).info?.stamp;
+  const { stamp } = infoOf(error);
   return typeof stamp === 'string' ? `: its stamp is ${stamp}` : '';
 }
 
@@ -131,10 +160,16 @@ function advised(error: unknown): unknown {
       return failure(EXIT.failed, `UNAUTHENTICATED: ${message}: give the token by --token-file or SWARMBUS_TOKEN`);
     case 'CONFLICT':
       return failure(EXIT.failed, `CONFLICT: ${message}${stampOf(error)}`);
+    case 'UNKNOWN':
+      if (infoOf(error)['name'] === 'no database')
+        return failure(
+          EXIT.failed,
+          `${code}: ${message}: make one by \`swarmbus db create\`, see \`swarmbus db list\``,
+        );
+      return failure(EXIT.failed, `${code}: ${message}: try again, or another node by --url`);
     case 'BUSY':
     case 'DRAINING':
     case 'TIMEOUT':
-    case 'UNKNOWN':
       return failure(EXIT.failed, `${code}: ${message}: try again, or another node by --url`);
     default:
       // A failure of our own already says what to do, and a system error carries its advice in its text.

@@ -9,6 +9,17 @@ export interface CommandDefinition {
   run(command: Command, outside: Outside): Promise<number>;
 }
 
+/** A command that is only the first of two words, such as `db`. */
+export interface CommandGroup {
+  /** Declares the text around the list of its commands. */
+  declare(command: Command): void;
+  readonly commands: readonly {
+    readonly name: string;
+    readonly summary: string;
+    readonly command: CommandDefinition;
+  }[];
+}
+
 /** Examples at the end of a command's help. */
 export function examples(...lines: readonly string[]): string {
   return ['', 'Examples:', ...lines.map((line) => `  $ ${line}`)].join('\n');

@@ -1,7 +1,5 @@
 /** The commands on the keys that one names: `get`, `set`, `delete`, `touch`, `incr`. */
 import { Option } from 'commander';
-import { isUtf8 } from 'node:buffer';
-import { buffer } from 'node:stream/consumers';
 import type { Outcome } from '../client/index.js';
 import { parseStamp } from '../store/stamp.js';
 import { addClientOptions, durationOption, withClient } from './client-command.js';
@@ -9,7 +7,8 @@ import { examples, type CommandDefinition } from './command.js';
 import { EXIT, failure, type ExitCode } from './exit.js';
 import { isForPeople, type Outside } from './outside.js';
 import { DURATION_FORM, parseDuration } from './quantity.js';
-import { formatValue, parseValue } from './value-text.js';
+import { givenValue } from './given-value.js';
+import { formatValue } from './value-text.js';
 
 export const getCommand: CommandDefinition = {
   declare(command) {
@@ -106,8 +105,7 @@ export const setCommand: CommandDefinition = {
     const key = keyOf(command.args);
     const { string: isText = false, ttl, if: condition, ifStamp } = command.opts<SetFlags>();
     const [, given = ''] = command.args;
-    const text = given === '-' ? textOf(await buffer(outside.stdin)) : given;
-    const value = isText ? text : parseValue(text, given === '-' ? 'standard input' : 'the value');
+    const value = await givenValue(given, isText, outside);
     return withClient(command, outside, async (client) => {
       await client.set(key, value, {
         ...(ttl === undefined ? {} : { ttlMs: ttl }),
@@ -226,13 +224,6 @@ function reportAll<T>(
     }
   }
   return exitCode;
-}
-
-/** Text that was cut or is none would be stored with replacement characters in it. */
-function textOf(bytes: Buffer): string {
-  if (!isUtf8(bytes))
-    throw failure(EXIT.usage, 'standard input is no text in UTF-8: bytes are stored as {"$bytes": "<base64>"}');
-  return bytes.toString('utf8');
 }
 
 function ifStampOption(): Option {

@@ -153,11 +153,11 @@ function fileFor(path: string, { format, delimiter }: LoadOptions): RecordFile {
 }
 
 /** `id` takes the field; `city:{id}` puts fields into a text. */
-export function keyPattern(pattern: string): (record: unknown) => string {
+export function keyPattern(pattern: string, option = '--key'): (record: unknown) => string {
   const names = [...pattern.matchAll(/\{([^{}]+)\}/g)].map(([, name]) => name!);
   if (names.length === 0) {
     if (/[{}]/.test(pattern))
-      throw failure(EXIT.usage, `--key: must be a field or a pattern such as city:{id}, not ${pattern}`);
+      throw failure(EXIT.usage, `${option}: must be a field or a pattern such as city:{id}, not ${pattern}`);
     return (record) => keyText(record, pattern);
   }
   return (record) => pattern.replace(/\{([^{}]+)\}/g, (_, name: string) => keyText(record, name));

@@ -27,6 +27,12 @@ export type SwarmClient = Pick<
   | 'trace'
   | 'ping'
   | 'inspect'
+  | 'database'
+  | 'log'
+  | 'createDatabase'
+  | 'databases'
+  | 'inspectDatabase'
+  | 'compactDatabase'
   | 'close'
 >;
 

@@ -5,14 +5,14 @@
 import { Command, CommanderError } from 'commander';
 import { didYouMean } from '../client/suggest.js';
 import { VERSION } from '../version.js';
-import { examples, type CommandDefinition } from './command.js';
+import { examples, type CommandDefinition, type CommandGroup } from './command.js';
 import { EXIT, isFailure, messageOf } from './exit.js';
 import type { Outside } from './outside.js';
 
 interface CommandRow {
   readonly name: string;
   readonly summary: string;
-  readonly load: () => Promise<CommandDefinition>;
+  readonly load: () => Promise<CommandDefinition | CommandGroup>;
 }
 
 const COMMANDS: readonly CommandRow[] = [
@@ -58,6 +58,8 @@ const COMMANDS: readonly CommandRow[] = [
     summary: 'store the records of a JSON or CSV file',
     load: async () => (await import('./load.js')).loadCommand,
   },
+  { name: 'db', summary: 'work with replicated databases', load: async () => (await import('./db/db.js')).dbGroup },
+  { name: 'id', summary: 'explain ids, stamps and times', load: async () => (await import('./id.js')).idGroup },
   {
     name: 'demo',
     summary: 'run a ring of three nodes with 135,233 cities in it',
@@ -71,7 +73,7 @@ const CHOICES = /^option '(--[\w-]+).*' argument '(.*)' is invalid\. Allowed cho
 /** Runs one command line, without node and script; returns its exit code. Never rejects. */
 export async function run(args: readonly string[], outside: Outside): Promise<number> {
   let exitCode: number = EXIT.done;
-  const named = namedCommand(args);
+  const [named, second] = namedCommands(args);
   const program = new Command('swarmbus')
     .description('A decentralised data bus: any node of the swarm serves every key.')
     .version(VERSION, '-V, --version', 'print the version')
@@ -82,7 +84,7 @@ export async function run(args: readonly string[], outside: Outside): Promise<nu
     .configureOutput({
       writeOut: (text) => void outside.stdout.write(text),
       writeErr: (text) => void outside.stderr.write(text),
-      outputError: (text, write) => write(errorLine(complaint(text, named))),
+      outputError: (text, write) => write(errorLine(complaint(text, named, second))),
     })
     .addHelpText(
       'after',
@@ -97,11 +99,21 @@ export async function run(args: readonly string[], outside: Outside): Promise<nu
   for (const { name, summary, load } of COMMANDS) {
     const command = program.command(name).description(summary).helpOption('-h, --help', 'explain');
     if (name !== named) continue;
-    const definition = await load();
-    definition.declare(command);
-    command.action(async () => {
-      exitCode = await definition.run(command, outside);
-    });
+    const install = (target: Command, definition: CommandDefinition): void => {
+      definition.declare(target);
+      target.action(async () => {
+        exitCode = await definition.run(target, outside);
+      });
+    };
+    const loaded = await load();
+    if ('run' in loaded) install(command, loaded);
+    else {
+      loaded.declare(command);
+      command.helpCommand('help [command]', 'explain a command');
+      for (const row of loaded.commands) {
+        install(command.command(row.name).description(row.summary).helpOption('-h, --help', 'explain'), row.command);
+      }
+    }
   }
 
   const names = ['help', ...COMMANDS.map(({ name }) => name)];
@@ -121,15 +133,18 @@ export async function run(args: readonly string[], outside: Outside): Promise<nu
   }
 }
 
-/** The first word that is no option; after `help` the second. Options of the program itself take no values. */
-function namedCommand(args: readonly string[]): string | undefined {
+/** The first words that are no options; after `help` the next. Options of the program itself take no values. */
+function namedCommands(args: readonly string[]): readonly string[] {
   const words = args.filter((arg) => !arg.startsWith('-'));
-  return words[0] === 'help' ? words[1] : words[0];
+  return words[0] === 'help' ? words.slice(1) : words;
 }
 
 /** Commander's complaint in one line with where to read on. */
-function complaint(text: string, named: string | undefined): string {
-  const command = COMMANDS.some(({ name }) => name === named) ? ` ${named}` : '';
+function complaint(text: string, named: string | undefined, second: string | undefined): string {
+  const isGroup = named === 'db' || named === 'id';
+  const words =
+    isGroup && second !== undefined && !text.includes('unknown command') ? ` ${named} ${second}` : ` ${named}`;
+  const command = COMMANDS.some(({ name }) => name === named) ? words : '';
   const what = oneLine(text.replace(/^error: /, ''))
     .replace(/\.$/, '')
     .replace(CHOICES, "$1 must be one of $3, not '$2'")

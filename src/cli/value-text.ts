@@ -36,3 +36,9 @@ function roundedNumber(text: string): string | null {
   }
   return null;
 }
+
+/** The value of parsed JSON in which such objects stand for what JSON lacks. Throws RangeError if it stands for none. */
+export function plainValue(json: unknown): unknown {
+  const text = JSON.stringify(json);
+  return text.includes('"$') ? unpackValue(jsonToValue(text)) : json;
+}

@@ -14,9 +14,28 @@ export interface Entry<T = unknown> {
   readonly ttlMs: number | null;
 }
 
-export type Request = CacheRequest | MessageOf<'scan' | 'watch' | 'unwatch' | 'ping' | 'inspect'>;
+export type Request =
+  | CacheRequest
+  | MessageOf<
+      | 'scan'
+      | 'watch'
+      | 'unwatch'
+      | 'ping'
+      | 'inspect'
+      | 'createDatabase'
+      | 'databases'
+      | 'inspectDatabase'
+      | 'compactDatabase'
+    >;
 
-const WRITES: ReadonlySet<Request['type']> = new Set(['set', 'delete', 'touch', 'incr']);
+const WRITES: ReadonlySet<Request['type']> = new Set([
+  'set',
+  'delete',
+  'touch',
+  'incr',
+  'createDatabase',
+  'compactDatabase',
+]);
 
 /** Some of the keys of the swarm. */
 export interface KeyPage {
@@ -142,6 +161,11 @@ export function readLocated<T extends Location | Trace>(reply: ClientReply, reso
 export function readReport(reply: ClientReply, resolve: (info: Info) => void): boolean {
   if (reply.type === 'report') resolve(reply.info);
   return reply.type === 'report';
+}
+
+export function readDatabaseInfo(reply: ClientReply, resolve: (info: Info) => void): boolean {
+  if (reply.type === 'databaseInfo') resolve(reply.info);
+  return reply.type === 'databaseInfo';
 }
 
 export function packed(value: unknown): Bytes {

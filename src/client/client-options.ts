@@ -26,6 +26,11 @@ export interface ConnectOptions {
   readonly requestTimeoutMs?: number;
   /** Time for the first connection. Default 5,000. */
   readonly connectTimeoutMs?: number;
+  /**
+   * Resolve at once, connected or not, and go on trying for ever: for those who work on replicas without a connection.
+   * Default false.
+   */
+  readonly offline?: boolean;
   /** Pauses between attempts: a random part of a span that doubles from `minMs` (100) to `maxMs` (10,000), for ever. */
   readonly reconnect?: { readonly minMs?: number; readonly maxMs?: number };
   /** Requests that may wait while there is no connection; one more fails with BUSY. Default 10,000. */
@@ -43,6 +48,8 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
   /** For simulations: clock and timers. */
   readonly timers?: Timers;
+  /** For simulations: Unix time in ms. */
+  readonly wallMs?: () => number;
   /** For simulations: a number from 0 to below 1. */
   readonly random?: () => number;
 }
@@ -75,4 +82,20 @@ export interface ScanOptions extends CallOptions {
 export interface IncrOptions extends CallOptions {
   /** Where the key is created, it expires after this long. One that exists keeps its expiry. */
   readonly ttlMs?: number;
+}
+
+/** Of a new database; fixed at its creation. */
+export interface CreateOptions {
+  /** How the ten characters of a replica's id are divided into primus, peer, client and session. Default `0262`. */
+  readonly scheme?: string;
+  /** The id of this peer, as long as the scheme says. Default: drawn. */
+  readonly peer?: string;
+  /** The same client's id may be used at several peers. Default false. */
+  readonly isShared?: boolean;
+  /** Ops count as stored before they are on the disk for good: faster, and a crash loses the last ones. Default false. */
+  readonly isRelaxed?: boolean;
+  /** Types of objects that it takes. Default: all that the peer knows. */
+  readonly types?: readonly string[];
+  /** Ops older than this are replaced by the states of their objects. Default: see `inspectDatabase`. */
+  readonly compactAfterMs?: number;
 }

@@ -2,6 +2,7 @@
  * The client: promises on one side, one connection at a time on the other. Each command is a request in calls.ts, where
  * its fate is decided; the connection is the business of uplink.ts.
  */
+import { CLOSE } from '../transport/message.js';
 import type { Info, Key } from '../transport/message.js';
 import {
   aborted,
@@ -10,6 +11,7 @@ import {
   checkedTtl,
   packed,
   readCount,
+  readDatabaseInfo,
   readDeleted,
   readEntry,
   readKeys,
@@ -25,12 +27,18 @@ import type {
   CallOptions,
   ClientStatus,
   ConnectOptions,
+  CreateOptions,
   DeleteOptions,
   IncrOptions,
   ScanOptions,
   SetOptions,
 } from './client-options.js';
-import { checkWatchOptions } from './option-names.js';
+import { Database } from './database/database.js';
+import type { DatabaseOptions } from './database/database.js';
+import { Lines } from './database/lines.js';
+import { DatabaseLog } from './database/log.js';
+import type { LogOptions } from './database/log.js';
+import { checkDatabaseOptions, checkLogOptions, checkWatchOptions } from './option-names.js';
 import { outcomesOf } from './outcome.js';
 import type { Outcome } from './outcome.js';
 import { SwarmError } from './errors.js';
@@ -49,29 +57,40 @@ const QUEUE_MAX = 10_000;
 const nothing = (): void => {};
 
 export class Client {
+  readonly #options: ConnectOptions;
   readonly #timers: Timers;
   readonly #uplink: Uplink;
   readonly #calls: Calls;
   readonly #watches: Watches;
+  readonly #lines: Lines;
 
   constructor(openSocket: OpenSocket, urls: readonly string[], options: ConnectOptions, connected: Connected) {
     const { timers = systemTimers, requestTimeoutMs = REQUEST_TIMEOUT_MS, queueMax = QUEUE_MAX } = options;
+    this.#options = options;
     this.#timers = timers;
     this.#uplink = new Uplink(openSocket, urls, options, timers, requestTimeoutMs, connected, {
       onReply: (reply) => {
         if (reply.type === 'change') this.#watches.onChange(reply);
-        else this.#calls.onReply(reply);
+        else if (!this.#lines.take(reply)) this.#calls.onReply(reply);
       },
       onFrameEnd: () => this.#calls.onProgress(),
-      onOpen: () => this.#calls.onOpen(),
+      onOpen: () => {
+        this.#openLines();
+        this.#calls.onOpen();
+      },
       onLost: (error) => {
         this.#calls.onLost(error);
         this.#watches.onLost();
+        this.#lines.lose();
       },
       onDialling: () => this.#watches.onDialling(),
       onEnd: (error, reason) => this.#calls.onEnd(error, reason),
-      onClosed: (error) => this.#watches.onClosed(error),
+      onClosed: (error) => {
+        this.#watches.onClosed(error);
+        this.#lines.close();
+      },
     });
+    this.#lines = new Lines(this.#uplink);
     this.#calls = new Calls(this.#uplink, timers, requestTimeoutMs, queueMax);
     this.#watches = new Watches(this.#uplink, this.#calls, timers);
   }
@@ -258,6 +277,67 @@ export class Client {
     return this.#calls.ask((id) => ({ type: 'inspect', id, what: checkedKey(what) }), readReport, options);
   }
 
+  /**
+   * Opens a database for reading and writing its objects, with or without a connection. Resolves when something is known
+   * of it: from the storage, or from a peer. Rejects with what keeps it from being opened, such as UNKNOWN where no node in
+   * reach holds a database of that name: see `createDatabase`.
+   */
+  database(name: string, options: DatabaseOptions = {}): Promise<Database> {
+    checkDatabaseOptions(options);
+    const { wallMs = Date.now } = this.#options;
+    return Database.open(name, options, { upstream: this.#lines, timers: this.#timers, wallMs });
+  }
+
+  /**
+   * Reads the log of a peer: `for await (const entry of client.log('todos'))`. Nothing is written, and no replica id is
+   * taken. It begins when it is read, and can be read once.
+   */
+  log(database: string, options: LogOptions = {}): DatabaseLog {
+    checkLogOptions(options);
+    return new DatabaseLog(this.#lines, this.#timers, database, options);
+  }
+
+  /**
+   * Makes the node a peer of the database: of a new one, or, where another node of the swarm has one of that name, of that
+   * one, whose options are then to be left out or the same. Resolves with what there is to know of it, as `inspectDatabase`.
+   */
+  createDatabase(database: string, options: CreateOptions & CallOptions = {}): Promise<Info> {
+    const { scheme, peer, isShared, isRelaxed, types, compactAfterMs } = options;
+    const given = {
+      ...(scheme === undefined ? {} : { scheme }),
+      ...(peer === undefined ? {} : { peer }),
+      ...(isShared === undefined ? {} : { shared: isShared }),
+      ...(isRelaxed === undefined ? {} : { relaxed: isRelaxed }),
+      ...(types === undefined ? {} : { types: types.join(',') }),
+      ...(compactAfterMs === undefined ? {} : { compactAfterMs }),
+    };
+    return this.#calls.ask(
+      (id) => ({ type: 'createDatabase', id, database, options: given }),
+      readDatabaseInfo,
+      options,
+    );
+  }
+
+  /** What databases there are in the swarm, and which of them the node has: {databases: [...]}. */
+  databases(options: CallOptions = {}): Promise<Info> {
+    return this.#calls.ask((id) => ({ type: 'databases', id }), readDatabaseInfo, options);
+  }
+
+  /** What the node knows of a database that it has; with `digests`, also those by which peers are compared. */
+  inspectDatabase(database: string, options: { readonly digests?: boolean } & CallOptions = {}): Promise<Info> {
+    const given = options.digests === true ? { digests: true } : {};
+    return this.#calls.ask(
+      (id) => ({ type: 'inspectDatabase', id, database, options: given }),
+      readDatabaseInfo,
+      options,
+    );
+  }
+
+  /** Has the node replace its log of the database by the states of the objects, up to now. */
+  compactDatabase(database: string, options: CallOptions = {}): Promise<Info> {
+    return this.#calls.ask((id) => ({ type: 'compactDatabase', id, database }), readDatabaseInfo, options);
+  }
+
   /** Takes no more requests, waits for those that are open, then closes. */
   drain(): Promise<void> {
     this.#calls.drain();
@@ -272,5 +352,16 @@ export class Client {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #openLines(): void {
+    const { connection } = this.#uplink;
+    if (connection === null) return;
+    this.#lines.open({
+      limits: connection.limits,
+      write: (request) => connection.write(request),
+      flush: () => connection.flush(),
+      fail: (reason) => connection.fail(new SwarmError('DISCONNECTED', `${connection.url}: ${reason}`), CLOSE.badFrame),
+    });
   }
 }

@@ -31,6 +31,7 @@ export function connectBy(
       if (error === null) resolve(client);
       else reject(error);
     });
+    if (options.offline === true) resolve(client);
   });
 }
 

@@ -3,7 +3,7 @@
  * what comes in. It never resumes; what happens after its loss is the client's decision.
  */
 import { decodeFrame, encodeMessage } from '../transport/binary-codec.js';
-import { FrameWriter } from '../transport/frame-writer.js';
+import { FrameWriter } from '../store/frame-writer.js';
 import { CLOSE } from '../transport/message.js';
 import type { ClientReply, ClientRequest, Info, Limits, Malformed, MessageOf } from '../transport/message.js';
 import { SwarmError, refusalCode } from './errors.js';

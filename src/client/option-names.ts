@@ -18,13 +18,20 @@ const OF_REQUESTS: Readonly<Record<Request['type'], readonly string[]>> = {
   trace: OF_CALLS,
   ping: OF_CALLS,
   inspect: OF_CALLS,
+  createDatabase: [...OF_CALLS, 'scheme', 'peer', 'isShared', 'isRelaxed', 'types', 'compactAfterMs'],
+  databases: OF_CALLS,
+  inspectDatabase: [...OF_CALLS, 'digests'],
+  compactDatabase: OF_CALLS,
 };
+const OF_DATABASE = ['storage', 'client', 'readOnly', 'onStuck', 'onStatus', 'onStorageError'] as const;
 const OF_WATCH = ['key', 'prefix', 'values', 'signal'] as const;
+const OF_LOG = ['from', 'follow', 'type', 'object', 'prefix', 'signal'] as const;
 const OF_CONNECT = [
   'token',
   'name',
   'requestTimeoutMs',
   'connectTimeoutMs',
+  'offline',
   'reconnect',
   'queueMax',
   'pingIntervalMs',
@@ -32,6 +39,7 @@ const OF_CONNECT = [
   'onStatus',
   'signal',
   'timers',
+  'wallMs',
   'random',
 ] as const;
 const OF_RECONNECT = ['minMs', 'maxMs'] as const;
@@ -51,6 +59,14 @@ export function checkRequestOptions(type: Request['type'], given: object): void 
 
 export function checkWatchOptions(given: object): void {
   checkOptions('watch', given, OF_WATCH);
+}
+
+export function checkDatabaseOptions(given: object): void {
+  checkOptions('database', given, OF_DATABASE);
+}
+
+export function checkLogOptions(given: object): void {
+  checkOptions('log', given, OF_LOG);
 }
 
 export function checkConnectOptions(given: object & { readonly reconnect?: object }): void {

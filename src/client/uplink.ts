@@ -97,7 +97,10 @@ export class Uplink {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
-    this.#connectTimer = timers.setTimeout(() => this.end(this.#unreachable(connectTimeoutMs)), connectTimeoutMs);
+    this.#connectTimer =
+      options.offline === true
+        ? null
+        : timers.setTimeout(() => this.end(this.#unreachable(connectTimeoutMs)), connectTimeoutMs);
     options.signal?.addEventListener('abort', this.#onConnectAborted, { once: true });
     this.#dial();
   }

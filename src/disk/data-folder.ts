@@ -36,7 +36,7 @@ export const adviceOn = (error: unknown): string => {
       return 'something in the place of its file is a directory: move that away, or name another one';
     default:
       if (message.startsWith('MDB_CORRUPTED') || message.startsWith('MDB_PAGE_NOTFOUND'))
-        return `its file is damaged (${message}): restore it, or move it away to start without its entries`;
+        return `its file is damaged (${message}): restore it, or move it away to start without it`;
       return typeof code === 'string' ? `${message}: name another one` : message;
   }
 };

@@ -4,26 +4,21 @@
  */
 import { FORMAT, objectionTo } from './entry-disk.js';
 import type { Changes, EntryDisk, KeptEntry, NodeRecord, OpenEntryDisk } from './entry-disk.js';
-
-export interface MemoryDiskOptions {
-  /** Calls `run` after that time. */
-  readonly defer: (delayMs: number, run: () => void) => void;
-  /** What a write takes. */
-  readonly writeMs: number;
-}
+import { MemoryWrites } from './memory-writes.js';
+import type { MemoryWritesOptions } from './memory-writes.js';
 
 export class MemoryDisk {
   /** While it is, each write fails. */
   isFull = false;
   /** As a newer version would leave it, for instance. */
   format = FORMAT;
-  readonly #options: MemoryDiskOptions;
+  readonly #options: MemoryWritesOptions;
   readonly #entries = new Map<string, KeptEntry>();
   #record: NodeRecord | null = null;
   /** The one that may use it now. */
   #user: MemoryEntryDisk | null = null;
 
-  constructor(options: MemoryDiskOptions) {
+  constructor(options: MemoryWritesOptions) {
     this.#options = options;
   }
 
@@ -69,19 +64,18 @@ class MemoryEntryDisk implements EntryDisk {
   readonly record: NodeRecord | null;
   readonly count: number;
   readonly #disk: MemoryDisk;
-  readonly #options: MemoryDiskOptions;
+  readonly #options: MemoryWritesOptions;
   readonly #found: readonly KeptEntry[];
+  readonly #writes: MemoryWrites;
   #loaded = 0;
-  #outstanding = 0;
-  #fault: string | null = null;
-  #closed: ((fault: string | null) => void) | null = null;
 
-  constructor(disk: MemoryDisk, options: MemoryDiskOptions, record: NodeRecord | null, found: readonly KeptEntry[]) {
+  constructor(disk: MemoryDisk, options: MemoryWritesOptions, record: NodeRecord | null, found: readonly KeptEntry[]) {
     this.record = record;
     this.count = found.length;
     this.#disk = disk;
     this.#options = options;
     this.#found = found;
+    this.#writes = new MemoryWrites(options, () => disk.release(this));
   }
 
   load(countMax: number, bytesMax: number, loaded: Parameters<EntryDisk['load']>[2]): void {
@@ -103,28 +97,12 @@ class MemoryEntryDisk implements EntryDisk {
   write(changes: Changes, written: (fault: string | null) => void): void {
     const copied = changes.puts.map((entry) => ({
       ...entry,
-      value: entry.value === null ? null : entry.value.slice(),
+      value: entry.value === null ? null : new Uint8Array(entry.value),
     }));
-    this.#outstanding += 1;
-    this.#options.defer(this.#options.writeMs, () => {
-      const fault = this.#disk.commit(this, { ...changes, puts: copied });
-      this.#outstanding -= 1;
-      this.#fault ??= this.#closed === null ? null : fault;
-      written(fault);
-      if (this.#outstanding === 0) this.#end();
-    });
+    this.#writes.add(() => this.#disk.commit(this, { ...changes, puts: copied }), written);
   }
 
   close(closed: (fault: string | null) => void): void {
-    this.#closed = closed;
-    if (this.#outstanding === 0) this.#options.defer(0, () => this.#end());
-  }
-
-  #end(): void {
-    const closed = this.#closed;
-    if (closed === null) return;
-    this.#closed = null;
-    this.#disk.release(this);
-    closed(this.#fault);
+    this.#writes.close(closed);
   }
 }

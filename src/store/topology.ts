@@ -22,8 +22,16 @@ export interface LinkState {
   readonly clientUrl: string | null;
   /** The view number of the node when it announced this. */
   readonly view: number;
+  /** The databases that it holds, by name. */
+  readonly databases: readonly HeldDatabase[];
   /** The nodes that it has a live link to, each at most once. */
   readonly neighbours: readonly NodeRef[];
+}
+
+/** A database, and the id of the peer that a node is to it. */
+export interface HeldDatabase {
+  readonly name: string;
+  readonly peer: string;
 }
 
 /** A node of the view. */
@@ -51,12 +59,15 @@ export const TOPOLOGY_LIMITS: TopologyLimits = { statesMax: 4096, missedMs: 30_0
 
 /** A node announces at most so many neighbours. */
 export const NEIGHBOURS_MAX = 1000;
+/** A node holds at most so many databases. */
+export const DATABASES_MAX = 256;
 const HOPS_MAX = 255;
 const ROLES_MAX = 16;
 /** Leaves room above for the one who has to outbid an incarnation. */
 const INCARNATION_MAX = 2 ** 52;
 const NO_ROOM = { freeBytes: 0, freeKeys: 0 } as const;
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
+const PEER = /^[0-9A-Za-z_~]{1,10}$/;
 const CLIENT_URL = /^wss?:\/\/[!-~]{1,250}$/;
 const ROLE = /^[a-z][a-z-]{0,31}$/;
 
@@ -98,7 +109,18 @@ export class Topology {
     const { node, incarnation, name } = self;
     const roles = sorted(self.roles);
     this.#own = known(
-      { node, incarnation, sequence: 1, name, roles, ...NO_ROOM, clientUrl: null, view: 1, neighbours: [] },
+      {
+        node,
+        incarnation,
+        sequence: 1,
+        name,
+        roles,
+        ...NO_ROOM,
+        clientUrl: null,
+        view: 1,
+        databases: [],
+        neighbours: [],
+      },
       null,
     );
     this.#members = new Map([[node, { state: this.#own.state, hops: 0, next: node }]]);
@@ -125,6 +147,8 @@ export class Topology {
     readonly roles?: readonly string[];
     readonly freeBytes?: number;
     readonly freeKeys?: number;
+    /** By name. */
+    readonly databases?: readonly HeldDatabase[];
     readonly clientUrl?: string | null;
   }): LinkState {
     const { state } = this.#own;
@@ -132,6 +156,7 @@ export class Topology {
       roles: change.roles === undefined ? state.roles : sorted(change.roles),
       freeBytes: change.freeBytes ?? state.freeBytes,
       freeKeys: change.freeKeys ?? state.freeKeys,
+      databases: change.databases ?? state.databases,
       clientUrl: change.clientUrl === undefined ? state.clientUrl : change.clientUrl,
     });
   }
@@ -221,6 +246,11 @@ export class Topology {
       here = nearer.reduce((lowest, other) => (other.state.node < lowest.state.node ? other : lowest));
     }
     return path;
+  }
+
+  /** Links from each member of the view to that one; none of those from which it can't be reached. */
+  distancesTo(to: NodeId): ReadonlyMap<NodeId, number> {
+    return this.members.has(to) ? this.#distancesTo(to) : new Map();
   }
 
   /** Whether all other members of the view, as they run now, are among those that answered. */
@@ -407,18 +437,29 @@ export function parseLinkState(
   if (typeof name !== 'string' || !NAME.test(name)) return null;
   if (!isCount(freeBytes) || !isCount(freeKeys) || !isCount(view)) return null;
   const roles = parseRoles(info.roles);
+  const databases = parseDatabases(info.databases);
   const neighbours = parseNeighbours(info.neighbours, node);
-  if (roles === null || neighbours === null) return null;
+  if (roles === null || databases === null || neighbours === null) return null;
   // Only a hint: one that is no address says nothing against the rest.
   const clientUrl = typeof info.clientUrl === 'string' && CLIENT_URL.test(info.clientUrl) ? info.clientUrl : null;
-  return { node, incarnation, sequence, name, roles, freeBytes, freeKeys, clientUrl, view, neighbours };
+  return { node, incarnation, sequence, name, roles, freeBytes, freeKeys, clientUrl, view, databases, neighbours };
 }
 
 /** The inverse of `parseLinkState`: all that does not travel in fields of its own. */
 export function linkStateInfo(state: LinkState): Record<string, unknown> {
   const { name, roles, freeBytes, freeKeys, clientUrl, view } = state;
   const neighbours = state.neighbours.map(({ node, incarnation }) => [node, incarnation]);
-  return { name, roles, freeBytes, freeKeys, ...(clientUrl === null ? {} : { clientUrl }), view, neighbours };
+  const databases = state.databases.map((held) => [held.name, held.peer]);
+  return {
+    name,
+    roles,
+    freeBytes,
+    freeKeys,
+    ...(clientUrl === null ? {} : { clientUrl }),
+    view,
+    ...(databases.length > 0 ? { databases } : {}),
+    neighbours,
+  };
 }
 
 function parseRoles(value: unknown): string[] | null {
@@ -429,6 +470,23 @@ function parseRoles(value: unknown): string[] | null {
     roles.push(role);
   }
   return sorted(roles);
+}
+
+/** Whoever does not say what it holds holds nothing. */
+function parseDatabases(value: unknown): HeldDatabase[] | null {
+  if (value === undefined) return [];
+  if (!Array.isArray(value) || value.length > DATABASES_MAX) return null;
+  const databases: HeldDatabase[] = [];
+  let last = '';
+  for (const pair of value as unknown[]) {
+    if (!Array.isArray(pair) || pair.length !== 2) return null;
+    const [name, peer] = pair as unknown[];
+    if (typeof name !== 'string' || !NAME.test(name) || name <= last) return null;
+    if (typeof peer !== 'string' || !PEER.test(peer)) return null;
+    databases.push({ name, peer });
+    last = name;
+  }
+  return databases;
 }
 
 function parseNeighbours(value: unknown, self: NodeId): NodeRef[] | null {
@@ -443,6 +501,9 @@ function parseNeighbours(value: unknown, self: NodeId): NodeRef[] | null {
   }
   return [...refs.values()];
 }
+
+/** The name of a database, and of a node. */
+export const isName = (text: string): boolean => NAME.test(text);
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;

@@ -10,6 +10,7 @@ import type { Runtime, RuntimeOptions } from '../actors/runtime/runtime.js';
 import type { Identity, NodeDisk, Settings } from '../actors/settings.js';
 import { bootNode } from '../node.js';
 import type { BootedNode } from '../node.js';
+import type { OpDisks } from '../disk/op-disk.js';
 import type { Bus, Listener } from '../transport/link.js';
 import type { MessageOf } from '../transport/message.js';
 import { wires } from '../transport/wire.js';
@@ -18,6 +19,7 @@ export interface LifeOptions {
   readonly env: Env;
   readonly bus: Bus;
   readonly disk: NodeDisk | null;
+  readonly opDisks: OpDisks | null;
   readonly settings: Settings;
   readonly runtimeOptions: RuntimeOptions;
   readonly onListening: (listeners: readonly Listener[]) => void;
@@ -48,6 +50,7 @@ export class NodeLife {
         bus: options.bus,
         wires,
         disk: options.disk,
+        opDisks: options.opDisks,
       },
       settings: options.settings,
       clientScript: null,

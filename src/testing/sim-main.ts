@@ -11,31 +11,13 @@ import { simulate, simulatePlan } from './simulator/simulate.js';
 import type { SimulationResult } from './simulator/simulate.js';
 import { Sometimes } from './simulator/sometimes.js';
 import { speedPlan } from './simulator/speed-plan.js';
+import { cpuMs, deadline, numberOption } from './sim-options.js';
 
 /** Every so many runs one is repeated: it must leave the same trace. */
 const REPEAT_EVERY = 20;
 /** From so many runs on, a path that none has reached is a failure. */
 const RUNS_FOR_SOMETIMES = 500;
 const SPEED_ROUNDS = 6;
-
-const number = (name: string, fallback: number): number => {
-  const text = process.env[name];
-  if (text === undefined || text === '') return fallback;
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 0) return value;
-  process.stderr.write(`sim: ${name} must be a whole number, not ${text}\n`);
-  process.exit(2);
-};
-
-const cpuMs = (): number => {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-};
-
-const deadline = (seconds: number): (() => boolean) => {
-  const endMs = performance.now() + seconds * 1000;
-  return () => performance.now() > endMs;
-};
 
 class Totals {
   readonly sometimes = new Sometimes();
@@ -87,7 +69,7 @@ const measureSpeed = (): number => {
 };
 
 const main = (): void => {
-  const shrinkSeconds = number('SHRINK', 20);
+  const shrinkSeconds = numberOption('SHRINK', 20);
   const planFile = process.env['PLAN'] ?? '';
   if (planFile !== '') {
     const result = simulatePlan(JSON.parse(readFileSync(planFile, 'utf8')) as Plan);
@@ -96,9 +78,9 @@ const main = (): void => {
     process.exitCode = isFailed ? 1 : 0;
     return;
   }
-  const runs = number('RUNS', 20);
-  const first = number('SEED', Math.floor(Math.random() * 2 ** 31));
-  const stopsAtFailure = number('STOP', 0) > 0;
+  const runs = numberOption('RUNS', 20);
+  const first = numberOption('SEED', Math.floor(Math.random() * 2 ** 31));
+  const stopsAtFailure = numberOption('STOP', 0) > 0;
   const totals = new Totals();
   const startMs = cpuMs();
   let done = 0;

@@ -14,6 +14,7 @@ import type { ConnectOptions } from '../client/client-options.js';
 import { connectBy } from '../client/connect.js';
 import { checkOptions } from '../client/option-names.js';
 import { MemoryDisk } from '../disk/memory-disk.js';
+import { MemoryOpDisks } from '../disk/memory-op-disk.js';
 import { openNodeSocket } from '../client/socket-node.js';
 import type { SocketLike } from '../client/socket.js';
 import { dial } from '../transport/dial.js';
@@ -94,6 +95,8 @@ export interface Swarm {
   restart(index: number): Promise<void>;
   /** What the node has on disk, and a way to fill it up. Needs `{ disk: true }`. */
   disk(index: number): MemoryDisk;
+  /** The databases that the node keeps, to fill their disk up, or to set it back. Needs `{ disk: true }`. */
+  opDisks(index: number): MemoryOpDisks;
   /** Resolves when every node sees all nodes that it can reach, and no others, and knows who owns what; rejects after `timeoutMs` (20,000). */
   settle(timeoutMs?: number): Promise<void>;
   /** Opens a client's connection to that node without the client: for what it would never send. Memory only. */
@@ -153,6 +156,8 @@ interface Slot {
   readonly index: number;
   readonly name: string;
   readonly disk: MemoryDisk | null;
+  /** Outlives the node where there is a disk. */
+  opDisks: MemoryOpDisks;
   url: string;
   life: Life | null;
 }
@@ -180,6 +185,7 @@ class EmbeddedSwarm implements Swarm {
   readonly #edges: (readonly [number, number])[];
   readonly #cuts = new Set<string>();
   readonly #network: MemoryNetwork | null;
+  readonly #defer: (delayMs: number, run: () => void) => void;
   readonly #hash = new TraceHash();
   readonly #clients: Client[] = [];
   /** Promises of clients that wait for virtual time to pass. */
@@ -198,6 +204,7 @@ class EmbeddedSwarm implements Swarm {
     const latency = seededRandom(seed, LATENCY_STREAM);
     const defer = (delayMs: number, run: () => void): void =>
       void (time === null ? setTimeout(run, delayMs) : time.at(time.nowMs + delayMs, run));
+    this.#defer = defer;
     this.#network = isMemory
       ? createMemoryNetwork({
           defer,
@@ -209,6 +216,7 @@ class EmbeddedSwarm implements Swarm {
       index,
       name: options.names?.[index] ?? `n${index}`,
       disk: options.disk === true ? new MemoryDisk({ defer, writeMs: DISK_WRITE_MS }) : null,
+      opDisks: new MemoryOpDisks({ defer, writeMs: DISK_WRITE_MS }),
       url: `ws://127.0.0.1:${isMemory ? FIRST_PORT + index : 0}`,
       life: null,
     }));
@@ -285,6 +293,7 @@ class EmbeddedSwarm implements Swarm {
   crash(index: number): void {
     this.#network?.crash(this.#slot(index).name);
     this.#slot(index).disk?.crash();
+    this.#slot(index).opDisks.crash();
     endLife(this.#life(index));
   }
 
@@ -313,6 +322,11 @@ class EmbeddedSwarm implements Swarm {
     const { disk } = this.#slot(index);
     if (disk === null) throw new Error('disk needs { disk: true }');
     return disk;
+  }
+
+  opDisks(index: number): MemoryOpDisks {
+    if (this.#options.disk !== true) throw new Error('opDisks needs { disk: true }');
+    return this.#slot(index).opDisks;
   }
 
   async settle(timeoutMs = SETTLE_TIMEOUT_MS): Promise<void> {
@@ -394,6 +408,7 @@ class EmbeddedSwarm implements Swarm {
     const env = this.time?.env(log) ?? nodeEnv({ log });
     const { settings: common, settingsOf } = this.#options;
     const settings: Settings = { ...TEST_SETTINGS, ...common, ...settingsOf?.(slot.index) };
+    if (slot.disk === null) slot.opDisks = new MemoryOpDisks({ defer: this.#defer, writeMs: DISK_WRITE_MS });
     let resolveEnded!: (end: NodeEnd) => void;
     const ended = new Promise<NodeEnd>((resolve) => {
       resolveEnded = resolve;
@@ -404,6 +419,7 @@ class EmbeddedSwarm implements Swarm {
           const node = new NodeLife({
             env,
             disk,
+            opDisks: slot.opDisks,
             bus: this.#network?.bus(slot.name) ?? trackedBus(this.#options.transport === 'ws' ? 'ws' : 'uws', links),
             settings: {
               ...settings,

@@ -5,9 +5,9 @@
  * built; a message for another node is not even read, but for its head.
  */
 import type { NodeId, NodeRef } from '../store/node-id.js';
-import { FrameReader } from './frame-reader.js';
-import type { FrameWriter } from './frame-writer.js';
-import { CACHE_REQUESTS, VALUE_DEPTH_MAX } from './message.js';
+import { FrameReader, VALUE_DEPTH_MAX } from '../store/frame-reader.js';
+import type { FrameWriter } from '../store/frame-writer.js';
+import { CACHE_REQUESTS, DATABASE_REQUESTS } from './message.js';
 import type {
   Bytes,
   ClientReply,
@@ -49,10 +49,9 @@ const PLANS: Readonly<Record<Direction, PlansByTag>> = {
   'client replies': plansByTag((plan) => plan.form === 'reply'),
   node: plansByTag((plan) => plan.form === 'notice' || plan.form === 'routed'),
 };
-/** What travels within a message: what the owner of a key is asked, and any reply. */
-const INNER_PLANS = plansByTag(
-  (plan) => plan.form === 'reply' || (CACHE_REQUESTS as readonly string[]).includes(plan.name),
-);
+/** What travels within a message: what the owner of a key is asked, or the peer of a database, and any reply. */
+const INNER_REQUESTS: readonly string[] = [...CACHE_REQUESTS, ...DATABASE_REQUESTS];
+const INNER_PLANS = plansByTag((plan) => plan.form === 'reply' || INNER_REQUESTS.includes(plan.name));
 /** From here on a tag is routed, whether this version knows it or not. */
 const ROUTED_TAG_MIN = Math.min(...ROW_PLANS.filter((plan) => plan.form === 'routed').map((plan) => plan.tag));
 /** Elements of a routed message that a relay reads: tag, to, from, hops. */

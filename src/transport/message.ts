@@ -46,7 +46,7 @@ export interface FieldTypes {
   /** Any MessagePack value, always the last field. */
   value: Bytes;
   /** A message of this table, in a bin, so that a relay steps over it without reading it. */
-  message: CacheRequest | ClientReply;
+  message: CacheRequest | DatabaseRequest | ClientReply;
 }
 export type FieldKind = keyof FieldTypes;
 
@@ -147,6 +147,42 @@ export const MESSAGES = {
   ping: request(12),
   inspect: request(13, field('what', 'text')),
 
+  // Requests of clients that hold replicas. `open` and `subscription` are the ids of the requests that began them.
+  /** `opened`, `acked` and `closed` come with this id, which stays taken until `closed`. */
+  openDatabase: request(
+    64,
+    field('database', 'text'),
+    options({ replica: 'text', client: 'text', last: 'text', readOnly: 'boolean' }),
+  ),
+  closeDatabase: request(65, field('open', 'integer')),
+  /** An array of ops, in the order of their chain. */
+  submit: request(66, field('open', 'integer'), field('ops', 'value')),
+  /** `have`: nil, or what the client holds of each object, as another peer knows it: [type, id, count, digest]. */
+  subscribe: request(
+    67,
+    field('open', 'integer'),
+    options({ type: 'text', object: 'text', prefix: 'text', all: 'boolean', position: 'text' }, false),
+    field('have', 'value'),
+  ),
+  /** The next page of a subscription that is not live yet. */
+  next: request(68, field('subscription', 'integer')),
+  unsubscribe: request(69, field('subscription', 'integer')),
+  createDatabase: request(
+    70,
+    field('database', 'text'),
+    options({
+      scheme: 'text',
+      peer: 'text',
+      shared: 'boolean',
+      relaxed: 'boolean',
+      types: 'text',
+      compactAfterMs: 'integer',
+    }),
+  ),
+  databases: request(71),
+  inspectDatabase: request(72, field('database', 'text'), options({ digests: 'boolean' })),
+  compactDatabase: request(73, field('database', 'text')),
+
   // Replies and notices to clients.
   welcome: reply(33, field('info', 'info')),
   value: reply(34, maybe('meta', 'info'), field('value', 'value')),
@@ -164,6 +200,17 @@ export const MESSAGES = {
   bye: idlessReply(44, field('info', 'info')),
   refused: idlessReply(63, field('code', 'text'), field('message', 'text'), maybe('info', 'info')),
 
+  // Replies and notices to clients that hold replicas.
+  opened: reply(96, field('info', 'info')),
+  /** To `closeDatabase`; or with the id of `openDatabase`: the peer is gone, or out of reach. */
+  closed: reply(97, maybe('reason', 'text')),
+  /** Times of the last ops of the replica that the peer, and that a second peer, has stored; nil: none. */
+  acked: reply(98, maybe('stored', 'text'), maybe('spread', 'text')),
+  /** Items: ops, and states of objects. `position`: after them. Once `isLive`, others follow as they come. */
+  patch: reply(99, field('position', 'text'), field('isLive', 'boolean'), field('items', 'value')),
+  unsubscribed: reply(100),
+  databaseInfo: reply(101, field('info', 'info')),
+
   // Between neighbours.
   /** First message of both ends: protocolMin, protocolMax, version, swarm, id, name, incarnation, clock, wallMs. */
   greet: notice(128, field('info', 'info')),
@@ -171,7 +218,10 @@ export const MESSAGES = {
   linked: notice(129, field('protocol', 'integer')),
   /** Nothing else was sent for a heartbeat interval. */
   beat: notice(130),
-  /** One node's own edges: name, roles, freeBytes, freeKeys, view, neighbours ([id, incarnation] pairs). */
+  /**
+   * One node's own edges: name, roles, freeBytes, freeKeys, view, neighbours ([id, incarnation] pairs), databases ([name,
+   * peer id] pairs in the order of the names, left out if there are none).
+   */
   links: notice(
     131,
     field('node', 'node'),
@@ -384,6 +434,81 @@ export const MESSAGES = {
     maybe('origin', 'node'),
     maybe('value', 'value'),
   ),
+
+  // Between the nodes that hold a database, its peers. `channel`: the number that the receiver gave to the conversation.
+  /**
+   * From now on the sender's side has the number `channel`; `answers`: the receiver's, 0 if the sender doesn't know it.
+   * `info`: see actors/peer-info.ts.
+   */
+  peerOn: routed(
+    220,
+    field('database', 'text'),
+    field('channel', 'integer'),
+    field('answers', 'integer'),
+    field('info', 'info'),
+  ),
+  /**
+   * Entries of the sender's log from `index` on. Items: [stamp, prev, type, id, payload] an op; [count] so many ops that
+   * the receiver is known to have; [stamp] an op that it is expected to have by now. `got`: see there.
+   */
+  feed: routed(
+    221,
+    field('database', 'text'),
+    field('channel', 'integer'),
+    field('log', 'text'),
+    field('index', 'integer'),
+    field('got', 'integer'),
+    field('items', 'value'),
+  ),
+  /** Of the log `log` of the receiver the sender has all entries before `index`. `isLazy`: mention only what comes. */
+  got: routed(
+    222,
+    field('database', 'text'),
+    field('channel', 'integer'),
+    field('log', 'text'),
+    field('index', 'integer'),
+    field('isLazy', 'boolean'),
+  ),
+  /**
+   * What there was below the floor of the sender's log. Items: [type, id, state] an object; ['vector', [[origin, time,
+   * digest], ...]] what the floor covers, at the end. `after`: the object's name that the page begins behind; `next`: the
+   * one that it ends with.
+   */
+  states: routed(
+    223,
+    field('database', 'text'),
+    field('channel', 'integer'),
+    field('log', 'text'),
+    field('floor', 'integer'),
+    field('after', 'text'),
+    field('next', 'text'),
+    field('isLast', 'boolean'),
+    field('items', 'value'),
+  ),
+  /** Stored up to the object `next`. */
+  statesGot: routed(
+    224,
+    field('database', 'text'),
+    field('channel', 'integer'),
+    field('log', 'text'),
+    field('floor', 'integer'),
+    field('next', 'text'),
+  ),
+  /** The sender will not speak with the receiver about this database. */
+  peerOff: routed(225, field('database', 'text'), field('channel', 'integer'), field('reason', 'text')),
+
+  // A client's requests about a database that its node does not hold, on their way to a peer, and the replies.
+  /** Requests and replies are counted apart, each from 1. `isNotice`: no reply to a request. */
+  tunnel: routed(
+    226,
+    field('channel', 'integer'),
+    field('sequence', 'integer'),
+    field('isNotice', 'boolean'),
+    field('message', 'message'),
+  ),
+  /** `isBack`: from the peer. So many messages have been sent. */
+  tunnelBeat: routed(227, field('channel', 'integer'), field('isBack', 'boolean'), field('sequence', 'integer')),
+  tunnelOff: routed(228, field('channel', 'integer'), field('isBack', 'boolean'), field('reason', 'text')),
 } as const satisfies Record<string, Row>;
 
 export type MessageName = keyof typeof MESSAGES;
@@ -428,7 +553,33 @@ export const CACHE_REQUESTS = ['get', 'set', 'delete', 'touch', 'incr', 'where',
 export type CacheRequestName = (typeof CACHE_REQUESTS)[number];
 export type CacheRequest = MessageOf<CacheRequestName>;
 
+/** Requests about replicas and databases, and what answers them. */
+export const DATABASE_REQUESTS = [
+  'openDatabase',
+  'closeDatabase',
+  'submit',
+  'subscribe',
+  'next',
+  'unsubscribe',
+  'createDatabase',
+  'databases',
+  'inspectDatabase',
+  'compactDatabase',
+] as const;
+export type DatabaseRequestName = (typeof DATABASE_REQUESTS)[number];
+export type DatabaseRequest = MessageOf<DatabaseRequestName>;
+export const DATABASE_REPLIES = ['opened', 'closed', 'acked', 'patch', 'unsubscribed', 'databaseInfo'] as const;
+export type DatabaseReplyName = (typeof DATABASE_REPLIES)[number];
+export type DatabaseReply = MessageOf<DatabaseReplyName | 'refused'>;
+
 // One decision for many messages: for those who treat them alike.
+
+export const forDatabaseRequests = <const Decision>(
+  decision: Decision,
+): { readonly [N in DatabaseRequestName]: Decision } => forNames(DATABASE_REQUESTS, decision);
+export const forDatabaseReplies = <const Decision>(
+  decision: Decision,
+): { readonly [N in DatabaseReplyName]: Decision } => forNames(DATABASE_REPLIES, decision);
 
 export const forRouted = <const Decision>(decision: Decision): { readonly [N in RoutedName]: Decision } =>
   forNames(namesOf('routed'), decision);
@@ -520,6 +671,3 @@ export interface Limits {
   readonly valueBytesMax: number;
   readonly inFlightMax: number;
 }
-
-/** Nesting of arrays and maps in a value, beyond which a message is refused. */
-export const VALUE_DEPTH_MAX = 128;

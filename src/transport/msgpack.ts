@@ -14,13 +14,12 @@
  * each value would have to be searched first for what it packs wrongly without a word.
  */
 import { Unpackr } from 'msgpackr/unpack-no-eval';
-import { readValue, writeValue } from './careful-value.js';
-import { FrameReader } from './frame-reader.js';
-import { FrameWriter } from './frame-writer.js';
-import { VALUE_DEPTH_MAX } from './message.js';
+import { readValue, writeValue } from '../store/careful-value.js';
+import { FrameReader, VALUE_DEPTH_MAX } from '../store/frame-reader.js';
+import { FrameWriter } from '../store/frame-writer.js';
 import type { Bytes } from './message.js';
 
-export { Extension, readValue, writeValue } from './careful-value.js';
+export { Extension, readValue, writeValue } from '../store/careful-value.js';
 
 const DESK_BYTES = 4096;
 /** The head of a text of nine bytes, as `__proto__` is. */

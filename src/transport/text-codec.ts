@@ -13,9 +13,8 @@
  */
 import { MALFORMED_PER_FRAME_MAX } from './binary-codec.js';
 import type { DecodeLimits } from './binary-codec.js';
-import { FrameReader, HEAD } from './frame-reader.js';
-import { FrameWriter } from './frame-writer.js';
-import { VALUE_DEPTH_MAX } from './message.js';
+import { FrameReader, HEAD, VALUE_DEPTH_MAX } from '../store/frame-reader.js';
+import { FrameWriter } from '../store/frame-writer.js';
 import type { Bytes, ClientReply, ClientRequest, Info, Malformed, OptionTypes, RequestId } from './message.js';
 import { packValue } from './msgpack.js';
 import { isEmpty, NO_OPTIONS, PLAN_BY_NAME, shownName } from './row-plan.js';

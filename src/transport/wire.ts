@@ -6,7 +6,7 @@
 import type { NodeId } from '../store/node-id.js';
 import { decodeFrame, encodeMessage } from './binary-codec.js';
 import type { DecodeLimits } from './binary-codec.js';
-import { FrameWriter } from './frame-writer.js';
+import { FrameWriter } from '../store/frame-writer.js';
 import type { Link, LinkHandler } from './link.js';
 import { CLOSE } from './message.js';
 import type { ClientReply, ClientRequest, LinkMessage, Malformed, Relay, RequestId, RoutedMessage } from './message.js';
@@ -117,6 +117,9 @@ interface TextBatch {
   awaited: number;
 }
 
+/** Requests after whose reply notices with their id follow. */
+const STREAMING: ReadonlySet<string> = new Set(['watch', 'openDatabase', 'subscribe']);
+
 const utf8 = new TextEncoder();
 const fromUtf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -130,8 +133,8 @@ export class ClientWire implements Wire<ClientReply>, LinkHandler {
   /** Null until the first text frame; most sessions never see one. */
   #batches: Map<RequestId | null, TextBatch[]> | null = null;
   #lastIsText = false;
-  /** Watches that were asked for in text: their changes are text, too. */
-  #textWatches: Set<RequestId> | null = null;
+  /** What was asked for in text and goes on after its reply: its notices are text, too. */
+  #textStreams: Set<RequestId> | null = null;
   #heldLength = 0;
   readonly #pausedBytesMax: number;
   #isPaused = false;
@@ -161,18 +164,20 @@ export class ClientWire implements Wire<ClientReply>, LinkHandler {
   }
 
   send(reply: ClientReply): void {
-    if (reply.type === 'change') {
-      if (this.#textWatches?.has(reply.id) === true) this.#sendText(encodeText(reply));
-      else this.#sender.send(reply);
-      return;
-    }
+    if (reply.type === 'change') return this.sendNotice(reply);
     if ((this.#lastIsText || this.#batches !== null) && this.#answerText(reply)) return;
     this.#sender.send(reply);
   }
 
-  /** No more changes follow. */
-  endWatch(id: RequestId): void {
-    this.#textWatches?.delete(id);
+  /** What answers no request, but follows from the one with its id. */
+  sendNotice(notice: ClientReply): void {
+    if (notice.id !== null && this.#textStreams?.has(notice.id) === true) this.#sendText(encodeText(notice));
+    else this.#sender.send(notice);
+  }
+
+  /** No more notices with this id follow. */
+  endStream(id: RequestId): void {
+    this.#textStreams?.delete(id);
   }
 
   flush(): void {
@@ -229,6 +234,7 @@ export class ClientWire implements Wire<ClientReply>, LinkHandler {
       this.#batches ??= new Map();
       const batch: TextBatch = { isArray, replies: [], length: 0, awaited: requests.length };
       for (const request of requests) {
+        if (STREAMING.has(request.type) && request.id !== null) (this.#textStreams ??= new Set()).add(request.id);
         const waiting = this.#batches.get(request.id);
         if (waiting === undefined) this.#batches.set(request.id, [batch]);
         else waiting.push(batch);
@@ -250,10 +256,7 @@ export class ClientWire implements Wire<ClientReply>, LinkHandler {
       this.#sendText(encodeText(reply));
       return true;
     }
-    if (reply.type === 'watching') {
-      this.#textWatches ??= new Set();
-      this.#textWatches.add(reply.id);
-    }
+    if (reply.type === 'refused' && reply.id !== null) this.endStream(reply.id);
     const batch = waiting.shift() as TextBatch;
     if (waiting.length === 0) this.#batches?.delete(reply.id);
     const text = encodeText(reply);

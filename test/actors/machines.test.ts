@@ -4,11 +4,22 @@ import { finderMachine } from '../../src/actors/finder/finder-machine.js';
 import { localStoreMachine } from '../../src/actors/local-store/local-store-machine.js';
 import { nodeMachine } from '../../src/actors/node-machine.js';
 import { peerLinkMachine } from '../../src/actors/peer-link-machine.js';
+import { replicaMachine } from '../../src/actors/replica-machine.js';
 import { servingMachine } from '../../src/actors/serving-machine.js';
 import { sessionMachine } from '../../src/actors/session-machine.js';
+import { tunnelMachine } from '../../src/actors/tunnel-machine.js';
 import { checkMachine } from './runtime/check-machine.js';
 
-const MACHINES = [finderMachine, localStoreMachine, nodeMachine, peerLinkMachine, servingMachine, sessionMachine];
+const MACHINES = [
+  finderMachine,
+  localStoreMachine,
+  nodeMachine,
+  peerLinkMachine,
+  servingMachine,
+  sessionMachine,
+  replicaMachine,
+  tunnelMachine,
+];
 
 describe.each(MACHINES.map((machine) => [machine.id, machine] as const))('the lifecycle %s', (_id, machine) => {
   it('does what xstate does', () => {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { VERSION } from '../../src/version.js';
 import { runCommand } from './fake-outside.js';
 
-const commands = ['node', 'get', 'set', 'delete', 'ping', 'topology', 'inspect', 'load', 'demo'];
+const commands = ['node', 'get', 'set', 'delete', 'ping', 'topology', 'inspect', 'load', 'db', 'id', 'demo'];
 
 describe('the command line', () => {
   it('knows its version, which is the package’s', async () => {

@@ -14,7 +14,12 @@ afterEach(() => {
 
 describe('the browser entry', () => {
   it('exports what the one for Node exports', () => {
-    expect(Object.keys(browser).sort()).toEqual(Object.keys(nodejs).sort());
+    // But for where replicas are kept.
+    const others = (exports: object, own: string): string[] =>
+      Object.keys(exports)
+        .filter((name) => name !== own)
+        .sort();
+    expect(others(browser, 'indexedDbStorage')).toEqual(others(nodejs, 'fileStorage'));
   });
 
   it('uses the global WebSocket', async () => {
@@ -51,6 +56,6 @@ describe('the browser entry', () => {
     });
     expect(bundle).not.toMatch(/\beval\(|new Function|\brequire\(|["']node:|["']ws["']/);
     expect(bundle).toContain('as connect');
-    expect(bundle.length).toBeLessThan(76_000);
+    expect(bundle.length).toBeLessThan(128_000);
   });
 });

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import { decodeFrame, encodeMessage } from '../../src/transport/binary-codec.js';
-import { FrameWriter } from '../../src/transport/frame-writer.js';
+import { FrameWriter } from '../../src/store/frame-writer.js';
 import type { Bytes, ClientReply, ClientRequest, Limits, MessageOf } from '../../src/transport/message.js';
 
 export const LIMITS: Limits = {

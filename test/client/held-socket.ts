@@ -1,6 +1,6 @@
 /** A WebSocket in the hand of the test: opens by itself, is welcomed, and sends nothing anywhere. */
 import { decodeFrame, encodeMessage } from '../../src/transport/binary-codec.js';
-import { FrameWriter } from '../../src/transport/frame-writer.js';
+import { FrameWriter } from '../../src/store/frame-writer.js';
 import type { ClientReply } from '../../src/transport/message.js';
 import { LIMITS } from './fake-node.js';
 

@@ -18,6 +18,7 @@ import { FORMAT } from '../../src/disk/entry-disk.js';
 import { lmdbDisk } from '../../src/disk/lmdb-disk.js';
 import type { NodeId } from '../../src/store/node-id.js';
 import { closed, entryDiskContract, entryOf, loaded, opened, written } from './entry-disk-contract.js';
+import { refusalOf } from './refusal.js';
 
 const createFolder = (): string => mkdtempSync(join(tmpdir(), 'swarmbus-disk-'));
 
@@ -35,16 +36,8 @@ describe('a data directory', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const refused = async (where = folder): Promise<string> => {
-    const reason = await opened(lmdbDisk(where)).then(
-      () => 'not refused',
-      (error: Error) => error.message,
-    );
-    const start = `the data directory ${where} can't be used: `;
-    expect(reason.slice(0, start.length)).toBe(start);
-    expect(reason).not.toContain('\n');
-    return reason.slice(start.length);
-  };
+  const refused = (where = folder): Promise<string> =>
+    refusalOf(opened(lmdbDisk(where)), `the data directory ${where} can't be used: `);
 
   const write = async (count: number): Promise<void> => {
     const disk = await opened(lmdbDisk(folder));
@@ -75,7 +68,7 @@ describe('a data directory', () => {
   ])('with a file that is %s is refused', async (_what, content) => {
     writeFileSync(file, content);
     expect(await refused()).toBe(
-      'cache.mdb is damaged, or not of swarmbus: restore it, or move it away to start without its entries',
+      'cache.mdb is damaged, or not of swarmbus: restore it, or move it away to start without it',
     );
     expect(readFileSync(file)).toEqual(Buffer.from(content));
   });

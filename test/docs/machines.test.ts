@@ -5,11 +5,22 @@ import { finderMachine } from '../../src/actors/finder/finder-machine.js';
 import { localStoreMachine } from '../../src/actors/local-store/local-store-machine.js';
 import { nodeMachine } from '../../src/actors/node-machine.js';
 import { peerLinkMachine } from '../../src/actors/peer-link-machine.js';
+import { replicaMachine } from '../../src/actors/replica-machine.js';
 import { servingMachine } from '../../src/actors/serving-machine.js';
 import { sessionMachine } from '../../src/actors/session-machine.js';
+import { tunnelMachine } from '../../src/actors/tunnel-machine.js';
 import { toMermaid } from '../../src/actors/runtime/index.js';
 
-const MACHINES = [nodeMachine, peerLinkMachine, sessionMachine, finderMachine, localStoreMachine, servingMachine];
+const MACHINES = [
+  nodeMachine,
+  peerLinkMachine,
+  sessionMachine,
+  finderMachine,
+  localStoreMachine,
+  servingMachine,
+  replicaMachine,
+  tunnelMachine,
+];
 
 const document = readFileSync('docs/ARCHITECTURE.md', 'utf8');
 

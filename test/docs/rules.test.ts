@@ -50,9 +50,10 @@ it('an id is stated once', () => {
   expect(ids.filter((id, i) => ids.indexOf(id) !== i)).toEqual([]);
 });
 
-it('the contract of the cache is complete', () => {
+it('the contract of the cache and that of the replicas are complete', () => {
   const ids = statedIds('docs/ARCHITECTURE.md').map(([id]) => id);
-  expect(ids).toEqual(Array.from({ length: 9 }, (_, i) => `C${i + 1}`));
+  const numbered = (letter: string): string[] => Array.from({ length: 9 }, (_, i) => `${letter}${i + 1}`);
+  expect(ids).toEqual([...numbered('C'), ...numbered('R')]);
 });
 
 it('every rule has a test', () => {

@@ -5,13 +5,18 @@ import { dirname, join } from 'node:path';
 import { PROJECT, useProcesses, type Ended, type StartOptions } from './processes.js';
 
 const INSTALL_MS = 120_000;
-const ENTRIES = ['swarmbus', 'swarmbus/client', 'swarmbus/actors', 'swarmbus/testing'];
-/** One thing that each entry point is there for. */
-const WANTED = ['startNode', 'connect', 'createRuntime', 'startSwarm'];
+/** Each entry point, and one thing that it is there for. */
+const ENTRIES = [
+  ['swarmbus', 'startNode', 'function'],
+  ['swarmbus/client', 'connect', 'function'],
+  ['swarmbus/text', 'text', 'object'],
+  ['swarmbus/actors', 'createRuntime', 'function'],
+  ['swarmbus/testing', 'startSwarm', 'function'],
+] as const;
 
 const CHECKS = `
-const check = (entry, name, exports) => {
-  if (typeof exports[name] !== 'function') throw new Error(entry + ' has no ' + name);
+const check = (entry, name, kind, exports) => {
+  if (typeof exports[name] !== kind) throw new Error(entry + ' has no ' + name);
 };
 `;
 
@@ -47,6 +52,7 @@ test('a swarm in virtual time', async () => {
 const TYPED = `
 import { connect, startNode, SwarmError, type Client, type NodeOptions } from 'swarmbus';
 import { connect as connectClient } from 'swarmbus/client';
+import { text } from 'swarmbus/text';
 import { createRuntime } from 'swarmbus/actors';
 import { startSwarm, type Swarm } from 'swarmbus/testing';
 
@@ -59,6 +65,10 @@ export async function use(): Promise<Swarm> {
   const options: Partial<NodeOptions> = { listener: 'ws' };
   // @ts-expect-error A key is a text.
   await client.get(5);
+  const note = await (await client.database('notes')).object('note:1', text);
+  note.insert(0, 'hello');
+  const state: string = note.doc.getText('text').toString() + note.state;
+  if (state === '') throw new Error('empty');
   return startSwarm({ nodes: [createRuntime, startNode, options].length, topology: 'ring' });
 }
 `;
@@ -93,13 +103,17 @@ describe('the package in an empty project', () => {
   }, INSTALL_MS + 30_000);
 
   it('imports', async () => {
-    const imports = ENTRIES.map((entry, i) => `check('${entry}', '${WANTED[i]}', await import('${entry}'));\n`);
+    const imports = ENTRIES.map(
+      ([entry, name, kind]) => `check('${entry}', '${name}', '${kind}', await import('${entry}'));\n`,
+    );
     const { code, stderr } = await run(process.execPath, [write('all.mjs', CHECKS + imports.join(''))]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 
   it('requires', async () => {
-    const requires = ENTRIES.map((entry, i) => `check('${entry}', '${WANTED[i]}', require('${entry}'));\n`);
+    const requires = ENTRIES.map(
+      ([entry, name, kind]) => `check('${entry}', '${name}', '${kind}', require('${entry}'));\n`,
+    );
     const { code, stderr } = await run(process.execPath, [write('all.cjs', CHECKS + requires.join(''))]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
@@ -130,6 +144,16 @@ describe('the package in an empty project', () => {
     expect(code).toBe(0);
   });
 
+  it('leaves Yjs to those who import swarmbus/text', async () => {
+    const isLoaded = `Object.keys(require.cache).some((file) => /[\\\\/]yjs[\\\\/]/.test(file))`;
+    const lines = ['swarmbus/client', 'swarmbus/text'].map(
+      (entry) => `require('${entry}'); loaded.push(${isLoaded});\n`,
+    );
+    const told = `process.stdout.write(loaded.join(' '));\n`;
+    const script = write('yjs.cjs', `const loaded = [];\n${lines.join('')}${told}`);
+    expect(await run(process.execPath, [script])).toMatchObject({ code: 0, stdout: 'false true' });
+  });
+
   it('brings its command, whose node serves the client to browsers', async () => {
     const { version } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as { version: string };
     expect(await run('npx', ['--no-install', 'swarmbus', '--version'])).toMatchObject({
@@ -146,6 +170,8 @@ describe('the package in an empty project', () => {
     expect(await response.text()).toBe(script);
     // Nothing is left for a bundler to find.
     expect(script).not.toMatch(/\bimport\s*[({"'*]|\brequire\(|\bprocess\./);
+    // Yjs is for those who ask for it.
+    expect(script).not.toMatch(/YText|yjs/i);
   });
 
   it('holds what it says, and no tests or sources', () => {

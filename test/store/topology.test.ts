@@ -29,6 +29,7 @@ function state(text: string, neighbours: string, more: Partial<LinkState> = {}):
     freeKeys: 0,
     clientUrl: null,
     view: 1,
+    databases: [],
     neighbours: refs(neighbours),
     ...more,
   };

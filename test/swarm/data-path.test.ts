@@ -7,7 +7,7 @@ import { createMemoryNetwork } from '../../src/transport/memory-bus.js';
 import { VirtualTime } from '../../src/actors/runtime/virtual-time.js';
 import { bootNode } from '../../src/node.js';
 import { TEST_SETTINGS } from '../../src/testing/index.js';
-import { FrameWriter } from '../../src/transport/frame-writer.js';
+import { FrameWriter } from '../../src/store/frame-writer.js';
 import { encodeMessage } from '../../src/transport/binary-codec.js';
 import { packValue } from '../../src/transport/msgpack.js';
 
@@ -20,7 +20,7 @@ it('100,000 requests cause no machine event, no promise and no xstate snapshot',
   const time = new VirtualTime({ seed: 1 });
   const network = createMemoryNetwork({ defer: (delayMs, run) => time.at(time.nowMs + delayMs, run) });
   const booted = bootNode({
-    env: { ...time.env(() => {}), bus: network.bus('n0'), wires, disk: null },
+    env: { ...time.env(() => {}), bus: network.bus('n0'), wires, disk: null, opDisks: null },
     settings: { ...TEST_SETTINGS, listen: [{ host: '127.0.0.1', port: 7101 }], name: 'n0' },
     clientScript: null,
     onListening: () => {},

@@ -238,7 +238,7 @@ describe('[C8] a node with a disk', () => {
         close: (done) => entries.close(done),
       };
       const { stop } = bootNode({
-        env: { ...env, bus, wires, disk: { entries: silent, record } },
+        env: { ...env, bus, wires, disk: { entries: silent, record }, opDisks: null },
         settings,
         clientScript: null,
         onListening: () => {},

@@ -5,7 +5,7 @@ import type { NodeId } from '../../src/store/node-id.js';
 import { startSwarm } from '../../src/testing/index.js';
 import type { Swarm } from '../../src/testing/index.js';
 import { decodeFrame, encodeMessage } from '../../src/transport/binary-codec.js';
-import { FrameWriter } from '../../src/transport/frame-writer.js';
+import { FrameWriter } from '../../src/store/frame-writer.js';
 import type { ClientEnd } from '../../src/transport/memory-bus.js';
 import type { Link } from '../../src/transport/link.js';
 import { refused } from '../../src/transport/message.js';

@@ -10,7 +10,7 @@ import { formatStamp, timeOfMs } from '../../src/store/stamp.js';
 import { startSwarm, TEST_SETTINGS } from '../../src/testing/index.js';
 import type { Swarm } from '../../src/testing/index.js';
 import { decodeFrame, encodeMessage } from '../../src/transport/binary-codec.js';
-import { FrameWriter } from '../../src/transport/frame-writer.js';
+import { FrameWriter } from '../../src/store/frame-writer.js';
 import { createMemoryNetwork } from '../../src/transport/memory-bus.js';
 import type { ClientEnd, MemoryNetwork } from '../../src/transport/memory-bus.js';
 import type { ClientRequest } from '../../src/transport/message.js';
@@ -44,7 +44,7 @@ class World {
   start(number: number, dialled: readonly number[], settings: Partial<Settings>): void {
     const name = `n${number}`;
     this.nodes[number] = bootNode({
-      env: { ...this.time.env(() => {}), bus: this.network.bus(name), wires, disk: null },
+      env: { ...this.time.env(() => {}), bus: this.network.bus(name), wires, disk: null, opDisks: null },
       settings: {
         ...TEST_SETTINGS,
         ...settings,

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
-import { FrameReader } from '../../src/transport/frame-reader.js';
-import { VALUE_DEPTH_MAX } from '../../src/transport/message.js';
+import { FrameReader } from '../../src/store/frame-reader.js';
+import { VALUE_DEPTH_MAX } from '../../src/store/frame-reader.js';
 import { Extension, packValue, readValue, unpackValue } from '../../src/transport/msgpack.js';
 import { encodedValue, meaningOf } from './encoded-value.js';
 

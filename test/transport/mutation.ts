@@ -1,7 +1,7 @@
 /** Frames a few steps away from right ones: what a decoder and a session meet in an open network. */
 import fc from 'fast-check';
 import { encodeMessage } from '../../src/transport/binary-codec.js';
-import { FrameWriter } from '../../src/transport/frame-writer.js';
+import { FrameWriter } from '../../src/store/frame-writer.js';
 import { packValue } from '../../src/transport/msgpack.js';
 import { messageArbitrary, rows } from './message-arbitrary.js';
 

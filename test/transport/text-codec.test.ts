@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { decodeFrame, encodeMessage, MALFORMED_PER_FRAME_MAX } from '../../src/transport/binary-codec.js';
-import { FrameWriter } from '../../src/transport/frame-writer.js';
-import { VALUE_DEPTH_MAX } from '../../src/transport/message.js';
+import { FrameWriter } from '../../src/store/frame-writer.js';
+import { VALUE_DEPTH_MAX } from '../../src/store/frame-reader.js';
 import type { ClientReply, ClientRequest, Malformed, Message } from '../../src/transport/message.js';
 import { packValue } from '../../src/transport/msgpack.js';
 import { decodeText, encodeText, jsonToValue, valueToJson } from '../../src/transport/text-codec.js';
@@ -201,7 +201,7 @@ describe.each(rows.filter(([, { form }]) => form === 'reply'))('reply %s', (name
         for (const field of row.fields) {
           const value = values[field.name];
           if (value === null) continue;
-          if (field.kind === 'value') expect(whole).toContain(`,"value":${valueToJson(value as Uint8Array)}}`);
+          if (field.kind === 'value') expect(whole).toContain(`,"${field.name}":${valueToJson(value as Uint8Array)}}`);
           else if (field.kind === 'info') expect(whole).toContain(`,"${field.name}":${valueToJson(packValue(value))}`);
           else expect(json[field.name]).toEqual(value);
         }

@@ -7,7 +7,7 @@ import type { ExecutionRecord } from '../../store/execution-record.js';
 import type { KeyHasher } from '../../store/key-hash.js';
 import { refused } from '../../transport/message.js';
 import type { CacheRequest, ClientReply, Key, MessageOf } from '../../transport/message.js';
-import { isRead } from '../cache-request.js';
+import { isCacheRequest, isRead } from '../cache-request.js';
 import type { Absent, Members, Passed } from '../message.js';
 import { HELD_REQUESTS_MAX } from '../settings.js';
 import type { Executor } from './executor.js';
@@ -49,7 +49,7 @@ export class ForwardedRequests {
   #next: Passed[] = [];
   /** Refused because too many waited for their turn. */
   refusedCount = 0;
-  readonly #counts = { forwarded: 0, passedHere: 0, notMine: 0, repeated: 0, late: 0 };
+  readonly #counts = { forwarded: 0, passedHere: 0, notMine: 0, repeated: 0, late: 0, misfits: 0 };
 
   constructor(host: ForwardedHost, parts: Parts, requestTimeoutMs: number) {
     this.#host = host;
@@ -68,6 +68,11 @@ export class ForwardedRequests {
 
   onForward(message: MessageOf<'forward'>): void {
     this.#counts.forwarded += 1;
+    // What another node says is a claim: a reply, or a request about a database, has no owner.
+    if (!isCacheRequest(message.message)) {
+      this.#counts.misfits += 1;
+      return;
+    }
     this.judge(message, this.#host.now() + Math.min(message.budgetMs, this.#requestTimeoutMs));
   }
 

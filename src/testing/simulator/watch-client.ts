@@ -1,7 +1,7 @@
 /** A client that watches all keys, wherever it is connected, and records what it is told and when. */
 import type { Random } from '../../actors/runtime/env.js';
 import { decodeFrame, encodeMessage } from '../../transport/binary-codec.js';
-import { FrameWriter } from '../../transport/frame-writer.js';
+import { FrameWriter } from '../../store/frame-writer.js';
 import type { ClientEnd } from '../../transport/memory-bus.js';
 import type { ClientReply, Malformed } from '../../transport/message.js';
 import type { ToldChange, Watching } from './evidence.js';

@@ -6,7 +6,7 @@ import type { Random } from '../../actors/runtime/env.js';
 import { parseStamp } from '../../store/stamp.js';
 import type { Stamp } from '../../store/stamp.js';
 import { decodeFrame, encodeMessage } from '../../transport/binary-codec.js';
-import { FrameWriter } from '../../transport/frame-writer.js';
+import { FrameWriter } from '../../store/frame-writer.js';
 import type { ClientEnd } from '../../transport/memory-bus.js';
 import type { ClientReply, ClientRequest, Malformed } from '../../transport/message.js';
 import { packValue, unpackValue } from '../../transport/msgpack.js';

@@ -3,6 +3,7 @@
  * makes no promise and awaits none: whatever happens, happens within a call of `advance`.
  */
 import { MemoryDisk } from '../../disk/memory-disk.js';
+import { MemoryOpDisks } from '../../disk/memory-op-disk.js';
 import { openDisk } from '../../node.js';
 import { encodeHop } from '../encode-hop.js';
 import { lackOf } from '../settled.js';
@@ -20,6 +21,15 @@ import { keyspaceOf } from './look.js';
 import type { Edge, Plan } from './plan.js';
 import { SIMULATION_SETTINGS } from './settings.js';
 
+/** What the world needs of a plan. */
+export type WorldPlan = Pick<
+  Plan,
+  'seed' | 'nodes' | 'edges' | 'settings' | 'encodesEveryHop' | 'latency' | 'hasDisks'
+> & {
+  /** Nodes may hold databases. */
+  readonly hasOpDisks?: boolean;
+};
+
 export interface SimulatedNode {
   readonly index: number;
   readonly name: string;
@@ -29,6 +39,7 @@ export interface SimulatedNode {
   /** Its disk is being opened. */
   isStarting: boolean;
   readonly disk: MemoryDisk | null;
+  readonly opDisks: MemoryOpDisks | null;
   isLeaving: boolean;
   /** How far its wall clock is ahead of the others', now and in ms per second. */
   skewMs: number;
@@ -60,7 +71,7 @@ export class World {
   frameCount = 0;
   /** Why a node ended by itself, which it never should. */
   readonly deaths: string[] = [];
-  readonly #plan: Plan;
+  readonly #plan: WorldPlan;
   readonly #watcher: Watcher | null;
   readonly #onEnd: (node: SimulatedNode, end: NodeEnding) => void;
   /** By edge, how many faults cut it at present, and in which directions it is dead. */
@@ -68,7 +79,7 @@ export class World {
   readonly #holes = new Map<string, number>();
 
   /** `onEnd` is called before a node goes with what it has. */
-  constructor(plan: Plan, watcher: Watcher | null, onEnd: (node: SimulatedNode, end: NodeEnding) => void) {
+  constructor(plan: WorldPlan, watcher: Watcher | null, onEnd: (node: SimulatedNode, end: NodeEnding) => void) {
     this.#plan = plan;
     this.#watcher = watcher;
     this.#onEnd = onEnd;
@@ -95,6 +106,7 @@ export class World {
       life: null,
       isStarting: false,
       disk: plan.hasDisks ? new MemoryDisk({ defer, writeMs: DISK_WRITE_MS }) : null,
+      opDisks: plan.hasOpDisks === true ? new MemoryOpDisks({ defer, writeMs: DISK_WRITE_MS }) : null,
       isLeaving: false,
       skewMs: 0,
       driftRate: 0,
@@ -143,6 +155,7 @@ export class World {
       env,
       bus: this.network.bus(node.name),
       disk,
+      opDisks: node.opDisks,
       settings: { ...this.settings, name: node.name, links, listen: [{ host: '127.0.0.1', port: FIRST_PORT + index }] },
       runtimeOptions: {
         ...(watcher === null ? {} : { trace: (hop: Hop) => watcher(hop.atMs, index, hop) }),
@@ -168,6 +181,7 @@ export class World {
     this.#onEnd(node, 'crash');
     this.network.crash(node.name);
     node.disk?.crash();
+    node.opDisks?.crash();
     this.#end(node);
   }
 
@@ -270,8 +284,8 @@ export class World {
   #lack(): string | null {
     const views = new Map<number, ReadonlySet<string>>();
     for (const node of this.living) {
-      const topology = this.inspect(node, 'topology') as { members: { id: string }[] } | undefined;
-      if (topology === undefined) return `${node.name} does not answer`;
+      const topology = this.inspect(node, 'topology') as { members?: { id: string }[] } | undefined;
+      if (topology?.members === undefined) return `${node.name} does not answer`;
       views.set(node.index, new Set(topology.members.map(({ id }) => id)));
     }
     const edges = this.#plan.edges.filter((edge) => (this.#cuts.get(pairOf(edge)) ?? 0) === 0);

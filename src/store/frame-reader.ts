@@ -4,8 +4,10 @@
  * and stays where it was. A declared length is compared with what is left of the frame before anything is done with
  * it, so that a lie costs nothing.
  */
-import { BlockCopier, WHOLE_BYTES_MAX } from '../store/block-copier.js';
-import { VALUE_DEPTH_MAX } from './message.js';
+import { BlockCopier, WHOLE_BYTES_MAX } from './block-copier.js';
+
+/** Nesting of arrays and maps in a value, beyond which a message is refused. */
+export const VALUE_DEPTH_MAX = 128;
 
 /** What `readHead` found. The payload is in the reader's fields named here. */
 export const HEAD = {
@@ -343,9 +345,9 @@ export class FrameReader {
 
   /**
    * Steps over one value. False, and back where it was, if it isn't well-formed, is cut off, or nests deeper than
-   * VALUE_DEPTH_MAX.
+   * `depthMax`, which is at most VALUE_DEPTH_MAX.
    */
-  skip(): boolean {
+  skip(depthMax: number = VALUE_DEPTH_MAX): boolean {
     const start = this.#position;
     const remaining = this.#remaining;
     let depth = 0;
@@ -364,7 +366,7 @@ export class FrameReader {
         break;
       }
       // Empty containers are a level too.
-      if (depth === VALUE_DEPTH_MAX) break;
+      if (depth >= depthMax) break;
       remaining[depth] = left;
       depth += 1;
       left = inner - 1;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { FrameReader } from '../../src/transport/frame-reader.js';
-import { FrameWriter } from '../../src/transport/frame-writer.js';
-import { meaningOf } from './encoded-value.js';
+import { FrameReader } from '../../src/store/frame-reader.js';
+import { FrameWriter } from '../../src/store/frame-writer.js';
+import { meaningOf } from '../transport/encoded-value.js';
 
 const written = (write: (writer: FrameWriter) => void): string => {
   const writer = new FrameWriter();

@@ -3,9 +3,8 @@
  * kept here. An extension is never more than bytes, and what MessagePack has no place for is refused.
  */
 import type { FrameReader } from './frame-reader.js';
-import { HEAD } from './frame-reader.js';
+import { HEAD, VALUE_DEPTH_MAX } from './frame-reader.js';
 import type { FrameWriter } from './frame-writer.js';
-import { VALUE_DEPTH_MAX } from './message.js';
 
 /** A MessagePack extension: its type from -128 to 127, and its bytes. */
 export class Extension {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { FrameReader } from '../../src/transport/frame-reader.js';
-import { VALUE_DEPTH_MAX } from '../../src/transport/message.js';
-import { concat, encodedInteger, encodedText, encodedValue, meaningOf } from './encoded-value.js';
+import { FrameReader } from '../../src/store/frame-reader.js';
+import { VALUE_DEPTH_MAX } from '../../src/store/frame-reader.js';
+import { concat, encodedInteger, encodedText, encodedValue, meaningOf } from '../transport/encoded-value.js';
 
 const readerOf = (bytes: Uint8Array | readonly number[]): FrameReader => {
   const reader = new FrameReader();

@@ -1,0 +1,137 @@
+/**
+ * Compaction: the log's floor rises over a chunk of entries after the other. The objects of a chunk get the states that
+ * they have at its end; when those are on disk together with the floor, the entries below are dropped (RULES RH). It goes
+ * through the log in order, takes many turns, and nobody waits for it.
+ */
+import { ItemReader, objectName } from '../store/op.js';
+import type { OpChains } from '../store/op-chain.js';
+import type { ObjectState } from '../store/types/object-state.js';
+import type { ReplicaCounts } from './replica-counts.js';
+import { appendTo, applyTo, copyOf } from './replica-store.js';
+import type { ReplicaStore } from './replica-store.js';
+
+const ENTRIES_PER_SLICE = 2048;
+const STATES_PER_SLICE = 512;
+/** More entries than that are given up in several steps, of which each costs its objects a state. */
+const ENTRIES_PER_CHUNK = 16_384;
+
+interface ChunkState {
+  readonly state: ObjectState;
+  last: number;
+}
+
+interface Run {
+  readonly floor: number;
+  readonly onDone: () => void;
+  /** Where the chunk ends, and the next entry of it. */
+  end: number;
+  index: number;
+  chains: OpChains;
+  states: Map<string, ChunkState>;
+  /** States that are still to be put; null: entries come first. */
+  puts: Iterator<[string, ChunkState]> | null;
+  /** Of the write with the floor; null: not put yet. */
+  number: number | null;
+}
+
+export class ReplicaCompaction {
+  readonly #store: ReplicaStore;
+  readonly #counts: ReplicaCounts;
+  readonly #failed: (reason: string) => void;
+  readonly #reader = new ItemReader();
+  #run: Run | null = null;
+
+  constructor(store: ReplicaStore, counts: ReplicaCounts, failed: (reason: string) => void) {
+    this.#store = store;
+    this.#counts = counts;
+    this.#failed = failed;
+  }
+
+  get isRunning(): boolean {
+    return this.#run !== null;
+  }
+
+  /** False if one is running. `onDone` follows when the floor is on disk, or can't rise. */
+  begin(floor: number, onDone: () => void): boolean {
+    if (this.#run !== null) return false;
+    const { log, floorChains } = this.#store;
+    const states = new Map<string, ChunkState>();
+    const [index, chains] = [log.floor, copyOf(floorChains)];
+    const end = Math.min(floor, index + ENTRIES_PER_CHUNK);
+    this.#run = { floor, onDone, end, index, chains, states, puts: null, number: null };
+    return true;
+  }
+
+  /** One slice. True: there is more to do now. */
+  goOn(): boolean {
+    const run = this.#run;
+    if (run === null || run.number !== null) return false;
+    if (run.floor <= this.#store.log.floor) this.#end(run);
+    else if (run.puts === null) this.#applySlice(run);
+    else this.#putSlice(run, run.puts);
+    return this.#run !== null && run.number === null;
+  }
+
+  /** A write has ended. True: it was the one with the floor, and the next chunk is to follow. */
+  onWritten(): boolean {
+    const run = this.#run;
+    if (run === null || run.number === null || this.#store.writtenNumber < run.number) return false;
+    this.#counts.compactions += 1;
+    run.number = null;
+    run.puts = null;
+    run.states = new Map();
+    run.chains = copyOf(this.#store.floorChains);
+    run.end = Math.min(run.floor, run.index + ENTRIES_PER_CHUNK);
+    if (run.index < run.floor) return true;
+    this.#end(run);
+    return false;
+  }
+
+  #applySlice(run: Run): void {
+    const { log } = this.#store;
+    for (let left = ENTRIES_PER_SLICE; run.index < run.end && left > 0; run.index += 1, left -= 1) {
+      const segment = log.segmentAt(run.index);
+      const start = segment?.starts[run.index - segment.index];
+      const isRead = segment !== null && start !== undefined && this.#reader.readAt(segment.bytes, start) === null;
+      if (!isRead) return this.#fail(run, `the entry ${run.index} can't be read`);
+      const { origin, time, prevTime, type, id } = this.#reader;
+      if (run.chains.verdict(origin, time, prevTime) === 'next') appendTo(run.chains, this.#reader);
+      const name = objectName(type, id);
+      let chunk = run.states.get(name);
+      if (chunk === undefined) {
+        const state = this.#store.keptObject(name);
+        if (state === null)
+          return this.#fail(run, `the object ${name} is of a type that is not known here, or damaged`);
+        chunk = { state, last: run.index };
+        run.states.set(name, chunk);
+      }
+      applyTo(chunk.state, this.#reader);
+      chunk.last = run.index;
+    }
+    if (run.index >= run.end) run.puts = run.states.entries();
+  }
+
+  #putSlice(run: Run, puts: Iterator<[string, ChunkState]>): void {
+    for (let left = STATES_PER_SLICE; left > 0; left -= 1) {
+      const next = puts.next();
+      if (next.done === true) {
+        this.#store.putFloor(run.end, run.chains);
+        run.number = this.#store.number;
+        return;
+      }
+      const [object, { state, last }] = next.value;
+      this.#store.putState({ object, index: last + 1, state: state.encode() });
+    }
+  }
+
+  #fail(run: Run, reason: string): void {
+    this.#failed(reason);
+    this.#end(run);
+  }
+
+  #end(run: Run): void {
+    this.#run = null;
+    this.#reader.release();
+    run.onDone();
+  }
+}

@@ -1,0 +1,326 @@
+/**
+ * `text`: a Yjs document, plain text or a rich one. An op's payload is a Yjs update (version 1) as bin, the state is the
+ * document's own update. A view is the string of the document's text named `text`; editors for rich documents bind to the
+ * document itself. This is the one file that knows Yjs.
+ *
+ * Yjs numbers what each of its clients writes and takes what bears a known number for known. So an origin writes under
+ * one client id, made from its name, and no other may: else two could write different things under one number, and
+ * replicas would differ by what came first. Yjs also tidies formatting after remote changes by deletes of its own, which
+ * are no ops: that is switched off.
+ */
+import * as Y from 'yjs';
+// The types of Yjs are those of an ES module, also for what is compiled to CommonJS.
+import type { Doc } from 'yjs' with { 'resolution-mode': 'import' };
+import { decodeBase64x64 } from '../base64x64.js';
+import { FrameReader } from '../frame-reader.js';
+import { FrameWriter } from '../frame-writer.js';
+import type { NodeId } from '../node-id.js';
+import type { Bytes, ReplicatedType } from './replicated-type.js';
+
+export interface TextBody {
+  /** To be read and observed; to be changed where `watch` is told of it, or by `payloads`. */
+  readonly doc: Doc;
+}
+
+/** Formatting: names and values as Yjs has them, such as `{bold: true}`. */
+export type TextAttributes = Readonly<Record<string, unknown>>;
+
+type Update = ReturnType<typeof Y.decodeUpdate>;
+
+/** What a Yjs client may have written, in units of Yjs: it does not read larger numbers back in all places. */
+const CLOCK_MAX = 2 ** 31 - 1;
+/** The one text that `view` shows. */
+const ROOT = 'text';
+/** Of a document in which nobody writes. */
+const NOBODY = 0;
+/** Marks the transactions of `payloads`, of which a watch is not told. */
+const EDIT = Symbol('edit');
+/** Marks what comes from elsewhere. */
+const REMOTE = Symbol('remote');
+const UNKNOWN_OBJECTION = 'the update has what Yjs does not write';
+const UPDATE_OBJECTION = 'a Yjs update as bin is expected';
+
+const reader = new FrameReader();
+const writer = new FrameWriter();
+
+/**
+ * These change the body's document at once and return the op's payload: the op has to be applied to the state next.
+ * `index` and `length` count UTF-16 code units of the text; RangeError for what lies outside.
+ */
+const payloads = {
+  insert(body: TextBody, origin: NodeId, index: number, text: string, attributes: TextAttributes = {}): Bytes {
+    checkRange(body, index, 0);
+    if (text === '') throw new RangeError('nothing to insert');
+    return edit(body, origin, (root) => root.insert(index, text, attributes));
+  },
+
+  remove(body: TextBody, origin: NodeId, index: number, length: number): Bytes {
+    checkRange(body, index, length);
+    if (length === 0) throw new RangeError('nothing to remove');
+    return edit(body, origin, (root) => root.delete(index, length));
+  },
+
+  /** An attribute of null takes the formatting off. */
+  format(body: TextBody, origin: NodeId, index: number, length: number, attributes: TextAttributes): Bytes {
+    checkRange(body, index, length);
+    if (length === 0) throw new RangeError('nothing to format');
+    return edit(body, origin, (root) => root.format(index, length, attributes));
+  },
+
+  /**
+   * For editors that change the document themselves: tells the payload of each op that this makes, one for each local
+   * transaction. `origin` is the author from now on. Returns what ends it.
+   */
+  watch({ doc }: TextBody, origin: NodeId, told: (payload: Bytes) => void): () => void {
+    doc.clientID = clientOf(origin);
+    const onUpdate = (update: Uint8Array, source: unknown): void => {
+      if (source !== EDIT && source !== REMOTE) told(binOf(update));
+    };
+    doc.on('update', onUpdate);
+    return () => doc.off('update', onUpdate);
+  },
+};
+
+export const text: ReplicatedType<TextBody, string, typeof payloads> = {
+  name: 'text',
+  payloads,
+
+  create() {
+    const doc = new Y.Doc();
+    doc.clientID = NOBODY;
+    doc.getText(ROOT);
+    doc.on('afterTransaction', keepFormatting);
+    return { doc };
+  },
+
+  objectionTo(payload) {
+    const update = updateIn(payload);
+    if (update === null) return UPDATE_OBJECTION;
+    let next = -1;
+    let client = NOBODY;
+    for (const struct of update.structs) {
+      const { id, length } = struct;
+      if (next >= 0 && (id.client !== client || id.clock !== next))
+        return 'an update of one Yjs client, without gaps, is expected';
+      if (!(length > 0) || id.clock + length > CLOCK_MAX) return UPDATE_OBJECTION;
+      if (struct instanceof Y.Skip || !isSoundStruct(struct)) return UNKNOWN_OBJECTION;
+      client = id.client;
+      next = id.clock + length;
+    }
+    for (const ranges of update.ds.clients.values()) {
+      for (const { clock, len } of ranges) if (!(len > 0) || clock + len > CLOCK_MAX) return UPDATE_OBJECTION;
+    }
+    return null;
+  },
+
+  asksForBody: true,
+  objectionToWriting({ doc }, stamp, payload) {
+    const update = updateIn(payload);
+    if (update === null) return UPDATE_OBJECTION;
+    const own = clientOf(stamp.origin);
+    const first = update.structs[0];
+    const last = update.structs.at(-1);
+    if (first !== undefined && first.id.client !== own) return `the Yjs client id of ${stamp.origin} is ${own}`;
+    if (first !== undefined && first.id.clock > Y.getState(doc.store, own)) return 'what the update follows is missing';
+    const ownEnd = Math.max(Y.getState(doc.store, own), last === undefined ? 0 : last.id.clock + last.length);
+    const isHere = (client: number, end: number): boolean =>
+      end <= (client === own ? ownEnd : Y.getState(doc.store, client));
+    for (const struct of update.structs) {
+      for (const { client, clock } of dependencies(struct))
+        if (!isHere(client, clock + 1)) return 'what the update names is missing';
+    }
+    for (const [client, ranges] of update.ds.clients) {
+      for (const { clock, len } of ranges)
+        if (!isHere(client, clock + len)) return 'what the update deletes is missing';
+    }
+    if (!areNeighboursAtOnePlace(doc, update.structs)) return UNKNOWN_OBJECTION;
+    return null;
+  },
+
+  apply(body, _vector, _stamp, payload) {
+    const update = bytesIn(payload);
+    if (update !== null) applyUpdate(body, update);
+  },
+
+  join(body, _vector, other) {
+    applyUpdate(body, Y.encodeStateAsUpdate(other.doc, Y.encodeStateVector(body.doc)));
+  },
+
+  encode: ({ doc }) => binOf(Y.encodeStateAsUpdate(doc)),
+
+  decode(bytes) {
+    const update = bytesIn(bytes);
+    if (update === null || decodeUpdate(update) === null) return null;
+    const body = text.create();
+    try {
+      applyUpdate(body, update);
+    } catch {
+      return null;
+    }
+    const { pendingStructs, pendingDs } = body.doc.store;
+    return pendingStructs === null && pendingDs === null ? body : null;
+  },
+
+  // oxlint-disable-next-line typescript/no-base-to-string -- its toString is the text.
+  view: ({ doc }) => doc.getText(ROOT).toString(),
+};
+
+/** The Yjs client id under which that origin writes: 49 bits, so that two of one document hardly ever meet. */
+export function clientOf(origin: NodeId): number {
+  const halves = decodeBase64x64(origin);
+  if (halves === null) throw new RangeError(`${origin} is no origin`);
+  const low = mix(halves.lo ^ mix(halves.hi));
+  const high = mix(halves.hi ^ mix(low ^ halves.lo));
+  return (high >>> 15) * 2 ** 32 + (low >>> 0) || 1;
+}
+
+function edit({ doc }: TextBody, origin: NodeId, change: (root: Y.Text) => void): Bytes {
+  let written: Uint8Array | null = null;
+  const onUpdate = (update: Uint8Array): void => {
+    written = update;
+  };
+  doc.clientID = clientOf(origin);
+  doc.on('update', onUpdate);
+  doc.transact(() => change(doc.getText(ROOT)), EDIT);
+  doc.off('update', onUpdate);
+  // An update without content: formatting that is there already.
+  return binOf(written ?? Uint8Array.of(0, 0));
+}
+
+/** Yjs takes another client id where its own comes from elsewhere: ours is not by chance, and stays. */
+function applyUpdate({ doc }: TextBody, update: Uint8Array): void {
+  const { clientID } = doc;
+  const isOwn = clientID !== NOBODY && Y.parseUpdateMeta(update).to.has(clientID);
+  if (isOwn) doc.clientID = NOBODY;
+  try {
+    Y.applyUpdate(doc, update, REMOTE);
+  } finally {
+    doc.clientID = clientID;
+  }
+}
+
+/** Yjs would delete formatting that it finds to be without effect: deletes that are no ops, made by who happens to see it. */
+function keepFormatting(transaction: Y.Transaction): void {
+  transaction._needFormattingCleanup = false;
+}
+
+function checkRange({ doc }: TextBody, index: number, length: number): void {
+  const end = doc.getText(ROOT).length;
+  if (!(Number.isInteger(index) && Number.isInteger(length) && index >= 0 && length >= 0 && index + length <= end))
+    throw new RangeError(`${index}, ${length} is not within the ${end} of the text`);
+}
+
+/** Whether Yjs can integrate it: it names nothing of its own client that comes later, and no documents within. */
+function isSoundStruct(struct: Update['structs'][number]): boolean {
+  for (const { client, clock } of dependencies(struct)) {
+    if (clock > CLOCK_MAX || (client === struct.id.client && clock >= struct.id.clock)) return false;
+  }
+  return !(struct instanceof Y.Item && struct.content instanceof Y.ContentDoc);
+}
+
+function dependencies(struct: Update['structs'][number]): Y.ID[] {
+  if (!(struct instanceof Y.Item)) return [];
+  const named: unknown[] = [struct.origin, struct.rightOrigin, struct.parent];
+  return named.filter((id) => id instanceof Y.ID);
+}
+
+/**
+ * Whether each item's neighbours are of one and the same list or map, which Yjs takes for granted: it would put the item
+ * elsewhere in a document that has collected one of them. What an update names is known to be here or in it.
+ */
+function areNeighboursAtOnePlace(doc: Y.Doc, structs: Update['structs']): boolean {
+  const places: string[] = [];
+  const find = (id: Y.ID): { struct: unknown; place: string } => {
+    const own = indexOf(structs, id);
+    if (own >= 0) return { struct: structs[own], place: places[own] ?? GONE };
+    const struct: unknown = Y.getItem(doc.store, id);
+    return { struct, place: placeOf(struct) };
+  };
+  for (const struct of structs) {
+    if (!(struct instanceof Y.Item)) {
+      places.push(GONE);
+      continue;
+    }
+    const { origin, rightOrigin, parentSub } = struct;
+    const parent: unknown = struct.parent;
+    const left = origin === null ? null : find(origin).place;
+    const right = rightOrigin === null ? null : find(rightOrigin).place;
+    if (left !== null && right !== null && left !== right) return false;
+    let place = left ?? right;
+    if (parent instanceof Y.ID) {
+      const above = find(parent).struct;
+      if (above instanceof Y.Item && !isTypeContent(above.content)) return false;
+      place = above instanceof Y.Item ? placeName(parent, parentSub) : GONE;
+    } else if (typeof parent === 'string') place = placeName(parent, parentSub);
+    places.push(place ?? GONE);
+  }
+  return true;
+}
+
+/** Of what was collected together with the list or map that it was in. */
+const GONE = '';
+
+function isTypeContent(content: unknown): boolean {
+  return content instanceof Y.ContentType || content instanceof Y.ContentDeleted;
+}
+
+function placeOf(struct: unknown): string {
+  if (!(struct instanceof Y.Item) || !(struct.parent instanceof Y.AbstractType)) return GONE;
+  const { parent, parentSub } = struct;
+  return placeName(parent._item === null ? Y.findRootTypeKey(parent) : parent._item.id, parentSub);
+}
+
+/** `parent`: the name of one at the root, or the id of its item. */
+function placeName(parent: string | Y.ID, parentSub: string | null): string {
+  const of = typeof parent === 'string' ? ['root', parent] : [parent.client, parent.clock];
+  return JSON.stringify([...of, parentSub]);
+}
+
+/** Of the struct that has that id, among those of one client in the order of their clocks; or -1. */
+function indexOf(structs: Update['structs'], { client, clock }: Y.ID): number {
+  let low = 0;
+  let high = structs.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    const { id, length } = structs[middle] as Update['structs'][number];
+    if (id.client !== client) return -1;
+    if (clock < id.clock) high = middle - 1;
+    else if (clock >= id.clock + length) low = middle + 1;
+    else return middle;
+  }
+  return -1;
+}
+
+/** The update in a payload, or null. */
+function updateIn(payload: Bytes): Update | null {
+  const bytes = bytesIn(payload);
+  return bytes === null ? null : decodeUpdate(bytes);
+}
+
+function decodeUpdate(bytes: Uint8Array): Update | null {
+  try {
+    return Y.decodeUpdate(bytes);
+  } catch {
+    return null;
+  }
+}
+
+/** The content of a bin, in memory of its own: Yjs keeps parts of it. Null for something else. */
+function bytesIn(bin: Bytes): Uint8Array | null {
+  reader.reset(bin);
+  const length = reader.readBinLength();
+  const start = reader.position;
+  return length < 0 || start + length !== bin.length ? null : reader.copy(start, start + length);
+}
+
+function binOf(bytes: Uint8Array): Bytes {
+  writer.reset();
+  writer.bin(bytes);
+  return writer.copy();
+}
+
+function mix(value: number): number {
+  let mixed = Math.imul(value ^ (value >>> 16), 0x7feb352d);
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x846ca68b);
+  return mixed ^ (mixed >>> 16);
+}

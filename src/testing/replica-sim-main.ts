@@ -1,0 +1,66 @@
+/**
+ * `make sim OF=replicas SEED=7 RUNS=100`: simulated databases with fresh or given seeds. Exit code 1 if one of them fails,
+ * if a seed run twice differs, or if many runs never reached what they are there for. STOP=1 ends at the first failure;
+ * SHRINK is the time in seconds to make a failing plan smaller, EVENTS how many events of it are shown.
+ */
+import { readFileSync } from 'node:fs';
+import { reportReplicaFailure } from './replica-simulator/failure-report.js';
+import type { ReplicaPlan } from './replica-simulator/plan.js';
+import { simulateReplicaPlan, simulateReplicas } from './replica-simulator/simulate.js';
+import { ReplicaSometimes } from './replica-simulator/sometimes.js';
+import { cpuMs, deadline, numberOption } from './sim-options.js';
+
+/** Every so many runs one is repeated: it must leave the same trace. */
+const REPEAT_EVERY = 20;
+/** From so many runs on, a path that none has reached is a failure. */
+const RUNS_FOR_SOMETIMES = 500;
+
+const main = async (): Promise<void> => {
+  const shrinkSeconds = numberOption('SHRINK', 30);
+  const eventsShown = numberOption('EVENTS', 60);
+  const planFile = process.env['PLAN'] ?? '';
+  if (planFile !== '') {
+    const result = await simulateReplicaPlan(JSON.parse(readFileSync(planFile, 'utf8')) as ReplicaPlan);
+    const isFailed = result.violations.length > 0;
+    const report = isFailed
+      ? await reportReplicaFailure(result, deadline(shrinkSeconds), eventsShown)
+      : 'the plan does not fail';
+    process.stdout.write(`${report}\n`);
+    process.exitCode = isFailed ? 1 : 0;
+    return;
+  }
+  const runs = numberOption('RUNS', 20);
+  const first = numberOption('SEED', Math.floor(Math.random() * 2 ** 31));
+  const stopsAtFailure = numberOption('STOP', 0) > 0;
+  const sometimes = new ReplicaSometimes();
+  const startMs = cpuMs();
+  let [done, failed, virtualMs, ops] = [0, 0, 0, 0];
+  for (; done < runs && !(stopsAtFailure && failed > 0); done += 1) {
+    const seed = first + done;
+    const result = await simulateReplicas(seed);
+    sometimes.add(result);
+    virtualMs += result.virtualMs;
+    ops += result.ops;
+    const isSame = done % REPEAT_EVERY > 0 || (await simulateReplicas(seed)).traceHash === result.traceHash;
+    if (result.violations.length > 0) {
+      failed += 1;
+      process.stdout.write(`${await reportReplicaFailure(result, deadline(shrinkSeconds), eventsShown)}\n`);
+    } else if (!isSame) {
+      failed += 1;
+      process.stdout.write(`seed ${seed} FAILED: same seed, same trace\n`);
+    }
+  }
+  const counts = [...sometimes.counts].map(([name, count]) => `${name} ${count}`);
+  process.stdout.write(
+    [
+      `${done} runs from seed ${first}: ${failed} failed; ${ops} ops`,
+      `${(virtualMs / 3_600_000).toFixed(2)} simulated hours, ${Math.round(virtualMs / (cpuMs() - startMs))} x real time`,
+      `sometimes: ${counts.join(', ')}`,
+      ...(sometimes.never.length > 0 ? [`never reached: ${sometimes.never.join(', ')}`] : []),
+      '',
+    ].join('\n'),
+  );
+  process.exitCode = failed > 0 || (done >= RUNS_FOR_SOMETIMES && sometimes.never.length > 0) ? 1 : 0;
+};
+
+void main();

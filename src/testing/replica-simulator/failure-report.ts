@@ -1,0 +1,40 @@
+/** A failed run for people: seed, invariant, the smallest plan that fails in the same way, and its last events. */
+import { EventLog } from '../simulator/event-log.js';
+import { shrinkReplicaPlan } from './shrink.js';
+import { simulateReplicaPlan } from './simulate.js';
+import type { ReplicaResult } from './simulate.js';
+
+const VIOLATIONS_SHOWN = 6;
+const PLAN_LENGTH_MAX = 8000;
+
+/** `isOver`: no more time to shrink the plan. */
+export const reportReplicaFailure = async (
+  { plan, violations }: ReplicaResult,
+  isOver: () => boolean,
+  eventsShown: number,
+): Promise<string> => {
+  const invariant = violations[0]?.invariant ?? '';
+  const lines = [
+    `seed ${plan.seed} FAILED: ${invariant}; again: make sim OF=replicas SEED=${plan.seed} RUNS=1`,
+    ...violations.slice(0, VIOLATIONS_SHOWN).map((violation) => `  ${violation.invariant}: ${violation.text}`),
+  ];
+  if (violations.length > VIOLATIONS_SHOWN) lines.push(`  and ${violations.length - VIOLATIONS_SHOWN} more`);
+  if (isOver()) return lines.join('\n');
+  const small = await shrinkReplicaPlan(
+    plan,
+    async (candidate) =>
+      (await simulateReplicaPlan(candidate)).violations.some((other) => other.invariant === invariant),
+    isOver,
+  );
+  const log = new EventLog();
+  const again = await simulateReplicaPlan(small, log);
+  const violation = again.violations.find((other) => other.invariant === invariant);
+  lines.push(
+    `  shrunk from ${plan.faults.length} faults and ${plan.actions.length} actions to ${small.faults.length} and ${small.actions.length}:`,
+    `  ${JSON.stringify(small).slice(0, PLAN_LENGTH_MAX)}`,
+    ...again.violations.map((other) => `  ${other.invariant}: ${other.text}`),
+    '  last events:',
+    ...log.last(eventsShown, violation?.atMs ?? Infinity, null).map((line) => `    ${line}`),
+  );
+  return lines.join('\n');
+};

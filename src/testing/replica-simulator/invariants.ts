@@ -1,0 +1,50 @@
+/** What must hold of every run of a database. */
+import type { Violation } from '../simulator/invariants.js';
+import { checkPeersEqual, checkWritersEqual } from './check/equal.js';
+import { checkGrants } from './check/grants.js';
+import { checkCausal, checkOnceInLog } from './check/log-order.js';
+import { checkCounters, checkFields, checkNoOpLost, checkSets, checkSpread } from './check/no-op-lost.js';
+import type { ReplicaEvidence } from './evidence.js';
+
+export const judgeReplicas = (evidence: ReplicaEvidence): Violation[] => {
+  const { plan, logs, writers, grants, noticed, unsettled, counters } = evidence;
+  const violations: Violation[] = [];
+  const add = (invariant: string, texts: readonly string[]): void => {
+    for (const text of texts) violations.push({ invariant, text });
+  };
+  for (const [invariant, text] of noticed) violations.push({ invariant, text });
+  add('ends equal', unsettled === null ? [] : [unsettled]);
+  // What a relaxed peer has acknowledged may be lost with it.
+  const isDiskHurt = plan.faults.some(({ kind }) => kind === 'set-back');
+  // A peer without others tells that ops are safe when it has stored them: they may be lost with its disk.
+  const ops = evidence.ops.map((op) =>
+    isDiskHurt && op.spread !== null && op.spread.disks < 2 ? { ...op, isUncertain: true } : op,
+  );
+  const mayLose = plan.isRelaxed && plan.faults.some(({ kind }) => kind === 'crash' || kind === 'set-back');
+  add('each op once in a log', checkOnceInLog(logs));
+  add('causal', checkCausal(logs, ops));
+  add('grants apart', checkGrants(grants));
+  if (unsettled === null) {
+    add('peers equal', checkPeersEqual(logs));
+    add('writers equal', checkWritersEqual(logs, writers));
+    if (!mayLose) {
+      add('no op lost', checkNoOpLost(logs, ops));
+      add('sets', checkSets(logs, ops));
+      add('fields', checkFields(logs, ops));
+      add('counters', checkCounters(logs, ops));
+    }
+  }
+  if (!plan.isRelaxed && plan.faults.length === 0) add('spread is on two disks', checkSpread(ops));
+  if (!isDiskHurt && !mayLose) add('nobody gives up', evidence.givenUp);
+  const malformed = counters.get('databases.malformed') ?? 0;
+  add('nothing malformed', malformed > 0 ? [`${malformed} messages between peers`] : []);
+  add(
+    'bounded',
+    logs.flatMap(({ node, mailboxes }) =>
+      mailboxes
+        .filter(({ depthMax, capacity }) => depthMax > capacity)
+        .map(({ path, depthMax, capacity }) => `n${node}: ${depthMax} messages waited for ${path}, above ${capacity}`),
+    ),
+  );
+  return violations;
+};

@@ -1,0 +1,446 @@
+/**
+ * One who writes, with the client library as it is, in virtual time: its process ends and begins, it moves from node to
+ * node, it is without a connection for a while. What it wrote and what it had seen is kept here, outside of the library.
+ */
+import type { Client } from '../../client/client.js';
+import { connectBy } from '../../client/connect.js';
+import type { Database } from '../../client/database/database.js';
+import { counter } from '../../client/database/kinds/counter.js';
+import type { CounterWriters } from '../../client/database/kinds/counter.js';
+import { lww } from '../../client/database/kinds/lww.js';
+import type { LwwWriters } from '../../client/database/kinds/lww.js';
+import type { ObjectHandle } from '../../client/database/replicated-object.js';
+import { set } from '../../client/database/kinds/set.js';
+import type { SetWriters } from '../../client/database/kinds/set.js';
+import type { SocketLike } from '../../client/socket.js';
+import type { Timers } from '../../client/timers.js';
+import { seededRandom } from '../../actors/runtime/virtual-time.js';
+import { decodeState } from '../../store/types/object-state.js';
+import { typeNamed } from '../../store/types/index.js';
+import type { World } from '../simulator/world.js';
+import { DATABASE } from './look.js';
+import type { Granted, WriterEvidence, WrittenOp } from './evidence.js';
+import type { ObjectType, PlannedAction, ReplicaPlan } from './plan.js';
+import { WriterStorage } from './writer-storage.js';
+
+/** What all writers of a run share. */
+export interface Record {
+  readonly ops: WrittenOp[];
+  readonly grants: Granted[];
+  readonly noticed: (readonly [string, string])[];
+  /** On how many disks the op is. */
+  disksWith(origin: string, time: number): number;
+  /** Each time that a writer gave up, and why. */
+  readonly givenUp: string[];
+  count(name: string): void;
+}
+
+type Handle = ObjectHandle<unknown, object>;
+
+const WRITER_STREAM = 6_000_000;
+export const OBJECTS_MAX = 3;
+const TYPES: readonly ObjectType[] = ['lww', 'counter', 'set'];
+const KINDS = { lww, counter, set } as const;
+/** Later than the library looks once more whether what is missing has come. */
+const REBASE_AFTER_MS = 15_000;
+const REOPEN_AFTER_MS = 400;
+const OWN_FIELD = (writer: number): string => `w${writer}`;
+
+export const timersOf = ({ time }: World): Timers => ({
+  now: () => time.nowMs,
+  setTimeout(callback, delayMs) {
+    const timer = { isSet: true };
+    time.at(time.nowMs + delayMs, () => {
+      if (timer.isSet) callback();
+    });
+    return timer;
+  },
+  clearTimeout(timer) {
+    if (timer !== null && timer !== undefined) (timer as { isSet: boolean }).isSet = false;
+  },
+});
+
+export class Writer {
+  readonly #world: World;
+  readonly #record: Record;
+  readonly #index: number;
+  readonly #skewMs: number;
+  readonly #random;
+  readonly #storage: WriterStorage;
+  #node: number;
+  #isOffline = false;
+  #sockets = new Set<SocketLike>();
+  #client: Client | null = null;
+  #database: Database | null = null;
+  /** Counts the processes: what a former one still does is nothing. */
+  #life = 0;
+  #isDown = false;
+  #handles = new Map<string, Handle>();
+  #seen = new Map<string, number>();
+  /** Ops that wait in the outbox of this process, by number. */
+  #waiting = new Map<number, WrittenOp>();
+  /** By object: what the own field was set to last. */
+  readonly #own = new Map<string, number>();
+
+  constructor(world: World, record: Record, plan: ReplicaPlan, index: number) {
+    this.#world = world;
+    this.#record = record;
+    this.#index = index;
+    this.#node = plan.writers[index] as number;
+    this.#skewMs = plan.writerSkewsMs[index] as number;
+    this.#random = seededRandom(plan.seed, WRITER_STREAM + index);
+    this.#storage = new WriterStorage((delayMs, run) => world.time.at(world.nowMs + delayMs, run), plan.storageMs);
+  }
+
+  get status(): string {
+    return this.#database?.status ?? 'down';
+  }
+
+  get pendingCount(): number {
+    return this.#database?.pendingCount ?? -1;
+  }
+
+  get isCurrent(): boolean {
+    const database = this.#database;
+    return (
+      database !== null &&
+      database.status === 'live' &&
+      database.pendingCount === 0 &&
+      this.#handles.size === OBJECTS_MAX * TYPES.length &&
+      [...database.interests].every(({ isLive }) => isLive)
+    );
+  }
+
+  start(): void {
+    if (this.#client !== null) return;
+    this.#isDown = false;
+    this.#life += 1;
+    const life = this.#life;
+    const world = this.#world;
+    void connectBy((url) => this.#openSocket(url), world.node(0).url, {
+      offline: true,
+      timers: timersOf(world),
+      wallMs: () => world.time.wallMs + this.#skewMs,
+      random: () => this.#random.uint32() / 0x1_0000_0000,
+      reconnect: { minMs: 50, maxMs: 1000 },
+      requestTimeoutMs: 3000,
+      name: `writer ${this.#index}`,
+    }).then((client) => {
+      if (life !== this.#life) return;
+      this.#client = client;
+      this.#open(client, life);
+    });
+  }
+
+  act(action: PlannedAction): void {
+    switch (action.kind) {
+      case 'write':
+        return this.#write(action.type, `o${action.object}`, action.padding);
+      case 'remove':
+        return this.#remove(`o${action.object}`);
+      case 'move':
+        this.#node = action.node;
+        return this.#dropSockets();
+      case 'reconnect':
+        return this.#dropSockets();
+      case 'offline':
+        this.#isOffline = true;
+        this.#later(action.forMs, () => this.goOnline());
+        return this.#dropSockets();
+      case 'restart':
+        return this.#restart(action.isCrash, action.forMs);
+    }
+  }
+
+  goOnline(): void {
+    this.#isOffline = false;
+  }
+
+  /** Before all of it is compared. */
+  moveTo(node: number): void {
+    if (this.#node === node) return;
+    this.#node = node;
+    this.#dropSockets();
+  }
+
+  get node(): number {
+    return this.#node;
+  }
+
+  /** What was written here is seen here. */
+  checkOwn(): void {
+    const database = this.#database;
+    if (database === null || ![...database.interests].every(({ isLive }) => isLive)) return;
+    for (const [object, value] of this.#own) {
+      const handle = this.#handles.get(`lww/${object}`);
+      if (handle === undefined) continue;
+      const shown = (handle.state as Readonly<globalThis.Record<string, unknown>>)[OWN_FIELD(this.#index)];
+      if (typeof shown === 'number' && shown >= value) continue;
+      this.#notice('own op stays in view', `${object}: ${value} was written, ${String(shown)} is seen`);
+      this.#own.delete(object);
+    }
+  }
+
+  look(): WriterEvidence {
+    const views = new Map([...this.#handles].map(([name, handle]) => [name, handle.state]));
+    return { writer: this.#index, status: this.status, pending: this.pendingCount, views };
+  }
+
+  stop(): void {
+    this.#life += 1;
+    this.#storage.crash();
+    void this.#client?.close();
+    this.#client = null;
+    this.#database = null;
+  }
+
+  #open(client: Client, life: number): void {
+    const isOver = (): boolean => life !== this.#life;
+    void client
+      .database(DATABASE, {
+        storage: this.#storage,
+        onStuck: (error) => {
+          this.#record.count('stuck');
+          this.#later(REBASE_AFTER_MS, () => {
+            if (isOver() || this.#database?.status !== 'stuck') return;
+            this.#record.count('rebase by name');
+            this.#record.givenUp.push(
+              `writer ${this.#index} at ${this.#world.nowMs.toFixed(0)} ms: ${error.code} ${error.message}`,
+            );
+            this.#database.rebase();
+          });
+        },
+        onStatus: (status) => {
+          if (status !== 'closed' || isOver() || this.#database === null) return;
+          // It can't be opened for now: for the library that is for good.
+          this.#record.count('closed');
+          this.#database = null;
+          this.#handles.clear();
+          this.#later(REOPEN_AFTER_MS, () => {
+            if (!isOver()) this.#open(client, life);
+          });
+        },
+      })
+      .then(
+        (database) => {
+          if (isOver()) return;
+          this.#attach(database);
+        },
+        () => {
+          this.#record.count('not opened');
+          this.#later(REOPEN_AFTER_MS, () => {
+            if (!isOver()) this.#open(client, life);
+          });
+        },
+      );
+  }
+
+  /** Notes what the library does, beside what it does. */
+  #attach(database: Database): void {
+    this.#database = database;
+    const { outbox } = database;
+    const former = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { number, time } of outbox.pending) {
+      const op = former.find(({ ids }) => ids.some((id) => id.time === time));
+      if (op === undefined) continue;
+      op.number = number;
+      this.#waiting.set(number, op);
+    }
+    const present = new Set(this.#waiting.values());
+    for (const op of former) if (!present.has(op)) op.isUncertain = true;
+    this.#forgetUncertain();
+    this.#seen = seenIn(this.#storage.states);
+    this.#noteGrant(database);
+
+    const admit = outbox.admit.bind(outbox);
+    outbox.admit = (grant, storedTime) => {
+      admit(grant, storedTime);
+      this.#noteGrant(database);
+    };
+    const observe = outbox.observe.bind(outbox);
+    outbox.observe = (origin, time) => {
+      if (time > (this.#seen.get(origin) ?? 0)) this.#seen.set(origin, time);
+      observe(origin, time);
+    };
+    const rebase = outbox.rebase.bind(outbox);
+    outbox.rebase = (wallMs, isGivenUp) => {
+      const before = outbox.pending.map(({ number }) => this.#waiting.get(number));
+      const after = rebase(wallMs, isGivenUp);
+      this.#record.count('rebase');
+      // What it saw may be lost, and is waited for no longer.
+      if (isGivenUp) this.#seen.clear();
+      this.#waiting.clear();
+      for (const [i, { number, time }] of after.entries()) {
+        const op = before[i];
+        if (op === undefined) continue;
+        op.number = number;
+        // Nobody sees it under its former stamp any more.
+        for (const id of op.ids) this.#seen.delete(id.origin);
+        if (isGivenUp) op.isRebasedByName = true;
+        op.ids.push({ origin: outbox.grant?.replica as never, time });
+        this.#waiting.set(number, op);
+      }
+      return after;
+    };
+    const onAcked = database.onAcked.bind(database);
+    database.onAcked = (storedTime, spreadTime) => {
+      for (const { number, time } of outbox.pending) {
+        const op = this.#waiting.get(number);
+        if (op === undefined || time > spreadTime) continue;
+        const disks = this.#record.disksWith(outbox.grant?.replica as string, time);
+        op.spread = { atMs: this.#world.nowMs, disks };
+        this.#waiting.delete(number);
+      }
+      onAcked(storedTime, spreadTime);
+    };
+    this.#takeHandles(database);
+  }
+
+  #takeHandles(database: Database): void {
+    const isPresent = (): boolean => database === this.#database;
+    for (const type of TYPES) {
+      const kind = KINDS[type] as unknown as typeof lww;
+      // Some follow whole types, others single objects, others both.
+      if (this.#index % 3 !== 1) void database.objects(kind).catch(nothing);
+      for (let i = 0; i < OBJECTS_MAX; i += 1) {
+        void database.object(`o${i}`, kind).then((handle) => {
+          if (isPresent()) this.#handles.set(`${type}/o${i}`, handle);
+        }, nothing);
+      }
+    }
+  }
+
+  #write(type: ObjectType, object: string, padding: number): void {
+    const handle = this.#handles.get(`${type}/${object}`);
+    if (handle === undefined) return;
+    const value = this.#record.ops.length + 1;
+    const by = type === 'counter' ? 1 + (value % 9) : value;
+    const isWritten = this.#do(type, object, by, null, () => {
+      if (type === 'lww') {
+        const text = padding > 0 ? { text: 'x'.repeat(padding) } : {};
+        (handle as unknown as LwwWriters).set({ [OWN_FIELD(this.#index)]: by, last: by, ...text });
+      } else if (type === 'counter') (handle as unknown as CounterWriters).add(by);
+      else (handle as unknown as SetWriters).add(by);
+    });
+    if (isWritten && type === 'lww') this.#own.set(object, by);
+  }
+
+  #remove(object: string): void {
+    const handle = this.#handles.get(`set/${object}`);
+    const values = (handle?.state ?? []) as readonly unknown[];
+    if (handle === undefined || values.length === 0) return;
+    const removed = values[this.#random.below(values.length)] as number;
+    this.#do('set', object, null, removed, () => (handle as unknown as SetWriters).remove(removed));
+  }
+
+  #do(type: ObjectType, object: string, value: number | null, removed: number | null, write: () => void): boolean {
+    const database = this.#database;
+    if (database === null || this.#isDown) return false;
+    const { outbox } = database;
+    const before = outbox.pending.at(-1);
+    try {
+      write();
+    } catch (error) {
+      this.#record.count(`write: ${(error as { code?: string }).code ?? String(error)}`);
+      return false;
+    }
+    const pending = outbox.pending.at(-1);
+    if (pending === undefined || pending === before) return false;
+    const origin = outbox.grant?.replica as never;
+    const op: WrittenOp = {
+      writer: this.#index,
+      type,
+      object,
+      value,
+      removed,
+      atMs: this.#world.nowMs,
+      ids: [{ origin, time: pending.time }],
+      seen: new Map(this.#seen),
+      number: pending.number,
+      isUncertain: false,
+      isRebasedByName: false,
+      spread: null,
+    };
+    this.#record.ops.push(op);
+    this.#waiting.set(pending.number, op);
+    this.#seen.set(origin, pending.time);
+    return true;
+  }
+
+  #restart(isCrash: boolean, forMs: number): void {
+    const client = this.#client;
+    if (client === null) return;
+    const database = this.#database;
+    this.#life += 1;
+    this.#client = null;
+    this.#database = null;
+    this.#handles.clear();
+    this.#isDown = true;
+    const end = (): void => {
+      this.#storage.crash();
+      void client.close();
+      this.#dropSockets();
+      this.#later(forMs, () => this.start());
+    };
+    if (isCrash || database === null) end();
+    else void database.close().then(end, end);
+  }
+
+  #forgetUncertain(): void {
+    for (const [object] of this.#own) {
+      const certain = this.#record.ops.filter(
+        (op) => op.writer === this.#index && op.type === 'lww' && op.object === object && !op.isUncertain,
+      );
+      const last = certain.at(-1)?.value;
+      if (last === undefined || last === null) this.#own.delete(object);
+      else this.#own.set(object, last);
+    }
+  }
+
+  #noteGrant({ outbox }: Database): void {
+    const { grant } = outbox;
+    if (grant === null) return;
+    const { replica, fromTime, untilTime } = grant;
+    this.#record.grants.push({ writer: this.#index, replica, fromTime, untilTime });
+  }
+
+  #notice(invariant: string, text: string): void {
+    this.#record.noticed.push([invariant, `writer ${this.#index} at ${this.#world.nowMs.toFixed(0)} ms: ${text}`]);
+  }
+
+  /** Wherever the library wants to go: to the node that the writer is at now. */
+  #openSocket(_url: string): SocketLike {
+    const name = `writer-${this.#index}`;
+    const url = this.#isOffline ? 'ws://127.0.0.1:1' : this.#world.node(this.#node).url;
+    const socket = this.#world.network.openSocket(url, { name }) as SocketLike;
+    this.#sockets.add(socket);
+    socket.addEventListener('close', () => void this.#sockets.delete(socket));
+    return socket;
+  }
+
+  #dropSockets(): void {
+    const sockets = [...this.#sockets];
+    this.#sockets.clear();
+    for (const socket of sockets) socket.close();
+  }
+
+  #later(ms: number, run: () => void): void {
+    this.#world.time.at(this.#world.nowMs + ms, run);
+  }
+}
+
+/** What a process that begins with those states shows to have been seen. */
+const seenIn = (states: ReadonlyMap<string, Uint8Array>): Map<string, number> => {
+  const seen = new Map<string, number>();
+  for (const [name, bytes] of states) {
+    const type = typeNamed(name.slice(0, name.indexOf('/')));
+    const state = type === null ? null : decodeState(type, bytes);
+    for (const [origin, time] of state?.vector ?? []) {
+      if (time > (seen.get(origin) ?? 0)) seen.set(origin, time);
+    }
+  }
+  return seen;
+};
+
+function nothing(): void {}
