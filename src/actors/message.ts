@@ -40,12 +40,23 @@ export interface Asked {
 /** Store to finder: not here. The request was not executed. */
 export interface Absent extends Asked {
   readonly type: 'absent';
+  /** In monotonic ms: its time is over then, for it has waited here. Null: it has all of its time. */
+  readonly deadlineMs: number | null;
 }
 
 /** Finder to store: the key of this request may be here by now. Otherwise `absent` follows. */
 export interface Retry {
   readonly type: 'retry';
   readonly passed: Passed;
+}
+
+/** Finder to store: the key of this request of this node may be here by now. */
+export interface Anew {
+  readonly type: 'anew';
+  readonly request: CacheRequest;
+  readonly asker: Ref<ClientReply>;
+  /** In monotonic ms: its time is over then. */
+  readonly deadlineMs: number;
 }
 
 /**
@@ -535,6 +546,7 @@ export type LocalStoreMessage =
   | Answered
   | Conclude
   | Retry
+  | Anew
   | Resolved
   | Members
   | Renumbered

@@ -21,7 +21,13 @@ const ask = (type: 'get' | 'incr', id: number): void => {
   const request = (
     type === 'get' ? { type, id, key: KEY, options: {} } : { type, id, key: KEY, by: 1, options: {} }
   ) as MessageOf<'get'> | MessageOf<'incr'>;
-  store!.tell(finder, { type: 'absent', request: request as CacheRequest, asker: session!.ref, passed: null });
+  store!.tell(finder, {
+    type: 'absent',
+    request: request as CacheRequest,
+    asker: session!.ref,
+    passed: null,
+    deadlineMs: null,
+  });
   runtime.run();
 };
 const own = (owner: NodeId, claim: number): void => {
@@ -62,11 +68,31 @@ beforeEach(() => {
 });
 afterEach(() => runtime.close());
 
+describe('the time of a request', () => {
+  const request: MessageOf<'get'> = { type: 'get', id: 31, key: 'other', options: {} };
+
+  it('[D3] goes on when it is asked anew, and when it has waited before', () => {
+    const dueMs = runtime.time.nowMs + 40;
+    const asker = session!.ref;
+    store!.tell(finder, { type: 'absent', request, asker, passed: null, deadlineMs: dueMs });
+    runtime.advance(10);
+    store!.tell(finder, { type: 'located', key: 'other', outcome: 'here', owner: null, claim: 0, clock: 1 });
+    runtime.run();
+    expect(store!.received.at(-1)).toMatchObject({ type: 'anew', request, deadlineMs: dueMs });
+    store!.tell(finder, { type: 'absent', request, asker, passed: null, deadlineMs: dueMs });
+    const before = session!.received.length;
+    runtime.advance(20);
+    expect(session!.received.length).toBe(before);
+    runtime.advance(11);
+    expect(session!.received.at(-1)).toMatchObject({ type: 'refused', id: 31, code: 'TIMEOUT' });
+  });
+});
+
 describe('a get that the home may hand on to the owner', () => {
   const OTHER = 'other';
   const begin = (id: number): void => {
     const request: MessageOf<'get'> = { type: 'get', id, key: OTHER, options: {} };
-    store!.tell(finder, { type: 'absent', request, asker: session!.ref, passed: null });
+    store!.tell(finder, { type: 'absent', request, asker: session!.ref, passed: null, deadlineMs: null });
     runtime.run();
   };
   const locates = (): (Locate['read'] | null)[] =>
@@ -151,7 +177,7 @@ it('[O3] a home that can not tell after a search either is asked again in a whil
     store!.tell(finder, { type: 'located', key, outcome: 'again', owner: null, claim: 0, clock: 1 });
     runtime.run();
   };
-  store!.tell(finder, { type: 'absent', request, asker: session!.ref, passed: null });
+  store!.tell(finder, { type: 'absent', request, asker: session!.ref, passed: null, deadlineMs: null });
   runtime.run();
   for (let i = 0; sent(router!, 'find') === 0; i += 1) {
     expect(i).toBeLessThan(20);

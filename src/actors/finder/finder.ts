@@ -121,8 +121,8 @@ export class Finder {
 
   /** The store does not have the key. */
   onAbsent(absent: Absent): void {
-    if (this.#lookups.join(absent)) return;
-    const open = this.#opens.begin(absent);
+    if (this.#lookups.join(absent, absent.deadlineMs)) return;
+    const open = this.#opens.begin(absent, absent.deadlineMs);
     if (open === null) return;
     const way = this.#passingOn.wayOf(open);
     if (way !== null) return this.#pass(open, way);

@@ -13,6 +13,7 @@ import type { Addresses } from '../addresses.js';
 import type { Alarm } from '../alarm.js';
 import { isClaiming, isCreating, isPlainSet, isRead, valueBytesOf } from '../cache-request.js';
 import type {
+  Anew,
   Answered,
   Asked,
   Conclude,
@@ -121,10 +122,10 @@ export class Lookups {
   }
 
   /** False: the key is not being looked up; else the request waits with those before it. */
-  join(asked: Asked): boolean {
+  join(asked: Asked, dueMs: number | null): boolean {
     const lookup = this.#lookups.get(asked.request.key);
     if (lookup === undefined) return false;
-    this.#wait(lookup, asked);
+    this.#wait(lookup, asked, dueMs);
     return true;
   }
 
@@ -258,7 +259,7 @@ export class Lookups {
       for (const { request, asker } of later) this.#addresses.store.tell(request, asker);
       return;
     }
-    for (const { request, asker } of later) this.#wait(lookup, { request, asker, passed: null });
+    for (const { request, asker } of later) this.#wait(lookup, { request, asker, passed: null }, null);
     this.#again(lookup);
   }
 
@@ -282,8 +283,8 @@ export class Lookups {
     return lookup;
   }
 
-  #wait(lookup: Lookup, asked: Asked): void {
-    const open = this.#opens.begin(asked);
+  #wait(lookup: Lookup, asked: Asked, dueMs: number | null): void {
+    const open = this.#opens.begin(asked, dueMs);
     if (open !== null) lookup.waiting.push(open);
   }
 
@@ -436,8 +437,11 @@ export class Lookups {
     }
   }
 
-  #askAgain({ request, asker, passed }: Asked): void {
-    if (asker !== null) this.#addresses.store.tell(request, asker);
-    else if (passed !== null) this.#addresses.store.tell({ type: 'retry', passed } satisfies Retry, this.#self.ref);
+  /** With the time that it has left. */
+  #askAgain({ request, asker, passed, deadlineMs }: Open): void {
+    if (asker !== null) {
+      const anew: Anew = { type: 'anew', request, asker, deadlineMs };
+      this.#addresses.store.tell(anew, this.#self.ref);
+    } else if (passed !== null) this.#addresses.store.tell({ type: 'retry', passed } satisfies Retry, this.#self.ref);
   }
 }

@@ -26,6 +26,8 @@ export class OpenTable {
   readonly #requestTimeoutMs: number;
   /** Insertion order is deadline order: all requests have the same time. */
   readonly #open = new TransientMap<number, Open>();
+  /** Of this node's, those that had waited before, and have less time than others. */
+  readonly #hasty = new Set<Open>();
   #lastNumber = 0;
   readonly counts = { remote: 0, timeouts: 0, unknown: 0, busy: 0 };
 
@@ -69,7 +71,7 @@ export class OpenTable {
   }
 
   /** Null: too many are open, and this one has been refused. */
-  begin({ request, asker, passed }: Asked): Open | null {
+  begin({ request, asker, passed }: Asked, dueMs: number | null): Open | null {
     if (this.#open.size >= OPEN_REQUESTS_MAX) {
       this.counts.busy += 1;
       const text = 'too many requests wait for other nodes';
@@ -82,7 +84,7 @@ export class OpenTable {
       request,
       asker,
       passed,
-      deadlineMs: passed?.deadlineMs ?? this.#self.now() + this.#requestTimeoutMs,
+      deadlineMs: passed?.deadlineMs ?? dueMs ?? this.#self.now() + this.#requestTimeoutMs,
       owner: null,
       claim: 0,
       learned: null,
@@ -91,6 +93,7 @@ export class OpenTable {
       isSettled: false,
     };
     this.#open.set(open.number, open);
+    if (dueMs !== null) this.#hasty.add(open);
     this.#alarm.setBy(open.deadlineMs);
     return open;
   }
@@ -99,6 +102,7 @@ export class OpenTable {
   take(open: Open): boolean {
     if (open.isSettled) return false;
     open.isSettled = true;
+    this.#hasty.delete(open);
     this.#open.delete(open.number);
     this.#arrive(open);
     return true;
@@ -140,6 +144,10 @@ export class OpenTable {
 
   /** Ends those whose time is over. */
   expire(nowMs: number): void {
+    for (const open of this.#hasty) {
+      if (open.deadlineMs > nowMs) this.#alarm.setBy(open.deadlineMs);
+      else this.#expire(open);
+    }
     for (const open of this.#open.values()) {
       if (open.deadlineMs > nowMs) {
         this.#alarm.setBy(open.deadlineMs);
@@ -155,6 +163,7 @@ export class OpenTable {
     for (const open of opens) {
       open.isSettled = false;
       open.isCovered = false;
+      this.#hasty.add(open);
       this.#open.set(open.number, open);
     }
     const ordered = [...this.#open.values()].toSorted((a, b) => a.number - b.number);

@@ -200,7 +200,7 @@ export class ForwardedRequests {
   }
 
   #tellAbsent(passed: Passed, request: CacheRequest): void {
-    this.#host.tellAbsent({ type: 'absent', request, asker: null, passed });
+    this.#host.tellAbsent({ type: 'absent', request, asker: null, passed, deadlineMs: null });
   }
 
   #tellNotMine(message: MessageOf<'forward'>): void {

@@ -18,6 +18,7 @@ import type { Alarm } from '../alarm.js';
 import { isClaiming, isRead } from '../cache-request.js';
 import type {
   Absent,
+  Anew,
   Answered,
   Attend,
   Attending,
@@ -87,7 +88,7 @@ export class LocalStore {
     this.#requestTimeoutMs = settings.requestTimeoutMs;
     this.#addresses = addresses;
     this.#incarnation = identity.incarnation;
-    const parts = createParts(self, args, (request, asker) => this.onRequest(request, asker));
+    const parts = createParts(self, args, (request, asker, dueMs) => this.#serve(request, asker, dueMs));
     this.#executor = parts.executor;
     this.#owned = parts.owned;
     this.#registration = parts.registration;
@@ -117,10 +118,15 @@ export class LocalStore {
 
   /** From the finder, on behalf of a session: executed if the key is here. */
   onRequest(request: CacheRequest, asker: Ref): void {
+    this.#serve(request, asker, null);
+  }
+
+  /** `dueMs`: when its time is over, if it has waited here before. */
+  #serve(request: CacheRequest, asker: Ref, dueMs: number | null): void {
     // The finder serves clients: the homes have confirmed, or this node has found none in time.
     this.#held.endAwaiting();
     if (this.#held.isHeld(request.key)) {
-      const deadlineMs = this.#self.now() + this.#requestTimeoutMs;
+      const deadlineMs = dueMs ?? this.#self.now() + this.#requestTimeoutMs;
       this.#held.hold({ request, asker, forward: null, deadlineMs, isRetry: false });
       return;
     }
@@ -130,7 +136,7 @@ export class LocalStore {
       if (!isRead(request)) this.#vacancy.advertise();
       asker.tell(reply, this.#self.ref);
     } else {
-      const absent: Absent = { type: 'absent', request, asker, passed: null };
+      const absent: Absent = { type: 'absent', request, asker, passed: null, deadlineMs: dueMs };
       this.#addresses.finder.tell(absent, this.#self.ref);
     }
   }
@@ -139,6 +145,10 @@ export class LocalStore {
   onForward(message: MessageOf<'forward'>): void {
     this.#executor.clock.observe(message.clock);
     this.#forwarded.onForward(message);
+  }
+
+  onAnew({ request, asker, deadlineMs }: Anew): void {
+    this.#serve(request, asker, deadlineMs);
   }
 
   /** The finder found that the key of a request that was passed here may be here now. */

@@ -50,7 +50,7 @@ export interface StoreParts {
 export function createParts(
   self: Self<LocalStoreMessage>,
   { identity, settings, addresses, disk }: LocalStoreArgs,
-  serve: (request: CacheRequest, asker: Ref) => void,
+  serve: (request: CacheRequest, asker: Ref, dueMs: number) => void,
 ): StoreParts {
   const alarm = new Alarm<LocalStoreMessage>(self, { type: 'remind' });
   const hasher = new KeyHasher(identity.hashSecret);
@@ -144,7 +144,7 @@ export function createParts(
     {
       ...host,
       serve: ({ request, asker, forward, deadlineMs, isRetry }) => {
-        if (forward === null) serve(request, asker as Ref);
+        if (forward === null) serve(request, asker as Ref, deadlineMs);
         else if (isRetry) forwarded.retry({ forward, deadlineMs });
         else forwarded.judge(forward, deadlineMs);
       },
