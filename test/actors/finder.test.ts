@@ -71,7 +71,7 @@ afterEach(() => runtime.close());
 describe('the time of a request', () => {
   const request: MessageOf<'get'> = { type: 'get', id: 31, key: 'other', options: {} };
 
-  it('[D3] goes on when it is asked anew, and when it has waited before', () => {
+  it('[C4] goes on when it is asked anew, and when it has waited before', () => {
     const dueMs = runtime.time.nowMs + 40;
     const asker = session!.ref;
     store!.tell(finder, { type: 'absent', request, asker, passed: null, deadlineMs: dueMs });
