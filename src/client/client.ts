@@ -358,7 +358,6 @@ export class Client {
     const { connection } = this.#uplink;
     if (connection === null) return;
     this.#lines.open({
-      limits: connection.limits,
       write: (request) => connection.write(request),
       flush: () => connection.flush(),
       fail: (reason) => connection.fail(new SwarmError('DISCONNECTED', `${connection.url}: ${reason}`), CLOSE.badFrame),

@@ -1,5 +1,5 @@
 /** The databases of a client on its one connection: gives ids to their requests, and each reply to whom it is for. */
-import type { ClientReply, ClientRequest, Limits } from '../../transport/message.js';
+import type { ClientReply, ClientRequest } from '../../transport/message.js';
 import type { Unnumbered, Upstream, UpstreamConnection, UpstreamUser } from './upstream.js';
 
 /** The client's part. */
@@ -10,7 +10,6 @@ export interface LineClient {
 
 /** What is needed of a connection. */
 export interface LineConnection {
-  readonly limits: Limits;
   write(request: ClientRequest): boolean;
   flush(): void;
   fail(reason: string): void;
@@ -57,10 +56,19 @@ export class Lines implements Upstream {
   }
 }
 
+/** What waits for a reply, or for all that comes. */
+interface Waiting {
+  readonly goesOn: boolean;
+  onReply(reply: ClientReply): void;
+}
+
+/** Requests that one reply does not end. */
+const GOING_ON: ReadonlySet<Unnumbered['type']> = new Set(['openDatabase', 'subscribe']);
+
 class Line implements UpstreamConnection {
   readonly #client: LineClient;
   readonly #connection: LineConnection;
-  readonly #waiting = new Map<number, (reply: ClientReply) => void>();
+  readonly #waiting = new Map<number, Waiting>();
   #isFlushDue = false;
 
   constructor(client: LineClient, connection: LineConnection) {
@@ -68,14 +76,10 @@ class Line implements UpstreamConnection {
     this.#connection = connection;
   }
 
-  get limits(): Limits {
-    return this.#connection.limits;
-  }
-
   send(request: Unnumbered, onReply: (reply: ClientReply) => void): number | null {
     const id = this.#client.takeId();
     if (!this.#connection.write({ ...request, id } as ClientRequest)) return null;
-    this.#waiting.set(id, onReply);
+    this.#waiting.set(id, { goesOn: GOING_ON.has(request.type), onReply });
     this.#flushSoon();
     return id;
   }
@@ -99,8 +103,11 @@ class Line implements UpstreamConnection {
   }
 
   take(reply: ClientReply): boolean {
-    const onReply = this.#waiting.get(reply.id ?? -1);
-    onReply?.(reply);
-    return onReply !== undefined;
+    const id = reply.id ?? -1;
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return false;
+    if (!waiting.goesOn) this.#waiting.delete(id);
+    waiting.onReply(reply);
+    return true;
   }
 }

@@ -251,10 +251,7 @@ export class DatabaseLog implements AsyncIterable<LogEntry>, UpstreamUser {
   #goOn(): void {
     if (this.#open === null || this.#end !== undefined || this.#isLive) return;
     if (this.#subscription === null) return this.#subscribe();
-    const next = this.#connection?.send({ type: 'next', subscription: this.#subscription }, (reply) => {
-      if (next !== undefined && next !== null) this.#connection?.forget(next);
-      this.#onPatch(reply);
-    });
+    this.#connection?.send({ type: 'next', subscription: this.#subscription }, (reply) => this.#onPatch(reply));
   }
 
   #onPatch(reply: ClientReply): void {
@@ -346,10 +343,7 @@ export class DatabaseLog implements AsyncIterable<LogEntry>, UpstreamUser {
 
   /** Whatever comes in answer. */
   #tell(request: Unnumbered): void {
-    const connection = this.#connection;
-    const id = connection?.send(request, () => {
-      if (id !== undefined && id !== null) connection?.forget(id);
-    });
+    this.#connection?.send(request, nothing);
   }
 
   #forgetAll(): void {

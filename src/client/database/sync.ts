@@ -317,8 +317,7 @@ export class Sync implements UpstreamUser {
     if (objection !== null) return this.#connection?.fail(objection);
     if (interest.isLive) return;
     if (!reply.isLive) {
-      const next = this.#ask({ type: 'next', subscription }, (page) => {
-        if (next !== null) this.#connection?.forget(next);
+      this.#ask({ type: 'next', subscription }, (page) => {
         // A page of a former subscription says nothing of the present one.
         if (this.#subscriptions.get(interest) === subscription) this.#onPatch(interest, page);
       });
@@ -342,7 +341,6 @@ export class Sync implements UpstreamUser {
     const ops = outbox.take(SUBMIT_BYTES_MAX, this.#toldBelow);
     const open = this.#open as number;
     const id = this.#ask({ type: 'submit', open, ops: encodeItems(ops) }, (reply) => {
-      if (id !== null) this.#connection?.forget(id);
       this.#isSubmitting = false;
       this.#onSubmitted(reply);
     });
