@@ -95,7 +95,6 @@ describe('a client', () => {
     let replyTo: (reply: ClientReply) => void = () => {};
     let user: UpstreamUser | null = null;
     const connection: UpstreamConnection = {
-      limits: { frameBytesMax: 1e6, keyBytesMax: 1e3, valueBytesMax: 1e6, inFlightMax: 1e3 },
       send(request, onReply) {
         asked.push(request);
         if (request.type !== 'closeDatabase') replyTo = onReply;
