@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { packValue, unpackValue } from '../../transport/msgpack.js';
 import type { Bytes } from '../../transport/message.js';
+import { changeShelf, emptyShelf, keptOn } from './shelf.js';
+import type { Shelf } from './shelf.js';
 import type { Kept, KeptChange, ReplicaStorage, ReplicaStore } from './storage.js';
 
 /** Begins each file, and tells its layout. */
@@ -44,12 +46,6 @@ export function fileStorage(directory: string): ReplicaStorage {
   };
 }
 
-interface Shelf {
-  record: Bytes | null;
-  readonly ops: Map<number, Bytes>;
-  readonly states: Map<string, Bytes>;
-}
-
 class FileStore implements ReplicaStore {
   readonly kept: Kept;
   readonly #path: string;
@@ -67,15 +63,11 @@ class FileStore implements ReplicaStore {
     this.#lock = lock;
     this.#shelf = shelf;
     this.#length = length;
-    this.kept = {
-      record: shelf.record,
-      ops: [...shelf.ops].map(([number, op]) => ({ number, op })),
-      states: new Map(shelf.states),
-    };
+    this.kept = keptOn(shelf);
   }
 
   write(change: KeptChange): Promise<void> {
-    apply(this.#shelf, change);
+    changeShelf(this.#shelf, change);
     this.#waiting.push(framed(change));
     // All changes that come while the disk is busy are written and synced together.
     if (this.#waiting.length === 1) this.#last = this.#last.catch(() => {}).then(() => this.#append());
@@ -135,19 +127,6 @@ class FileStore implements ReplicaStore {
   }
 }
 
-function apply(shelf: Shelf, { record, opsAdded, opsFloor, states }: KeptChange): void {
-  if (record !== null) shelf.record = record;
-  for (const { number, op } of opsAdded) shelf.ops.set(number, op);
-  for (const number of shelf.ops.keys()) {
-    if (number >= opsFloor) break;
-    shelf.ops.delete(number);
-  }
-  for (const [object, state] of states) {
-    if (state === null) shelf.states.delete(object);
-    else shelf.states.set(object, state);
-  }
-}
-
 /** A change as it lies in the file: length and checksum, then MessagePack. */
 function framed({
   record,
@@ -164,7 +143,7 @@ function framed({
 
 /** All whole changes from the beginning on; what a crash has torn ends them. */
 function readShelf(path: string, bytes: Buffer): { shelf: Shelf; length: number } {
-  const shelf: Shelf = { record: null, ops: new Map(), states: new Map() };
+  const shelf = emptyShelf();
   if (bytes.length === 0) return { shelf, length: 0 };
   if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
     throw new Error(`${path} is no replica that this version knows: use a newer version, or another directory`);
@@ -181,7 +160,7 @@ function readShelf(path: string, bytes: Buffer): { shelf: Shelf; length: number 
       [string, Bytes | null][],
     ];
     const opsAdded = ops.map(([number, op]) => ({ number, op }));
-    apply(shelf, { record, opsAdded, opsFloor, states: new Map(states) });
+    changeShelf(shelf, { record, opsAdded, opsFloor, states: new Map(states) });
     at = end;
   }
   return { shelf, length: at };
