@@ -45,16 +45,8 @@ export interface Absent extends Asked {
 }
 
 /** Finder to store: the key of this request may be here by now. Otherwise `absent` follows. */
-export interface Retry {
+export interface Retry extends Asked {
   readonly type: 'retry';
-  readonly passed: Passed;
-}
-
-/** Finder to store: the key of this request of this node may be here by now. */
-export interface Anew {
-  readonly type: 'anew';
-  readonly request: CacheRequest;
-  readonly asker: Ref<ClientReply>;
   /** In monotonic ms: its time is over then. */
   readonly deadlineMs: number;
 }
@@ -546,7 +538,6 @@ export type LocalStoreMessage =
   | Answered
   | Conclude
   | Retry
-  | Anew
   | Resolved
   | Members
   | Renumbered

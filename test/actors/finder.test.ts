@@ -78,7 +78,7 @@ describe('the time of a request', () => {
     runtime.advance(10);
     store!.tell(finder, { type: 'located', key: 'other', outcome: 'here', owner: null, claim: 0, clock: 1 });
     runtime.run();
-    expect(store!.received.at(-1)).toMatchObject({ type: 'anew', request, deadlineMs: dueMs });
+    expect(store!.received.at(-1)).toMatchObject({ type: 'retry', request, deadlineMs: dueMs });
     store!.tell(finder, { type: 'absent', request, asker, passed: null, deadlineMs: dueMs });
     const before = session!.received.length;
     runtime.advance(20);

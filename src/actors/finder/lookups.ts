@@ -13,7 +13,6 @@ import type { Addresses } from '../addresses.js';
 import type { Alarm } from '../alarm.js';
 import { isClaiming, isCreating, isPlainSet, isRead, valueBytesOf } from '../cache-request.js';
 import type {
-  Anew,
   Answered,
   Asked,
   Conclude,
@@ -439,9 +438,7 @@ export class Lookups {
 
   /** With the time that it has left. */
   #askAgain({ request, asker, passed, deadlineMs }: Open): void {
-    if (asker !== null) {
-      const anew: Anew = { type: 'anew', request, asker, deadlineMs };
-      this.#addresses.store.tell(anew, this.#self.ref);
-    } else if (passed !== null) this.#addresses.store.tell({ type: 'retry', passed } satisfies Retry, this.#self.ref);
+    const retry: Retry = { type: 'retry', request, asker, passed, deadlineMs };
+    this.#addresses.store.tell(retry, this.#self.ref);
   }
 }

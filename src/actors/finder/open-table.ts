@@ -102,7 +102,7 @@ export class OpenTable {
   take(open: Open): boolean {
     if (open.isSettled) return false;
     open.isSettled = true;
-    this.#hasty.delete(open);
+    if (this.#hasty.size > 0) this.#hasty.delete(open);
     this.#open.delete(open.number);
     this.#arrive(open);
     return true;

@@ -18,7 +18,6 @@ import type { Alarm } from '../alarm.js';
 import { isClaiming, isRead } from '../cache-request.js';
 import type {
   Absent,
-  Anew,
   Answered,
   Attend,
   Attending,
@@ -147,16 +146,12 @@ export class LocalStore {
     this.#forwarded.onForward(message);
   }
 
-  onAnew({ request, asker, deadlineMs }: Anew): void {
-    this.#serve(request, asker, deadlineMs);
-  }
-
-  /** The finder found that the key of a request that was passed here may be here now. */
-  onRetry({ passed }: Retry): void {
-    const { forward, deadlineMs } = passed;
-    const request = forward.message as CacheRequest;
-    if (this.#held.isFixed(request.key)) this.#held.hold({ request, asker: null, forward, deadlineMs, isRetry: true });
-    else this.#forwarded.retry(passed);
+  /** The finder found that the key may be here now. */
+  onRetry({ request, asker, passed, deadlineMs }: Retry): void {
+    if (asker !== null) this.#serve(request, asker, deadlineMs);
+    else if (passed !== null && this.#held.isFixed(request.key)) {
+      this.#held.hold({ request, asker, forward: passed.forward, deadlineMs, isRetry: true });
+    } else if (passed !== null) this.#forwarded.retry(passed);
   }
 
   onResolved({ passed, reply }: Resolved): void {
