@@ -9,6 +9,7 @@ import { createProgress } from './progress.js';
 import {
   formatOf,
   readRecords,
+  withFirst,
   type FileRecord,
   type RecordChunk,
   type RecordFile,
@@ -132,14 +133,6 @@ async function storeAll(
   }
   if (tally.failed === 0) return EXIT.done;
   throw failure(EXIT.failed, tally.failures() + (tally.isHopeless ? '; gave up after 1,000 failures in a row' : ''));
-}
-
-async function* withFirst(
-  first: IteratorResult<RecordChunk, void>,
-  others: AsyncIterable<RecordChunk>,
-): AsyncGenerator<RecordChunk> {
-  if (first.done !== true) yield first.value;
-  yield* others;
 }
 
 function fileFor(path: string, { format, delimiter }: LoadOptions): RecordFile {

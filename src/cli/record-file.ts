@@ -148,3 +148,12 @@ function csvRecord(names: readonly string[], { fields, line }: CsvRow): FileReco
     return { record: undefined, fault: `${fields.length} fields where the heading has ${names.length}`, where };
   return { record: Object.fromEntries(names.map((name, i) => [name, fields[i]])), fault: null, where };
 }
+
+/** All of them again, after the first was looked at. */
+export async function* withFirst(
+  first: IteratorResult<RecordChunk, void>,
+  others: AsyncIterable<RecordChunk>,
+): AsyncGenerator<RecordChunk> {
+  if (first.done !== true) yield first.value;
+  yield* others;
+}

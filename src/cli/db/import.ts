@@ -8,7 +8,14 @@ import { EXIT, failure, type ExitCode } from '../exit.js';
 import { keyPattern } from '../load.js';
 import type { Outside } from '../outside.js';
 import { createProgress, formatCount } from '../progress.js';
-import { formatOf, readRecords, type FileRecord, type RecordChunk, type RecordFormat } from '../record-file.js';
+import {
+  formatOf,
+  readRecords,
+  withFirst,
+  type FileRecord,
+  type RecordChunk,
+  type RecordFormat,
+} from '../record-file.js';
 import { plainValue } from '../value-text.js';
 import { inTime } from './in-time.js';
 import { isKindName, write, writeDelta, type Delta, type KindName } from './kind.js';
@@ -172,14 +179,6 @@ function readExported(record: unknown): Given {
 
 function readPlain(idOf: (record: unknown) => string): (record: unknown) => Given {
   return (record) => ({ type: 'lww', id: idOf(record), value: record, delta: null });
-}
-
-async function* withFirst(
-  first: IteratorResult<RecordChunk, void>,
-  others: AsyncIterable<RecordChunk>,
-): AsyncGenerator<RecordChunk> {
-  if (first.done !== true) yield first.value;
-  yield* others;
 }
 
 function nothing(): void {}
