@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { reportReplicaFailure } from './replica-simulator/failure-report.js';
 import type { ReplicaPlan } from './replica-simulator/plan.js';
 import { simulateReplicaPlan, simulateReplicas } from './replica-simulator/simulate.js';
-import { ReplicaSometimes } from './replica-simulator/sometimes.js';
+import { noteRun, sometimes } from './replica-simulator/sometimes.js';
 import { cpuMs, deadline, numberOption } from './sim-options.js';
 
 /** Every so many runs one is repeated: it must leave the same trace. */
@@ -32,13 +32,13 @@ const main = async (): Promise<void> => {
   const runs = numberOption('RUNS', 20);
   const first = numberOption('SEED', Math.floor(Math.random() * 2 ** 31));
   const stopsAtFailure = numberOption('STOP', 0) > 0;
-  const sometimes = new ReplicaSometimes();
+  const rarePaths = sometimes();
   const startMs = cpuMs();
   let [done, failed, virtualMs, ops] = [0, 0, 0, 0];
   for (; done < runs && !(stopsAtFailure && failed > 0); done += 1) {
     const seed = first + done;
     const result = await simulateReplicas(seed);
-    sometimes.add(result);
+    noteRun(rarePaths, result);
     virtualMs += result.virtualMs;
     ops += result.ops;
     const isSame = done % REPEAT_EVERY > 0 || (await simulateReplicas(seed)).traceHash === result.traceHash;
@@ -50,17 +50,17 @@ const main = async (): Promise<void> => {
       process.stdout.write(`seed ${seed} FAILED: same seed, same trace\n`);
     }
   }
-  const counts = [...sometimes.counts].map(([name, count]) => `${name} ${count}`);
+  const counts = [...rarePaths.counts].map(([name, count]) => `${name} ${count}`);
   process.stdout.write(
     [
       `${done} runs from seed ${first}: ${failed} failed; ${ops} ops`,
       `${(virtualMs / 3_600_000).toFixed(2)} simulated hours, ${Math.round(virtualMs / (cpuMs() - startMs))} x real time`,
       `sometimes: ${counts.join(', ')}`,
-      ...(sometimes.never.length > 0 ? [`never reached: ${sometimes.never.join(', ')}`] : []),
+      ...(rarePaths.never.length > 0 ? [`never reached: ${rarePaths.never.join(', ')}`] : []),
       '',
     ].join('\n'),
   );
-  process.exitCode = failed > 0 || (done >= RUNS_FOR_SOMETIMES && sometimes.never.length > 0) ? 1 : 0;
+  process.exitCode = failed > 0 || (done >= RUNS_FOR_SOMETIMES && rarePaths.never.length > 0) ? 1 : 0;
 };
 
 void main();

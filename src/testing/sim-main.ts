@@ -9,7 +9,7 @@ import { NOT_YET } from './simulator/not-yet.js';
 import type { Plan } from './simulator/plan.js';
 import { simulate, simulatePlan } from './simulator/simulate.js';
 import type { SimulationResult } from './simulator/simulate.js';
-import { Sometimes } from './simulator/sometimes.js';
+import { noteRun, sometimes } from './simulator/sometimes.js';
 import { speedPlan } from './simulator/speed-plan.js';
 import { cpuMs, deadline, numberOption } from './sim-options.js';
 
@@ -20,7 +20,7 @@ const RUNS_FOR_SOMETIMES = 500;
 const SPEED_ROUNDS = 6;
 
 class Totals {
-  readonly sometimes = new Sometimes();
+  readonly rarePaths = sometimes();
   readonly refusals = new Map<string, number>();
   virtualMs = 0;
   events = 0;
@@ -36,14 +36,14 @@ class Totals {
     this.undecided += result.undecided;
     for (const count of result.faults.values()) this.faults += count;
     for (const [code, count] of result.refusals) this.refusals.set(code, (this.refusals.get(code) ?? 0) + count);
-    this.sometimes.add(result);
+    noteRun(this.rarePaths, result);
   }
 
   show(runs: number, first: number, tookCpuMs: number): string {
     const { virtualMs, events, requests, faults, failed, undecided } = this;
     const perSecond = (count: number): string => Math.round((count / tookCpuMs) * 1000).toLocaleString('en-US');
     const codes = [...this.refusals].map(([code, count]) => `${code} ${count}`);
-    const rare = [...this.sometimes.counts].map(([name, count]) => `${name} ${count}`);
+    const rare = [...this.rarePaths.counts].map(([name, count]) => `${name} ${count}`);
     return [
       `${runs} runs from seed ${first}: ${failed} failed; ${requests} requests, ${faults} faults`,
       `${(virtualMs / 3_600_000).toFixed(2)} simulated hours; per second of CPU ` +
@@ -51,7 +51,7 @@ class Totals {
       `refused: ${codes.join(', ') || 'nothing'}`,
       `sometimes: ${rare.join(', ')}`,
       ...(undecided > 0 ? [`not decided in time: the order of ${undecided} keys`] : []),
-      ...(this.sometimes.never.length > 0 ? [`never reached: ${this.sometimes.never.join(', ')}`] : []),
+      ...(this.rarePaths.never.length > 0 ? [`never reached: ${this.rarePaths.never.join(', ')}`] : []),
       '',
     ].join('\n');
   }
@@ -107,7 +107,7 @@ const main = (): void => {
   if (!stopsAtFailure) {
     process.stdout.write(`10 nodes, 100 operations per second: ${Math.round(measureSpeed())} x real time\n`);
   }
-  const isUnreached = done >= RUNS_FOR_SOMETIMES && totals.sometimes.never.length > 0;
+  const isUnreached = done >= RUNS_FOR_SOMETIMES && totals.rarePaths.never.length > 0;
   process.exitCode = totals.failed > 0 || isUnreached ? 1 : 0;
 };
 

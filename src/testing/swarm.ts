@@ -29,6 +29,7 @@ import { lackOf } from './settled.js';
 import { edgesOf } from './shape.js';
 import type { Shape } from './shape.js';
 import { TraceHash } from './trace-hash.js';
+import { timersOf } from './virtual-timers.js';
 
 export interface SwarmOptions {
   /** Default 3. */
@@ -536,20 +537,6 @@ const endLife = ({ node, links }: Life): void => {
 };
 
 const edgeKey = (a: number, b: number): string => (a < b ? `${a} ${b}` : `${b} ${a}`);
-
-const timersOf = (time: VirtualTime): ConnectOptions['timers'] => ({
-  now: () => time.nowMs,
-  setTimeout(callback, delayMs) {
-    const timer = { isSet: true };
-    time.at(time.nowMs + delayMs, () => {
-      if (timer.isSet) callback();
-    });
-    return timer;
-  },
-  clearTimeout(timer) {
-    if (timer !== null) (timer as { isSet: boolean }).isSet = false;
-  },
-});
 
 /** Real sockets, with a list of the links that were dialled, so that a crash can cut them. */
 const trackedBus = (kind: 'uws' | 'ws', links: Set<Link>): Bus => ({

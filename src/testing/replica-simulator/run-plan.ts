@@ -17,7 +17,8 @@ import type { SimulatedNode } from '../simulator/world.js';
 import type { Granted, ReplicaEvidence, WrittenOp } from './evidence.js';
 import { DATABASE, entriesOf, isOnDisk, keptOf, logOf } from './look.js';
 import type { ReplicaFault, ReplicaPlan } from './plan.js';
-import { OBJECTS_MAX, timersOf, Writer } from './writer.js';
+import { timersOf } from '../virtual-timers.js';
+import { OBJECTS_MAX, Writer } from './writer.js';
 import type { Record } from './writer.js';
 
 export interface ReplicaRun {
@@ -223,7 +224,7 @@ class Run {
     const client = await connectBy(
       (url) => world.network.openSocket(url, { name: `operator-${node}` }) as SocketLike,
       world.node(node).url,
-      { timers: timersOf(world), wallMs: () => world.time.wallMs, random: () => 0.5, connectTimeoutMs: 2000 },
+      { timers: timersOf(world.time), wallMs: () => world.time.wallMs, random: () => 0.5, connectTimeoutMs: 2000 },
     );
     this.#operators.add(client);
     try {

@@ -1,4 +1,5 @@
 /** Rare paths that many runs must have reached: counters of nodes, what befell writers, faults that happened. */
+import { RarePaths } from '../rare-paths.js';
 import type { ReplicaResult } from './simulate.js';
 
 export const SOMETIMES: readonly string[] = [
@@ -32,27 +33,10 @@ export const SOMETIMES: readonly string[] = [
   'databases.strays',
 ];
 
-export class ReplicaSometimes {
-  readonly #counts = new Map<string, number>(SOMETIMES.map((name) => [name, 0]));
+/** Sums over runs. */
+export const sometimes = (): RarePaths => new RarePaths(SOMETIMES);
 
-  add({ counters, faults }: ReplicaResult): void {
-    this.#addAll('', counters);
-    this.#addAll('fault.', faults);
-  }
-
-  get counts(): ReadonlyMap<string, number> {
-    return this.#counts;
-  }
-
-  /** What no run has reached. */
-  get never(): string[] {
-    return [...this.#counts].filter(([, count]) => count === 0).map(([name]) => name);
-  }
-
-  #addAll(prefix: string, counts: ReadonlyMap<string, number>): void {
-    for (const [name, count] of counts) {
-      const known = this.#counts.get(prefix + name);
-      if (known !== undefined) this.#counts.set(prefix + name, known + count);
-    }
-  }
-}
+export const noteRun = (paths: RarePaths, { counters, faults }: ReplicaResult): void => {
+  paths.addAll('', counters);
+  paths.addAll('fault.', faults);
+};

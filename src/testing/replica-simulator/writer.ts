@@ -13,10 +13,10 @@ import type { ObjectHandle } from '../../client/database/replicated-object.js';
 import { set } from '../../client/database/kinds/set.js';
 import type { SetWriters } from '../../client/database/kinds/set.js';
 import type { SocketLike } from '../../client/socket.js';
-import type { Timers } from '../../client/timers.js';
 import { seededRandom } from '../../actors/runtime/virtual-time.js';
 import { decodeState } from '../../store/types/object-state.js';
 import { typeNamed } from '../../store/types/index.js';
+import { timersOf } from '../virtual-timers.js';
 import type { World } from '../simulator/world.js';
 import { DATABASE } from './look.js';
 import type { Granted, WriterEvidence, WrittenOp } from './evidence.js';
@@ -45,20 +45,6 @@ const KINDS = { lww, counter, set } as const;
 const REBASE_AFTER_MS = 15_000;
 const REOPEN_AFTER_MS = 400;
 const OWN_FIELD = (writer: number): string => `w${writer}`;
-
-export const timersOf = ({ time }: World): Timers => ({
-  now: () => time.nowMs,
-  setTimeout(callback, delayMs) {
-    const timer = { isSet: true };
-    time.at(time.nowMs + delayMs, () => {
-      if (timer.isSet) callback();
-    });
-    return timer;
-  },
-  clearTimeout(timer) {
-    if (timer !== null && timer !== undefined) (timer as { isSet: boolean }).isSet = false;
-  },
-});
 
 export class Writer {
   readonly #world: World;
@@ -119,7 +105,7 @@ export class Writer {
     const world = this.#world;
     void connectBy((url) => this.#openSocket(url), world.node(0).url, {
       offline: true,
-      timers: timersOf(world),
+      timers: timersOf(world.time),
       wallMs: () => world.time.wallMs + this.#skewMs,
       random: () => this.#random.uint32() / 0x1_0000_0000,
       reconnect: { minMs: 50, maxMs: 1000 },

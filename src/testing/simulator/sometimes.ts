@@ -2,6 +2,7 @@
  * Rare paths that must have been reached over many runs: a check that never met what it is for proves nothing. Each has
  * a name and is a counter of a node (`finder.notMine`), a fault that happened, or what a checker met.
  */
+import { RarePaths } from '../rare-paths.js';
 import type { SimulationResult } from './simulate.js';
 
 export const SOMETIMES: readonly string[] = [
@@ -57,29 +58,11 @@ export const SOMETIMES: readonly string[] = [
 ];
 
 /** Sums over runs. */
-export class Sometimes {
-  readonly #counts = new Map<string, number>(SOMETIMES.map((name) => [name, 0]));
+export const sometimes = (): RarePaths => new RarePaths(SOMETIMES);
 
-  add({ counters, faults, refusals, met }: SimulationResult): void {
-    this.#addAll('', counters);
-    this.#addAll('fault.', faults);
-    this.#addAll('refused.', refusals);
-    this.#addAll('checker.', met);
-  }
-
-  get counts(): ReadonlyMap<string, number> {
-    return this.#counts;
-  }
-
-  /** What no run has reached. */
-  get never(): string[] {
-    return [...this.#counts].filter(([, count]) => count === 0).map(([name]) => name);
-  }
-
-  #addAll(prefix: string, counts: ReadonlyMap<string, number>): void {
-    for (const [name, count] of counts) {
-      const known = this.#counts.get(prefix + name);
-      if (known !== undefined) this.#counts.set(prefix + name, known + count);
-    }
-  }
-}
+export const noteRun = (paths: RarePaths, { counters, faults, refusals, met }: SimulationResult): void => {
+  paths.addAll('', counters);
+  paths.addAll('fault.', faults);
+  paths.addAll('refused.', refusals);
+  paths.addAll('checker.', met);
+};
