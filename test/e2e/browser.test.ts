@@ -1,12 +1,9 @@
 /** The client in a real browser, without a bundler: by a page's own script, and by the page of a node as people use it. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { existsSync } from 'node:fs';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { CHROMIUM, launchChromium } from './chromium.js';
 import { lacks, settled, until, useProcesses, type NodeProcess } from './processes.js';
-
-const CHROMIUM = '/usr/bin/chromium';
-const ARGS =
-  '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync';
 
 const isSkipped = lacks('pages in a browser', existsSync(CHROMIUM), 'chromium');
 const describeRuns = isSkipped ? describe.skip : describe;
@@ -26,14 +23,7 @@ describeRuns('a page in Chromium', () => {
     near = await processes.node(['--name', 'near']);
     far = await processes.node(['--name', 'far', '--link', near.url, '--origin', pageOf(near)]);
     await settled([near, far], 1);
-    // What the browser writes goes where it is removed with the suite.
-    const folder = processes.folder();
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: ARGS.split(' '),
-      env: { ...process.env, TMPDIR: folder, HOME: folder },
-      timeout: 30_000,
-    });
+    browser = await launchChromium(processes.folder());
   }, 60_000);
 
   afterAll(async () => {

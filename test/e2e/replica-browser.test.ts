@@ -1,13 +1,11 @@
 /** A page whose replica lies in IndexedDB: it writes without a connection, is reloaded mid-way, and loses nothing. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { existsSync } from 'node:fs';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { CHROMIUM, launchChromium } from './chromium.js';
 import { lww } from '../../src/client/index.js';
 import { freePorts, lacks, until, useProcesses, type NodeProcess } from './processes.js';
 
-const CHROMIUM = '/usr/bin/chromium';
-const ARGS =
-  '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync';
 const WAIT_MS = 20_000;
 
 const isSkipped = lacks('replicas in a browser', existsSync(CHROMIUM), 'chromium');
@@ -34,13 +32,7 @@ describeRuns('a page in Chromium', () => {
     nearFlags = [...own, '--link', far.url];
     near = await processes.node(nearFlags);
     for (const node of [far, near]) await (await node.client()).createDatabase('notes');
-    const folder = processes.folder();
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: ARGS.split(' '),
-      env: { ...process.env, TMPDIR: folder, HOME: folder },
-      timeout: 30_000,
-    });
+    browser = await launchChromium(processes.folder());
     page = await browser.newPage();
     page.setDefaultTimeout(WAIT_MS);
     complaints = [];
