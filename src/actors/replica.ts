@@ -536,7 +536,7 @@ export class Replica {
   #renewLog(): void {
     const store = this.#store as ReplicaStore;
     const table = this.#table as LogIncarnations;
-    table.begin(drawLogName(this.#self.random), store.log.length);
+    table.begin(drawNodeId(this.#self.random), store.log.length);
     store.putRecord(TABLE_RECORD, table.encode());
   }
 
@@ -896,9 +896,6 @@ export class Replica {
 }
 
 const NO_OPEN = 'nothing is open under that id';
-
-/** Names of incarnations are as long as ids. */
-const drawLogName = (random: { uint32(): number }): NodeId => drawNodeId(random);
 
 const parseAbsorbing = (kept: Record<string, unknown> | null): PeerInfo['absorbing'] => {
   const { peer, floor, after } = kept ?? {};

@@ -75,7 +75,6 @@ export class Database implements SyncHost, ObjectHost {
   readonly #opsUnkept: KeptOp[] = [];
   #isKeepDue = false;
   #keepTimer: unknown = null;
-  #keeping: Promise<void> = Promise.resolve();
   /** Of the last change that was to be kept. */
   #storageError: Error | null = null;
   #waiters: { readonly isDone: () => boolean; resolve(): void; reject(error: SwarmError): void }[] = [];
@@ -504,14 +503,13 @@ export class Database implements SyncHost, ObjectHost {
     const written = (): void => {
       this.#storageError = null;
     };
-    this.#keeping = this.#store.write(change).then(written, (error: Error) => {
+    return this.#store.write(change).then(written, (error: Error) => {
       this.#storageError = error;
       // Nothing of it is kept: it goes with the next.
       for (const name of names) this.#unkept.add(name);
       this.#opsUnkept.unshift(...opsAdded.filter(({ number }) => number >= this.outbox.floor));
       this.#options.onStorageError?.(error);
     });
-    return this.#keeping;
   }
 
   #record(): Bytes {
