@@ -204,6 +204,7 @@ export class Directory {
         from,
         hops: 1,
         number: read,
+        behind: 0,
         floor: 0,
         incarnation,
         claim: claimed.claim,

@@ -253,13 +253,14 @@ export const MESSAGES = {
   // Between any two nodes, through relays.
   /**
    * A client's request on its way to the owner of its key; `number` is the asking finder's, `floor` its lowest one
-   * without an answer. `claim`: the number under which the key's home named the owner, 0 if it didn't. With `passes`
+   * without an answer; so much `behind` the number of the former open one that it sent there for this key, 0: none is. `claim`: the number under which the key's home named the owner, 0 if it didn't. With `passes`
    * above 0 the sender has no room for the key, and the receiver finds it as for a client of its own; so often has the
    * request been passed on.
    */
   forward: routed(
     160,
     field('number', 'integer'),
+    field('behind', 'integer'),
     field('floor', 'integer'),
     field('incarnation', 'integer'),
     field('claim', 'integer'),

@@ -100,33 +100,35 @@ const SHAPES: Readonly<Record<string, Shape>> = {
       s[b + 3] = message['value'];
     },
   },
-  'to from hops number floor incarnation claim passes budgetMs clock message': {
+  'to from hops number behind floor incarnation claim passes budgetMs clock message': {
     build: (type, s, b) => ({
       type,
       to: s[b],
       from: s[b + 1],
       hops: s[b + 2],
       number: s[b + 3],
-      floor: s[b + 4],
-      incarnation: s[b + 5],
-      claim: s[b + 6],
-      passes: s[b + 7],
-      budgetMs: s[b + 8],
-      clock: s[b + 9],
-      message: s[b + 10],
+      behind: s[b + 4],
+      floor: s[b + 5],
+      incarnation: s[b + 6],
+      claim: s[b + 7],
+      passes: s[b + 8],
+      budgetMs: s[b + 9],
+      clock: s[b + 10],
+      message: s[b + 11],
     }),
     take(message, s, b) {
       s[b] = message['to'];
       s[b + 1] = message['from'];
       s[b + 2] = message['hops'];
       s[b + 3] = message['number'];
-      s[b + 4] = message['floor'];
-      s[b + 5] = message['incarnation'];
-      s[b + 6] = message['claim'];
-      s[b + 7] = message['passes'];
-      s[b + 8] = message['budgetMs'];
-      s[b + 9] = message['clock'];
-      s[b + 10] = message['message'];
+      s[b + 4] = message['behind'];
+      s[b + 5] = message['floor'];
+      s[b + 6] = message['incarnation'];
+      s[b + 7] = message['claim'];
+      s[b + 8] = message['passes'];
+      s[b + 9] = message['budgetMs'];
+      s[b + 10] = message['clock'];
+      s[b + 11] = message['message'];
     },
   },
   'to from hops number clock message': {

@@ -7,6 +7,7 @@ import { createTestRuntime } from '../../src/actors/runtime/index.js';
 import type { AnyMessage, Probe, Ref, TestRuntime } from '../../src/actors/runtime/index.js';
 import { DEFAULT_SETTINGS } from '../../src/actors/settings.js';
 import { encodeCopies } from '../../src/store/entry-copy.js';
+import { decodeInteger } from '../../src/store/integer-value.js';
 import { KeyHasher } from '../../src/store/key-hash.js';
 import type { NodeId } from '../../src/store/node-id.js';
 import { decodePassing } from '../../src/store/statement.js';
@@ -81,8 +82,8 @@ const answer = (verdict: number): void => {
 };
 const states = (): number[] => [...last('taken').states];
 
-const ask = (request: CacheRequest, number: number, claim: number): void => {
-  const record = { number, floor: 1, incarnation: 1, claim, passes: 0, budgetMs: 1000, message: request };
+const ask = (request: CacheRequest, number: number, claim: number, { behind = 0, incarnation = 1 } = {}): void => {
+  const record = { number, behind, floor: 1, incarnation, claim, passes: 0, budgetMs: 1000, message: request };
   tell({ type: 'forward', ...head(GIVER), ...record });
 };
 const get: CacheRequest = { type: 'get', id: 1, key: KEY, options: {} };
@@ -273,5 +274,99 @@ describe('a key that goes', () => {
     runtime.advance(200);
     expect(last('take').number).toBeGreaterThan(number);
     expect(last('take').copies.length).toBeGreaterThan(0);
+  });
+});
+
+describe('[C3] requests of one node for one key', () => {
+  beforeEach(() => {
+    take(1, 0);
+    answer(VERDICT.yes);
+  });
+
+  const follow = (number: number, behind: number, incarnation = 1): void =>
+    ask(incr, number, 0, { behind, incarnation });
+  /** What the requests got, in order: its number, and the sum or that it was sent back. */
+  const taken = (): [number, number | string][] => {
+    runtime.run();
+    const received = router.received as readonly Message[];
+    return received.flatMap((message): [number, number | string][] => {
+      if (message.type === 'notMine') return [[message.number, 'notMine']];
+      if (message.type !== 'answer' || message.message.type !== 'value') return [];
+      return [[message.number, decodeInteger(message.message.value as Uint8Array) ?? NaN]];
+    });
+  };
+
+  it('are taken in the order in which they were sent, whatever came first', () => {
+    follow(5, 1);
+    follow(4, 3);
+    expect(taken()).toEqual([]);
+    follow(1, 0);
+    expect(taken().map(([number]) => number)).toEqual([1, 4, 5]);
+  });
+
+  it('do not wait for what has arrived, nor for another key', () => {
+    follow(1, 0);
+    follow(7, 6);
+    follow(9, 0);
+    expect(taken().map(([number]) => number)).toEqual([1, 7, 9]);
+  });
+
+  it('are sent back, each with what follows it, when the former one does not come', () => {
+    follow(3, 1);
+    follow(4, 1);
+    runtime.advance(240);
+    expect(taken()).toEqual([]);
+    runtime.advance(10);
+    expect(taken()).toEqual([
+      [3, 'notMine'],
+      [4, 'notMine'],
+    ]);
+    // The former one was late only; what comes anew is taken.
+    follow(2, 0);
+    follow(3, 1);
+    follow(4, 1);
+    expect(taken().slice(2)).toEqual([
+      [2, 1],
+      [3, 2],
+      [4, 3],
+    ]);
+  });
+
+  it('follow one that was sent back', () => {
+    follow(3, 1);
+    runtime.advance(300);
+    follow(4, 1);
+    expect(taken()).toEqual([
+      [3, 'notMine'],
+      [4, 'notMine'],
+    ]);
+  });
+
+  it('wait once, however often they come', () => {
+    follow(3, 1);
+    runtime.advance(200);
+    follow(3, 1);
+    runtime.advance(100);
+    expect(taken()).toEqual([[3, 'notMine']]);
+  });
+
+  it('are known anew after the node began a new life, or was gone', () => {
+    follow(1, 0);
+    follow(2, 1, 2);
+    expect(taken()).toEqual([[1, 1]]);
+    see();
+    runtime.advance(300);
+    expect(taken()).toEqual([[1, 1]]);
+    see(GIVER);
+    follow(3, 2, 2);
+    runtime.advance(300);
+    expect(taken().at(-1)).toEqual([3, 'notMine']);
+  });
+
+  it('are not watched over beyond a window of 8192 numbers', () => {
+    follow(1, 0);
+    follow(9000, 8999);
+    follow(9001, 8500);
+    expect(taken().map(([number]) => number)).toEqual([1, 9000, 9001]);
   });
 });

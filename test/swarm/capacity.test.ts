@@ -343,6 +343,7 @@ describe('a request that is passed on', () => {
       from: stranger.id,
       hops: 1,
       number,
+      behind: 0,
       floor: 1,
       incarnation: 1,
       claim: 0,

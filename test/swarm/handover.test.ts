@@ -389,6 +389,7 @@ describe('a node that leaves', () => {
       from: stranger.id,
       hops: 1,
       number,
+      behind: 0,
       floor: 1,
       incarnation: 1,
       claim: 0,

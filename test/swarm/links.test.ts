@@ -96,7 +96,7 @@ describe('a neighbour', () => {
     swarm.advance(50);
     expect(stranger.received.find(({ type }) => type === 'echo')).toMatchObject({ asker: ID, number: 1, owner });
     const message = { type: 'get', id: 5, key: 'k', options: {} } as const;
-    const head = { to: owner, from: ID, hops: 1, number: 2, floor: 0, incarnation: 1, claim: 0, passes: 0 };
+    const head = { to: owner, from: ID, hops: 1, number: 2, behind: 0, floor: 0, incarnation: 1, claim: 0, passes: 0 };
     stranger.send({ type: 'forward', ...head, budgetMs: 1000, clock: 0, message });
     swarm.advance(50);
     expect(stranger.received.find(({ type }) => type === 'answer')).toMatchObject({

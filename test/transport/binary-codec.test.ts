@@ -403,6 +403,7 @@ describe('a routed message to another node', () => {
     from: B,
     hops: 3,
     number: 70_000,
+    behind: 0,
     floor: 69_000,
     incarnation: 2 ** 41,
     claim: 0,

@@ -74,8 +74,6 @@ export class Finder {
   readonly #passingOn: PassingOn;
   readonly #opens: OpenTable;
   readonly #lookups: Lookups;
-  /** The highest number of a write that an owner has answered, by owner. */
-  readonly #answered = new Map<NodeId, number>();
   readonly #counts = { notMine: 0, tooEarly: 0, lateAnswers: 0, misfits: 0, passedOn: 0, resent: 0 };
 
   constructor(self: Self<FinderMessage, FinderEvent>, { identity, settings, addresses }: FinderArgs) {
@@ -102,8 +100,14 @@ export class Finder {
   }
 
   onRequest(request: CacheRequest, asker: Ref): void {
+    if (this.#lookups.waitForConclusion(request, asker)) return;
+    // The key may come to this node while others of the session are on their way: it takes their way (C3).
+    if (this.#lookups.has(request.key) || this.#opens.lastSent(request.key) !== undefined) {
+      this.onAbsent({ type: 'absent', request, asker, passed: null, deadlineMs: null });
+      return;
+    }
     // The store answers the asker itself, so that a request for a key that is here passes the finder once.
-    if (!this.#lookups.waitForConclusion(request, asker)) this.#addresses.store.tell(request, asker);
+    this.#addresses.store.tell(request, asker);
   }
 
   /** Before the swarm is joined, "not here" would be an answer about one node only (RULES V3). */
@@ -122,10 +126,15 @@ export class Finder {
   /** The store does not have the key. */
   onAbsent(absent: Absent): void {
     if (this.#lookups.join(absent, absent.deadlineMs)) return;
+    const before = this.#opens.lastSent(absent.request.key);
     const open = this.#opens.begin(absent, absent.deadlineMs);
     if (open === null) return;
     const way = this.#passingOn.wayOf(open);
     if (way !== null) return this.#pass(open, way);
+    if (before !== undefined && before.passing === null && before.owner !== null && this.#view.hasOther(before.owner)) {
+      this.#opens.note(open, 'learned');
+      return this.#forward(open, before.owner, 0, before.learned);
+    }
     const learned = this.#owners.get(open.request.key);
     if (learned !== undefined && this.#view.hasOther(learned.node)) {
       this.#opens.note(open, 'learned');
@@ -177,7 +186,6 @@ export class Finder {
     // Who answers what was passed on need not be the owner: it may have passed it on in turn.
     if (open.passing === null) this.#owners.learn(request.key, owner);
     this.#opens.take(open);
-    if (!isRead(request)) this.#answered.set(owner, Math.max(open.number, this.#answered.get(owner) ?? 0));
     this.#opens.reply(open, reply as ClientReply);
   }
 
@@ -204,8 +212,6 @@ export class Finder {
 
   onView(message: View): void {
     this.#view.onView(message);
-    for (const owner of this.#answered.keys()) if (!this.#view.has(owner)) this.#answered.delete(owner);
-    const overtaken = this.#opens.overtaken();
     for (const open of this.#opens.values()) {
       const { owner, request } = open;
       if (owner === null) continue;
@@ -219,10 +225,8 @@ export class Finder {
         }
         continue;
       }
-      // The question or its answer may have been on a link that broke. The owner executes a write once (RULES D1), yet
-      // one that it has not seen must not follow what was sent after it.
-      if (overtaken.has(open)) continue;
-      if (!isRead(request) && open.number < (this.#answered.get(owner) ?? 0)) continue;
+      // The question or its answer may have been on a link that broke. The owner executes a write once (RULES D1), and
+      // one that it has not seen before what was sent after it.
       this.#counts.resent += 1;
       this.#forward(open, owner, open.claim, open.learned);
     }
@@ -278,8 +282,7 @@ export class Finder {
 
   #forward(open: Open, owner: NodeId, claim: number, learned: LearnedOwner | null): void {
     if (this.#opens.isOver(open)) return;
-    open.owner = owner;
-    open.claim = claim;
+    this.#opens.send(open, owner, claim);
     if (learned !== null && open.learned === null) {
       open.learned = learned;
       learned.sentCount += 1;
@@ -291,6 +294,7 @@ export class Finder {
       from: this.#identity.node,
       hops: 1,
       number: open.number,
+      behind: this.#opens.behind(open),
       // Reads may be executed twice, so that nobody keeps results for them.
       floor: isRead(open.request) ? 0 : this.#opens.floor,
       incarnation: this.#identity.incarnation,

@@ -120,6 +120,11 @@ export class Lookups {
     return true;
   }
 
+  /** The key is being looked up. */
+  has(key: Key): boolean {
+    return this.#lookups.size > 0 && this.#lookups.get(key) !== undefined;
+  }
+
   /** False: the key is not being looked up; else the request waits with those before it. */
   join(asked: Asked, dueMs: number | null): boolean {
     const lookup = this.#lookups.get(asked.request.key);
@@ -322,7 +327,7 @@ export class Lookups {
   #readOf(lookup: Lookup): Locate['read'] {
     const [open] = lookup.waiting;
     const isAlone = lookup.waiting.length === 1 && open?.request.type === 'get' && open.passed === null;
-    const isHanded = isAlone && !open.isSettled && !lookup.isNamed && !this.#opens.isOnTheWay(lookup.key);
+    const isHanded = isAlone && !open.isSettled && !lookup.isNamed && this.#opens.lastSent(lookup.key) === undefined;
     lookup.handed = isHanded ? open : null;
     if (lookup.handed === null) return null;
     const { number, request, deadlineMs } = lookup.handed;

@@ -15,6 +15,8 @@ export interface Open extends Asked {
   claim: number;
   /** What was known of that owner, where it is counted; null: it was sent to be created, or waits. */
   learned: LearnedOwner | null;
+  /** The number of the open request for the key that was sent to that owner before it; 0: there was none. */
+  follows: number;
   /** It was sent there to be created; else null. */
   passing: Passing | null;
   /** The question now under way began after this request had come, so that its answer holds for it. */

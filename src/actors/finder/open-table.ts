@@ -4,6 +4,7 @@
  * owners may forget what they executed for this node (RULES D1).
  */
 import { TransientMap } from '../../store/transient-map.js';
+import type { NodeId } from '../../store/node-id.js';
 import { refused } from '../../transport/message.js';
 import type { ClientReply, Key } from '../../transport/message.js';
 import type { Addresses } from '../addresses.js';
@@ -15,9 +16,6 @@ import { OPEN_REQUESTS_MAX } from '../settings.js';
 import type { Open } from './open-request.js';
 import type { PassingOn } from './passing-on.js';
 
-/** Requests that are looked at to answer a question about one key. */
-const LOOKED_AT_MAX = 256;
-
 export class OpenTable {
   readonly #self: Self<FinderMessage>;
   readonly #addresses: Addresses;
@@ -26,6 +24,8 @@ export class OpenTable {
   readonly #requestTimeoutMs: number;
   /** Insertion order is deadline order: all requests have the same time. */
   readonly #open = new TransientMap<number, Open>();
+  /** By key: the last one that was sent to an owner and is not back. */
+  readonly #sent = new TransientMap<Key, Open>();
   /** Of this node's, those that had waited before, and have less time than others. */
   readonly #hasty = new Set<Open>();
   #lastNumber = 0;
@@ -88,6 +88,7 @@ export class OpenTable {
       owner: null,
       claim: 0,
       learned: null,
+      follows: 0,
       passing: null,
       isCovered: false,
       isSettled: false,
@@ -106,6 +107,29 @@ export class OpenTable {
     this.#open.delete(open.number);
     this.#arrive(open);
     return true;
+  }
+
+  /** It is sent to the owner, for the first time or again. */
+  send(open: Open, owner: NodeId, claim: number): void {
+    const { key } = open.request;
+    if (open.owner !== owner) {
+      const last = this.#sent.size === 0 ? undefined : this.#sent.get(key);
+      const isAfter = last === undefined || last.number < open.number;
+      open.follows = last !== undefined && isAfter && last.owner === owner ? last.number : 0;
+      if (isAfter) this.#sent.set(key, open);
+      open.owner = owner;
+    }
+    open.claim = claim;
+  }
+
+  /** By how much its number is above that of the open one that the owner has to take before it; 0: there is none. */
+  behind({ number, follows }: Open): number {
+    return follows > 0 && this.#open.get(follows) !== undefined ? number - follows : 0;
+  }
+
+  /** The last one for the key that is on its way to an owner or back. */
+  lastSent(key: Key): Open | undefined {
+    return this.#sent.size === 0 ? undefined : this.#sent.get(key);
   }
 
   /** It was sent, and is to be sent anew, or waits. */
@@ -179,32 +203,22 @@ export class OpenTable {
     }
   }
 
-  /** Something was sent to the key's owner and is not back; or so many are open that it can't be told in short. */
-  isOnTheWay(key: Key): boolean {
-    if (this.#open.size > LOOKED_AT_MAX) return true;
-    for (const { request, owner } of this.#open.values()) if (owner !== null && request.key === key) return true;
-    return false;
-  }
-
-  /** Requests after which their session sent a write of the key that is under way: asked again, they would follow it. */
-  overtaken(): ReadonlySet<Open> {
-    const overtaken = new Set<Open>();
-    const written = new Set<string>();
-    for (const open of [...this.#open.values()].reverse()) {
-      const { request, asker, passed } = open;
-      const name = `${asker?.path ?? passed?.forward.from} ${request.key}`;
-      if (written.has(name)) overtaken.add(open);
-      else if (!isRead(request)) written.add(name);
-    }
-    return overtaken;
-  }
-
   /** It is on its way no longer. */
   #arrive(open: Open): void {
     this.#passingOn.end(open);
+    this.#leave(open);
     if (open.learned === null) return;
     open.learned.sentCount -= 1;
     open.learned = null;
+  }
+
+  /** What comes next follows those that are still on their way. */
+  #leave(open: Open): void {
+    const { key } = open.request;
+    if (this.#sent.size === 0 || this.#sent.get(key) !== open) return;
+    const before = open.follows === 0 ? undefined : this.#open.get(open.follows);
+    if (before !== undefined && before.owner !== null) this.#sent.set(key, before);
+    else this.#sent.delete(key);
   }
 
   /** The time of the request is over. The node that passed it here knows that by itself (RULES D3). */

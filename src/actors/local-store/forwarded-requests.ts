@@ -5,11 +5,13 @@
  */
 import type { ExecutionRecord } from '../../store/execution-record.js';
 import type { KeyHasher } from '../../store/key-hash.js';
+import type { NodeId } from '../../store/node-id.js';
 import { refused } from '../../transport/message.js';
 import type { CacheRequest, ClientReply, Key, MessageOf } from '../../transport/message.js';
 import { isCacheRequest, isRead } from '../cache-request.js';
 import type { Absent, Members, Passed } from '../message.js';
 import { HELD_REQUESTS_MAX } from '../settings.js';
+import { ArrivalOrder } from './arrival-order.js';
 import type { Executor } from './executor.js';
 import type { Held, HeldRequests } from './held-requests.js';
 import type { Inquiry } from './inquiry.js';
@@ -45,11 +47,21 @@ export class ForwardedRequests {
   readonly #record: ExecutionRecord<ClientReply>;
   readonly #requestTimeoutMs: number;
   readonly #line = new PassedLine(HELD_REQUESTS_MAX);
+  readonly #order = new ArrivalOrder();
   /** Requests that were passed here and whose turn has come. */
   #next: Passed[] = [];
   /** Refused because too many waited for their turn. */
   refusedCount = 0;
-  readonly #counts = { forwarded: 0, passedHere: 0, notMine: 0, repeated: 0, late: 0, misfits: 0 };
+  readonly #counts = {
+    forwarded: 0,
+    passedHere: 0,
+    notMine: 0,
+    repeated: 0,
+    late: 0,
+    misfits: 0,
+    early: 0,
+    earlyReturned: 0,
+  };
 
   constructor(host: ForwardedHost, parts: Parts, requestTimeoutMs: number) {
     this.#host = host;
@@ -63,7 +75,13 @@ export class ForwardedRequests {
 
   get counts(): Readonly<Record<string, number>> {
     const { openCount, waitingCount } = this.#line;
-    return { ...this.#counts, passed: openCount, passedWaiting: waitingCount, records: this.#record.count };
+    return {
+      ...this.#counts,
+      earlyWaiting: this.#order.earlyCount,
+      passed: openCount,
+      passedWaiting: waitingCount,
+      records: this.#record.count,
+    };
   }
 
   onForward(message: MessageOf<'forward'>): void {
@@ -73,7 +91,18 @@ export class ForwardedRequests {
       this.#counts.misfits += 1;
       return;
     }
-    this.judge(message, this.#host.now() + Math.min(message.budgetMs, this.#requestTimeoutMs));
+    this.#take(message, this.#host.now() + Math.min(message.budgetMs, this.#requestTimeoutMs));
+  }
+
+  /** Those that have waited for the one that they follow, and in vain, take the way of what is sent back. */
+  remind(nowMs: number): void {
+    if (this.#order.earlyCount === 0) return;
+    const { overdue, soonMs } = this.#order.takeOverdue(nowMs);
+    for (const { forward } of overdue) {
+      this.#counts.earlyReturned += 1;
+      this.#sendBack(forward);
+    }
+    if (soonMs !== null) this.#host.remindBy(soonMs);
   }
 
   /** A request that waited is judged again: it may have come twice meanwhile, or have been executed elsewhere. */
@@ -151,8 +180,42 @@ export class ForwardedRequests {
   }
 
   onMembers({ members }: Members): void {
-    for (const node of this.#record.origins()) {
-      if (!members.some((member) => member.node === node)) this.#record.forget(node);
+    const isMember = (node: NodeId): boolean => members.some((member) => member.node === node);
+    for (const node of this.#record.origins()) if (!isMember(node)) this.#record.forget(node);
+    this.#order.keepOnly(isMember);
+  }
+
+  /** In its order: it, and whatever waited for it, is judged, waits, or is sent back. */
+  #take(message: MessageOf<'forward'>, deadlineMs: number): void {
+    switch (this.#order.admit(message)) {
+      case 'early':
+        return this.#wait(message, deadlineMs);
+      case 'returned':
+        return this.#sendBack(message);
+      case 'free':
+    }
+    this.judge(message, deadlineMs);
+    for (let next = this.#order.takeFollower(message); next !== undefined;) {
+      const { forward } = next;
+      if (this.#order.admit(forward) === 'free') this.judge(forward, next.deadlineMs);
+      else this.#tellNotMine(forward);
+      next = this.#order.takeFollower(forward);
+    }
+  }
+
+  #wait(message: MessageOf<'forward'>, deadlineMs: number): void {
+    this.#counts.early += 1;
+    const untilMs = this.#order.wait(message, deadlineMs, this.#host.now());
+    if (untilMs === null) this.#sendBack(message);
+    else this.#host.remindBy(untilMs);
+  }
+
+  /** With those that wait for it. */
+  #sendBack(message: MessageOf<'forward'>): void {
+    let next: MessageOf<'forward'> | undefined = message;
+    while (next !== undefined) {
+      this.#tellNotMine(next);
+      next = this.#order.takeFollower(next)?.forward;
     }
   }
 
@@ -205,6 +268,7 @@ export class ForwardedRequests {
 
   #tellNotMine(message: MessageOf<'forward'>): void {
     this.#counts.notMine += 1;
+    this.#order.sendBack(message);
     const head = { to: message.from, from: this.#host.node, hops: 1, number: message.number };
     this.#host.send({ type: 'notMine', ...head, clock: this.#host.clock() } satisfies MessageOf<'notMine'>);
   }

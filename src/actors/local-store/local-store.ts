@@ -407,6 +407,7 @@ export class LocalStore {
     this.#takeover.remind();
     this.#handover.remind();
     this.#vacancy.advertise();
+    this.#forwarded.remind(nowMs);
     this.#held.resumeFreed();
     this.#contest.remind(nowMs);
     this.#held.expire(nowMs);

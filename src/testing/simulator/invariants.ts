@@ -42,7 +42,7 @@ const CHANGE_MS_MAX = 15_000;
 const TRAVEL_MS_MAX = 10_000;
 
 export const judge = (evidence: Evidence): Judgement => {
-  const { plan, settings, weaknesses, history, nodes, counters } = evidence;
+  const { plan, settings, history, nodes, counters } = evidence;
   const violations: Violation[] = [];
   const add = (invariant: string, texts: readonly string[]): void => {
     for (const text of texts) violations.push({ invariant, text });
@@ -76,9 +76,7 @@ export const judge = (evidence: Evidence): Judgement => {
     evicts,
     effectMsMax: effectMsMax(evidence),
   });
-  const mayOvertake = weaknesses.routeChangesKeepSessionOrder === true && mayPart;
   for (const { invariant, text, stuck } of disorders) {
-    if (invariant === 'session order' && mayOvertake) continue;
     violations.push({ invariant, text, atMs: stuck.returnedMs, key: stuck.key });
   }
   // On disk expiry is wall time.

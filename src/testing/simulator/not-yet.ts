@@ -4,11 +4,6 @@
  * as the contract.
  */
 export const NOT_YET = {
-  /**
-   * A later request of a session may overtake an earlier one that travels: where a relay's routes change, on a shorter
-   * way; where the key comes to the asked node itself meanwhile, by being executed there.
-   */
-  routeChangesKeepSessionOrder: true,
 } as const satisfies Record<string, true>;
 
 /** A plan and its judgement know of these weaknesses; tests may assume fewer. */
