@@ -48,7 +48,6 @@ export const judge = (evidence: Evidence): Judgement => {
     for (const text of texts) violations.push({ invariant, text });
   };
   const hasFaults = plan.faults.length > 0;
-  const mayPart = plan.faults.some(({ kind }) => kind !== 'clock-jump' && kind !== 'clock-drift');
   const evicts = (counters.get('store.evicted') ?? 0) > 0;
 
   add('settles', evidence.unsettled === null ? [] : [evidence.unsettled]);
