@@ -140,9 +140,11 @@ describe('the membership is stable', () => {
 });
 
 it('answers when settled', () => {
-  expect(checkAnswersWhenSettled([operation('get', [0, 1], { type: 'missing' })])).toEqual([]);
-  expect(checkAnswersWhenSettled([operation('get', [0, 1], { type: 'refused', code: 'TIMEOUT' })])).toHaveLength(1);
-  expect(checkAnswersWhenSettled([operation('get', [0, Infinity], { type: 'open' })])).toHaveLength(1);
+  expect(checkAnswersWhenSettled([operation('get', [0, 1], { type: 'missing' })], true)).toEqual([]);
+  const late = [operation('get', [0, 1], { type: 'refused', code: 'TIMEOUT' })];
+  expect(checkAnswersWhenSettled(late, true)).toHaveLength(1);
+  expect(checkAnswersWhenSettled(late, false)).toEqual([]);
+  expect(checkAnswersWhenSettled([operation('get', [0, Infinity], { type: 'open' })], false)).toHaveLength(1);
 });
 
 describe('what a watch is told', () => {

@@ -56,6 +56,25 @@ const islands = (random: Random, nodes: number): Edge[] => {
   return [...edgesOf('ring', half), ...right, [random.below(half), half + random.below(nodes - half)]];
 };
 
+/** Links on the longest of the shortest ways between two nodes of a connected graph. */
+export const diameterOf = (edges: readonly Edge[], nodes: number): number => {
+  const neighbours = Array.from({ length: nodes }, (_, node) =>
+    edges.flatMap(([a, b]) => (a === node ? b : b === node ? a : [])),
+  );
+  let diameter = 0;
+  for (let start = 0; start < nodes; start += 1) {
+    const reached = new Set([start]);
+    let border = [start];
+    for (let hops = 0; border.length > 0; hops += 1) {
+      diameter = Math.max(diameter, hops);
+      border = border
+        .flatMap((node) => neighbours[node] ?? [])
+        .filter((node) => !reached.has(node) && reached.add(node));
+    }
+  }
+  return diameter;
+};
+
 export const isSameEdge = ([a, b]: Edge, [c, d]: Edge): boolean => (a === c && b === d) || (a === d && b === c);
 
 /** The edges whose loss makes a partition: halves, one node alone, or all but those of a bridge of one node. */

@@ -17,6 +17,7 @@ import { checkStampOrder } from './check/stamp-order.js';
 import { checkStampsIncrease } from './check/stamps-increase.js';
 import { checkTrueMissing } from './check/true-missing.js';
 import { checkChangesTold, checkEndsTold, checkWatchOrder } from './check/watch-order.js';
+import { diameterOf } from './graph.js';
 import type { Evidence } from './evidence.js';
 
 export interface Violation {
@@ -40,6 +41,9 @@ const GRACE_LATENCIES = 30;
 /** A change that was lost is noticed when counts are compared. */
 const CHANGE_MS_MAX = 15_000;
 const TRAVEL_MS_MAX = 10_000;
+
+/** So many mean delays a link may need for a message. */
+const SLOW_LATENCIES = 4;
 
 export const judge = (evidence: Evidence): Judgement => {
   const { plan, settings, history, nodes, counters } = evidence;
@@ -85,9 +89,17 @@ export const judge = (evidence: Evidence): Judgement => {
   add('message conservation', checkConservation(nodes));
   add('bounded', checkBounded(nodes));
   add('no flood', checkNoFlood(evidence.searchesWhenSettled));
-  if (evidence.unsettled === null) add('answers when settled', checkAnswersWhenSettled(evidence.askedWhenSettled));
+  if (evidence.unsettled === null)
+    add('answers when settled', checkAnswersWhenSettled(evidence.askedWhenSettled, isTimely(evidence)));
   add('nothing left behind', evidence.leftBehind);
   return { violations, undecided };
+};
+
+/** The delay of a link is spread exponentially, and messages wait for those before them. */
+const isTimely = ({ plan, settings }: Evidence): boolean => {
+  const { edges, nodes, latency } = plan;
+  const linkMs = latency.minMs + SLOW_LATENCIES * latency.extraMs;
+  return settings.requestTimeoutMs > 2 * diameterOf(edges, nodes) * linkMs;
 };
 
 /** The reply is due after the time-out; while the node that was asked stands still, so does its clock. */
