@@ -230,12 +230,16 @@ export class Feed {
       this.#meet(message.channel, info);
     }
     const isAnswer = message.answers === this.#channel;
+    const wasReady = this.#isReady;
+    const isRepeated = isAnswer && this.#isReadyThere && info.isReady;
     if (isAnswer) {
       this.#isKnown = true;
       this.#isReadyThere = info.isReady;
-      if (!this.#isReady) this.#onReady(info);
+      if (!wasReady) this.#onReady(info);
     }
-    if (isNew || !isAnswer || !info.isReady) this.#sayOn();
+    // The other peer sends no states before it has heard that this one is ready, and repeats itself until then.
+    const isUnheard = isRepeated && this.#replica.nowMs() - this.#saidOnMs >= ON_AGAIN_MS;
+    if (isNew || !isAnswer || !info.isReady || !wasReady || isUnheard) this.#sayOn();
     this.pump(false);
   }
 

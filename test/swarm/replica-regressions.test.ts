@@ -11,6 +11,7 @@ import type { Unnumbered, UpstreamConnection, UpstreamUser } from '../../src/cli
 import type { ClientReply } from '../../src/transport/message.js';
 import { packValue } from '../../src/transport/msgpack.js';
 import { DEFAULT_OPTIONS, drawPeer } from '../../src/actors/database-options.js';
+import { simulateReplicaPlan } from '../../src/testing/replica-simulator/simulate.js';
 import { startSwarm } from '../../src/testing/index.js';
 import type { Swarm } from '../../src/testing/index.js';
 import { ReplicaClient, textOf } from './replica-client.js';
@@ -241,5 +242,38 @@ describe('a peer', () => {
     swarm.advance(1000);
     expect(client.received.filter(({ id: of }) => of === request)).toEqual([]);
     expect(client.take(request)).toMatchObject({ type: 'refused', code: 'CONFLICT', info: { name: 'gap' } });
+  });
+});
+
+describe('a simulated database', () => {
+  it('[R1] comes to a peer that lost its disk when it is there only as states (seeds 6043, 5062)', async () => {
+    const { violations } = await simulateReplicaPlan({
+      seed: 5062,
+      nodes: 6,
+      edges: [
+        [0, 1],
+        [0, 2],
+        [1, 3],
+        [1, 4],
+        [5, 2],
+        [1, 0],
+      ],
+      settings: {},
+      encodesEveryHop: false,
+      latency: { minMs: 1, extraMs: 0 },
+      hasDisks: true,
+      hasOpDisks: true,
+      peers: [4, 2, 0],
+      isRelaxed: false,
+      scheme: '0163',
+      compactAfterMs: 9023,
+      writers: [1, 5, 4],
+      writerSkewsMs: [0, 0, 0],
+      storageMs: 0,
+      actions: [{ atMs: 28204, writer: 2, kind: 'write', type: 'lww', object: 0, padding: 0 }],
+      faults: [{ kind: 'set-back', atMs: 13359, node: 4, byMs: null, forMs: 895 }],
+      durationMs: 40000,
+    });
+    expect(violations).toEqual([]);
   });
 });
