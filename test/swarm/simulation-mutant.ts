@@ -1,5 +1,5 @@
 /**
- * Runs the simulator with a mistake in the project, to see whether its checkers notice. The change is made to the text
+ * Runs a simulator with a mistake in the project, to see whether its checkers notice. The change is made to the text
  * of modules, here: `src/` holds no switch for it, and a change that no longer fits the text is an error.
  */
 import { spawn } from 'node:child_process';
@@ -14,6 +14,14 @@ export interface Mutant {
   /** Each text stands exactly once in `src/`, in whichever module, and is replaced by the other. */
   readonly edits: readonly (readonly [from: string, to: string])[];
 }
+
+/** One of the simulators: the program that `make build` makes of it, and what it is told beside seed and runs. */
+export interface Simulator {
+  readonly program: string;
+  readonly options: Readonly<Record<string, string>>;
+}
+
+export const CACHE_SIMULATOR: Simulator = { program: 'testing/sim-main.js', options: {} };
 
 export interface Trial {
   /** The invariant that failed, `crash` where the run itself did, null if nothing was noticed. */
@@ -52,8 +60,13 @@ export const mutate = ({ name, edits }: Mutant): ReadonlyMap<string, string> => 
   );
 };
 
-/** Simulates until something is noticed, at most `runs` swarms; without a mutant, what is there. Needs what `make build` built. */
-export const tryMutant = async (mutant: Mutant | null, runs: number, seed = 1): Promise<Trial> => {
+/** Simulates until something is noticed, at most `runs` times; without a mutant, what is there. Needs what `make build` built. */
+export const tryMutant = async (
+  { program, options }: Simulator,
+  mutant: Mutant | null,
+  runs: number,
+  seed = 1,
+): Promise<Trial> => {
   const folder = mkdtempSync(join(tmpdir(), 'swarmbus-mutant-'));
   try {
     const replaced: Record<string, string> = {};
@@ -62,10 +75,10 @@ export const tryMutant = async (mutant: Mutant | null, runs: number, seed = 1): 
       writeFileSync(file, text);
       replaced[pathToFileURL(resolve(BUILT, module.replace(/\.ts$/, '.js'))).href] = file;
     }
-    const program = ['--import', resolve('test/swarm/replace-module.mjs'), resolve(BUILT, 'testing/sim-main.js')];
-    const options = { SEED: String(seed), RUNS: String(runs), STOP: '1', SHRINK: '0' };
-    const child = spawn(process.execPath, program, {
-      env: { ...process.env, ...options, REPLACED: JSON.stringify(replaced) },
+    const node = ['--import', resolve('test/swarm/replace-module.mjs'), resolve(BUILT, program)];
+    const told = { ...options, SEED: String(seed), RUNS: String(runs), STOP: '1', SHRINK: '0' };
+    const child = spawn(process.execPath, node, {
+      env: { ...process.env, ...told, REPLACED: JSON.stringify(replaced) },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';

@@ -3,7 +3,7 @@
  * tries all mistakes, and says what noticed each; by default those that a few runs show.
  */
 import { expect, it } from '@jest/globals';
-import { mutate, tryMutant } from './simulation-mutant.js';
+import { CACHE_SIMULATOR, mutate, tryMutant } from './simulation-mutant.js';
 import { MUTANTS } from './simulation-mutants.js';
 
 /** Noticed within a handful of runs from any seed on, so that plans may change without this test's losing them. */
@@ -14,12 +14,12 @@ const isAll = process.env['MUTANTS'] === 'all';
 it.each(MUTANTS.filter(({ name }) => isAll || QUICK.includes(name)).map((mutant) => [mutant.name, mutant] as const))(
   'notices: %s',
   async (name, mutant) => {
-    const { caughtBy, seed, output } = await tryMutant(mutant, RUNS);
+    const { caughtBy, seed, output } = await tryMutant(CACHE_SIMULATOR, mutant, RUNS);
     if (isAll) process.stderr.write(`${name}: ${caughtBy ?? 'NOT noticed'} at seed ${seed}\n`);
     expect(caughtBy).not.toBeNull();
     expect(caughtBy === 'crash' ? output : '').toBe('');
     // What fails without the mistake as well says nothing about it.
-    expect(await tryMutant(null, 1, seed as number)).toMatchObject({ caughtBy: null });
+    expect(await tryMutant(CACHE_SIMULATOR, null, 1, seed as number)).toMatchObject({ caughtBy: null });
   },
   isAll ? 3_600_000 : 120_000,
 );
