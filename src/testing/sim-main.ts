@@ -5,7 +5,6 @@
  */
 import { readFileSync } from 'node:fs';
 import { reportFailure } from './simulator/failure-report.js';
-import { NOT_YET } from './simulator/not-yet.js';
 import type { Plan } from './simulator/plan.js';
 import { simulate, simulatePlan } from './simulator/simulate.js';
 import type { SimulationResult } from './simulator/simulate.js';
@@ -74,7 +73,7 @@ const main = (): void => {
   if (planFile !== '') {
     const result = simulatePlan(JSON.parse(readFileSync(planFile, 'utf8')) as Plan);
     const isFailed = result.violations.length > 0;
-    process.stdout.write(isFailed ? `${reportFailure(result, NOT_YET, deadline(0))}\n` : 'the plan does not fail\n');
+    process.stdout.write(isFailed ? `${reportFailure(result, deadline(0))}\n` : 'the plan does not fail\n');
     process.exitCode = isFailed ? 1 : 0;
     return;
   }
@@ -96,7 +95,7 @@ const main = (): void => {
       const shrinkFromMs = cpuMs();
       if (process.stdout.isTTY) process.stdout.write('\x1b[2K\r');
       if (!isSame) process.stdout.write(`seed ${seed} FAILED: same seed, same trace\n`);
-      else process.stdout.write(`${reportFailure(result, NOT_YET, deadline(shrinkSeconds))}\n`);
+      else process.stdout.write(`${reportFailure(result, deadline(shrinkSeconds))}\n`);
       shrinkMs += cpuMs() - shrinkFromMs;
     } else if (process.stdout.isTTY) {
       process.stdout.write(`\x1b[2K\r${done + 1} of ${runs}: seed ${seed} ok, ${totals.failed} failed`);

@@ -3,13 +3,11 @@ import type { Settings } from '../../actors/settings.js';
 import type { Stamp } from '../../store/stamp.js';
 import type { Window } from '../checker/linearizable.js';
 import type { Operation } from '../checker/operation.js';
-import type { Weaknesses } from './not-yet.js';
 import type { Edge, Plan } from './plan.js';
 
 export interface Evidence {
   readonly plan: Plan;
   readonly settings: Settings;
-  readonly weaknesses: Weaknesses;
   readonly history: readonly Operation[];
   /** In which the membership was stable. */
   readonly windows: readonly Window[];

@@ -1,6 +1,5 @@
 /** A failed run for people: seed, invariant, the smallest plan that fails in the same way, and its last events. */
 import { EventLog } from './event-log.js';
-import type { Weaknesses } from './not-yet.js';
 import type { Plan } from './plan.js';
 import { shrinkPlan } from './shrink.js';
 import { simulatePlan } from './simulate.js';
@@ -11,7 +10,7 @@ const EVENTS_SHOWN = 60;
 const PLAN_LENGTH_MAX = 8000;
 
 /** `isOver`: no more time to shrink the plan. */
-export const reportFailure = (result: SimulationResult, weaknesses: Weaknesses, isOver: () => boolean): string => {
+export const reportFailure = (result: SimulationResult, isOver: () => boolean): string => {
   const { plan, violations } = result;
   const invariant = violations[0]?.invariant ?? '';
   const lines = [
@@ -20,10 +19,10 @@ export const reportFailure = (result: SimulationResult, weaknesses: Weaknesses, 
   ];
   if (violations.length > VIOLATIONS_SHOWN) lines.push(`  and ${violations.length - VIOLATIONS_SHOWN} more`);
   const isSame = (candidate: Plan): boolean =>
-    simulatePlan(candidate, weaknesses).violations.some((violation) => violation.invariant === invariant);
+    simulatePlan(candidate).violations.some((violation) => violation.invariant === invariant);
   const small = shrinkPlan(plan, isSame, isOver);
   const log = new EventLog();
-  const again = simulatePlan(small, weaknesses, log);
+  const again = simulatePlan(small, log);
   const violation = again.violations.find((other) => other.invariant === invariant);
   const { faults, requests, nodes } = small;
   lines.push(

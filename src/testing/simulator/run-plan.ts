@@ -11,7 +11,6 @@ import { disturbanceOf, stableWindows } from './disturbance.js';
 import type { Disturbance, Evidence, MissedCopy, SeenStamp, Watching } from './evidence.js';
 import { countersOf, lookAt } from './look-at.js';
 import { keyspaceOf } from './look.js';
-import type { Weaknesses } from './not-yet.js';
 import type { Plan, PlannedRequest } from './plan.js';
 import { isAlive, World } from './world.js';
 import type { NodeEnding, SimulatedNode } from './world.js';
@@ -50,12 +49,10 @@ const CONNECT_MS = 1000;
 /** What a node may take beyond its drain. */
 const STOP_MARGIN_MS = 3000;
 
-export const runPlan = (plan: Plan, weaknesses: Weaknesses, watcher: RunWatcher | null = null): RunResult =>
-  new Run(plan, weaknesses, watcher).go();
+export const runPlan = (plan: Plan, watcher: RunWatcher | null = null): RunResult => new Run(plan, watcher).go();
 
 class Run {
   readonly #plan: Plan;
-  readonly #weaknesses: Weaknesses;
   readonly #watcher: RunWatcher | null;
   readonly #world: World;
   readonly #history: Operation[] = [];
@@ -82,9 +79,8 @@ class Run {
   #lossMs = Infinity;
   #processed = 0;
 
-  constructor(plan: Plan, weaknesses: Weaknesses, watcher: RunWatcher | null) {
+  constructor(plan: Plan, watcher: RunWatcher | null) {
     this.#plan = plan;
-    this.#weaknesses = weaknesses;
     this.#watcher = watcher;
     this.#keys = [...new Set(plan.requests.map(({ key }) => key))].sort();
     this.#counterKeys = new Set(plan.requests.flatMap(({ key, kind }) => (kind === 'incr' ? [key] : [])));
@@ -147,7 +143,6 @@ class Run {
     const evidence: Evidence = {
       plan,
       settings: world.settings,
-      weaknesses: this.#weaknesses,
       history: this.#history,
       windows,
       endMs,

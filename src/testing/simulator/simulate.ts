@@ -3,8 +3,6 @@ import { drawPlan } from './draw-plan.js';
 import { judge } from './invariants.js';
 import type { Violation } from './invariants.js';
 import { metBy } from './met.js';
-import { NOT_YET } from './not-yet.js';
-import type { Weaknesses } from './not-yet.js';
 import type { Plan } from './plan.js';
 import { runPlan } from './run-plan.js';
 import type { RunWatcher } from './run-plan.js';
@@ -25,15 +23,10 @@ export interface SimulationResult {
   readonly undecided: number;
 }
 
-export const simulate = (seed: number, weaknesses: Weaknesses = NOT_YET): SimulationResult =>
-  simulatePlan(drawPlan(seed), weaknesses);
+export const simulate = (seed: number): SimulationResult => simulatePlan(drawPlan(seed));
 
-export const simulatePlan = (
-  plan: Plan,
-  weaknesses: Weaknesses = NOT_YET,
-  watcher: RunWatcher | null = null,
-): SimulationResult => {
-  const { evidence, traceHash, virtualMs, events, faults } = runPlan(plan, weaknesses, watcher);
+export const simulatePlan = (plan: Plan, watcher: RunWatcher | null = null): SimulationResult => {
+  const { evidence, traceHash, virtualMs, events, faults } = runPlan(plan, watcher);
   const { violations, undecided } = judge(evidence);
   const refusals = new Map<string, number>();
   for (const { outcome } of evidence.history) {
