@@ -16,6 +16,14 @@ const MEMORY_FACTOR = 1.25;
 const SESSION_BYTES = 8 * 1024;
 const PAUSE_MS = 20;
 const SIMULATED_FACTOR = 300;
+const WRITTEN_PER_SECOND = 200_000;
+const RELAYED_PER_SECOND = 100_000;
+const CAUGHT_UP_PER_SECOND = 300_000;
+const OPENING_MS = 2000;
+const EDITS_FACTOR = 5;
+/** What is proportional, and what does not grow, is so but for headers and for what a heap happens to hold. */
+const PROPORTIONAL_FACTOR = 1.1;
+const STEADY_FACTOR = 1.25;
 
 /**
  * Rows { what, required, reached, byCpu, holds }: `reached` is the spread of what was measured, null if it was not; `byCpu`,
@@ -80,6 +88,41 @@ export function costsOf({ measurements, rows, facts }) {
       'simulated time, 10 nodes, 100 operations per second',
       SIMULATED_FACTOR,
       fact('simulated seconds per second', 'simulator'),
+      'x',
+    ),
+    ...replicaCosts(fact, atLeast, atMost),
+  ];
+}
+
+function replicaCosts(fact, atLeast, atMost) {
+  const edits = 'edits of a document, to hocuspocus';
+  const toRival = { reached: fact(edits), byCpu: fact(`${edits}, by processor time`) };
+  return [
+    atLeast(
+      'ops from a client to a durable peer, in batches',
+      WRITTEN_PER_SECOND,
+      fact('ops from a client to a durable peer'),
+      'ops/s',
+    ),
+    atLeast(
+      'ops from a client to the subscriber of a second peer',
+      RELAYED_PER_SECOND,
+      fact('ops from a client to the subscriber'),
+      'ops/s',
+    ),
+    atLeast('catch-up of a new peer with a long log', CAUGHT_UP_PER_SECOND, fact('catch-up of a new peer'), 'ops/s'),
+    atMost('opening a database of 1,000,000 ops', OPENING_MS, fact('opening a database of 1,000,000 ops'), 'ms'),
+    atLeast('edits of a document from client to client, to Hocuspocus', EDITS_FACTOR, toRival, 'x'),
+    atMost(
+      'bytes for a client that wants a part, to its share of the objects',
+      PROPORTIONAL_FACTOR,
+      fact('share of the bytes'),
+      'x',
+    ),
+    atMost(
+      'memory of a compacted peer after five times the overwritings',
+      STEADY_FACTOR,
+      fact('memory of a peer after five times'),
       'x',
     ),
   ];

@@ -8,6 +8,7 @@ import { changes } from './changes.mjs';
 import { crossCheck } from './cross-check.mjs';
 import { loadSteps, runLoadSection } from './load-section.mjs';
 import { micro, scaling, simulation } from './programs.mjs';
+import { replicas } from './replicas.mjs';
 import { sessions } from './sessions.mjs';
 
 /** A section of load, or several with one name, whose systems don't run at the same time. */
@@ -35,6 +36,7 @@ export const SECTIONS = {
   million: load(million),
   sessions,
   simulation,
+  replicas,
   changes,
   scaling,
   factors: load(factors),
@@ -53,6 +55,7 @@ export const QUICK_SECTIONS = [
   'million',
   'sessions',
   'simulation',
+  'replicas',
   'scaling',
   'factors',
   'knee',

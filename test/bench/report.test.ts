@@ -26,6 +26,22 @@ const FACTS = [
     required: 4,
     unit: 'messages',
   },
+  {
+    section: 'replicas',
+    name: 'ops from a client to a durable peer, in batches',
+    system: 'swarmbus',
+    value: 250_000,
+    unit: 'ops/s',
+  },
+  { section: 'replicas', name: 'edits of a document, to hocuspocus', system: 'swarmbus', value: 4, unit: 'x' },
+  {
+    section: 'replicas',
+    name: 'edits of a document, to hocuspocus, by processor time',
+    system: 'swarmbus',
+    value: 6,
+    unit: 'x',
+  },
+  { section: 'replicas', name: 'opening a database of 20,000 ops', system: 'swarmbus', value: 9, unit: 'ms' },
   { section: 'owner', name: 'bytes', system: 'swarmbus', x: 4, value: 7, unit: 'B' },
   { section: 'owner', name: 'bytes', system: 'swarmbus', x: 8, value: 9, unit: 'B' },
 ];
@@ -66,6 +82,8 @@ describe('the table of costs', () => {
     ['relay hop', 1.4, true],
     ['memory per key', 1.5, false],
     ['pause of the event loop', 30, false],
+    ['to a durable peer', 250_000, true],
+    ['to Hocuspocus', 4, false],
   ])('has for "%s" what was reached', (what, reached, holds) => {
     expect(find(what)?.reached?.median).toBeCloseTo(reached);
     expect(find(what)?.holds).toBe(holds);
@@ -73,11 +91,13 @@ describe('the table of costs', () => {
 
   it('tells ratios by processor time beside them', () => {
     expect(find('GET at the owner, 50 x 16')?.byCpu?.median).toBeCloseTo(2);
+    expect(find('to Hocuspocus')?.byCpu?.median).toBeCloseTo(6);
   });
 
   it('says of what was not measured neither yes nor no', () => {
     expect(find('SET at the owner, 10 x 128')).toMatchObject({ reached: null, holds: null });
     expect(find('idle session')).toMatchObject({ reached: null, holds: null });
+    expect(find('opening a database of 1,000,000 ops')).toMatchObject({ reached: null, holds: null });
   });
 });
 
