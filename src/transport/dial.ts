@@ -5,13 +5,13 @@
  */
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
-import { isIP, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { WebSocket, type ClientOptions } from 'ws';
 import { LINGER_MS } from './closing.js';
 import { messageOf } from './fault.js';
 import type { Dial, DialOptions } from './link.js';
-import { linkUrl } from './link-url.js';
+import { linkUrl, socketPathOf } from './link-url.js';
 import { PROXY_FORM, proxyFor } from './proxy.js';
 import { openTunnel } from './proxy-tunnel.js';
 import { WsLink } from './ws-link.js';
@@ -40,9 +40,9 @@ export const dial: Dial = (address, options, opened, failed) => {
   // What is wrong from the start is told later all the same, as everything else is.
   if (typeof route === 'string') process.nextTick(fail, route);
   else {
-    const { url, proxy } = route;
+    const { url, name, proxy } = route;
     const through = proxy === null ? '' : ` (through the proxy ${proxy.host})`;
-    let unanswered = `${url.host} did not answer`;
+    let unanswered = `${name} did not answer`;
     const timer = setTimeout(() => fail(`${unanswered} within ${options.timeoutMs} ms`), options.timeoutMs);
     const upgrade = (tunnel: Socket | null): void => {
       if (isSettled) return;
@@ -55,20 +55,20 @@ export const dial: Dial = (address, options, opened, failed) => {
         socket = new WebSocket(url, tunnel === null ? route.settings : throughTunnel(tunnel, route));
       } catch (error) {
         // A secret, for instance, that no header can carry.
-        return fail(`${url.host} can't be dialled: ${messageOf(error)}`);
+        return fail(`${name} can't be dialled: ${messageOf(error)}`);
       }
       giveUp = () => {
         clearTimeout(timer);
         socket.terminate();
         tunnel?.destroy();
       };
-      socket.on('error', (error) => fail(dialFault(url, error) + through));
+      socket.on('error', (error) => fail(dialFault(route, error) + through));
       socket.on('unexpected-response', (_request, response) => {
-        readLine(response, (line) => fail(refusalText(url, response.statusCode ?? 0, line) + through));
+        readLine(response, (line) => fail(refusalText(name, response.statusCode ?? 0, line) + through));
       });
       socket.on('open', () => {
         clearTimeout(timer);
-        if (settle()) new WsLink(socket, url.host, options.backlogBytesMax).open(opened);
+        if (settle()) new WsLink(socket, name, options.backlogBytesMax).open(opened);
       });
     };
     if (proxy === null) {
@@ -100,19 +100,26 @@ export const dial: Dial = (address, options, opened, failed) => {
 
 interface Route {
   readonly url: URL;
+  /** What is dialled, for people. */
+  readonly name: string;
   readonly proxy: URL | null;
   readonly settings: ClientOptions;
 }
 
 /** Where to dial and how, or why that can't be. */
 function routeTo(address: string, options: DialOptions): Route | string {
-  const url = linkUrl(address);
+  const path = socketPathOf(address);
+  const url = path === null ? linkUrl(address) : new URL('ws://localhost/link');
   if (typeof url === 'string') return url;
   const settings = clientOptions(options);
   if (typeof settings === 'string') return settings;
+  if (path !== null) {
+    const createConnection = (): Socket => connect({ path });
+    return { url, name: `the socket ${path}`, proxy: null, settings: { ...settings, createConnection } };
+  }
   const proxy = proxyFor(url, options.proxy);
   if (proxy === undefined) return `${url.host} can't be dialled: its proxy is not of the form ${PROXY_FORM}`;
-  return { url, proxy, settings };
+  return { url, name: url.host, proxy, settings };
 }
 
 /** The certificate is the node's own, and checked against its name: the proxy only carries bytes. */
@@ -145,17 +152,18 @@ function clientOptions(options: DialOptions): (ClientOptions & { closeTimeout: n
 /** The package hands over zeros. */
 const zeroMask = (): void => {};
 
-function refusalText({ host }: URL, status: number, line: string): string {
+function refusalText(host: string, status: number, line: string): string {
   const said = line === '' ? '' : `: ${line}`;
   if (status === 401) return `link secret refused by ${host}: both nodes need the same --link-secret-file`;
   if (status === 404) return `${host} offers no node links (status 404${said})`;
   return `${host} refused the link (status ${status}${said})`;
 }
 
-function dialFault({ host, protocol }: URL, error: NodeJS.ErrnoException): string {
+function dialFault({ url, name: host }: Route, error: NodeJS.ErrnoException): string {
   const code = error.code ?? '';
   switch (code) {
     case 'ECONNREFUSED':
+    case 'ENOENT':
       return `${host} refused the connection: nothing listens there`;
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
@@ -165,7 +173,7 @@ function dialFault({ host, protocol }: URL, error: NodeJS.ErrnoException): strin
     case 'ENETUNREACH':
       return `${host} can't be reached (${code})`;
     case 'ECONNRESET':
-      return `${host} closed the connection during the handshake${protocol === 'ws:' ? ': does it want wss://?' : ''}`;
+      return `${host} closed the connection during the handshake${url.protocol === 'ws:' ? ': does it want wss://?' : ''}`;
     case 'EPROTO':
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':

@@ -1,5 +1,17 @@
 /** Where a node is dialled, and where its clients reach it. */
 
+const SOCKET = /^unix:(\/.+)$/;
+
+/** The address of a node that listens on a Unix socket: for `dial` only, since no other machine reaches it. */
+export function socketAddress(path: string): string {
+  return `unix:${path}`;
+}
+
+/** The path of such an address; null for any other. */
+export function socketPathOf(address: string): string | null {
+  return SOCKET.exec(address)?.[1] ?? null;
+}
+
 /** The URL to open for a node's address, or what is wrong with it. */
 export function linkUrl(address: string): URL | string {
   const advice = 'write ws://HOST:PORT or wss://HOST:PORT';

@@ -55,6 +55,16 @@ export interface ListenOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /**
+   * Path of a Unix socket to listen on instead of the port, or null. `host` is the name by which it is addressed. A socket
+   * that is left there is replaced.
+   */
+  readonly socketPath: string | null;
+  /**
+   * Whether other processes of this user may listen on the same port, which then must not be 0; the system spreads
+   * connections over them.
+   */
+  readonly isShared: boolean;
   readonly tls: TlsOptions | null;
   /** Secret that the opener of `/link` must present as `Authorization: Bearer`, or null. Compared in constant time. */
   readonly linkSecret: string | null;
@@ -91,6 +101,7 @@ export type Answer = (
 
 export interface Listener {
   readonly host: string;
+  /** 0 on a Unix socket. */
   readonly port: number;
   /** Which implementation it is: 'uws', 'ws' or 'memory'. */
   readonly kind: string;
@@ -123,7 +134,7 @@ export interface DialOptions {
   readonly backlogBytesMax: number;
 }
 
-/** Opens ws[s]://HOST:PORT (the path `/link` is added). Calls back exactly one of `opened` and `failed`; `cancel` calls neither. */
+/** Opens ws[s]://HOST:PORT (the path `/link` is added) or unix:PATH, a Unix socket, where the bus has those. Calls back exactly one of `opened` and `failed`; `cancel` calls neither. */
 export type Dial = (
   url: string,
   options: DialOptions,

@@ -1,13 +1,14 @@
 /** Why a listener could not start, in one line that says what to do. */
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { messageOf } from './fault.js';
 import type { ListenOptions, TlsOptions } from './link.js';
 
-type Address = Pick<ListenOptions, 'host' | 'port'>;
+type Address = Pick<ListenOptions, 'host' | 'port' | 'socketPath'>;
 
-export function listenFault({ host, port }: Address, error: NodeJS.ErrnoException): string {
+export function listenFault({ host, port, socketPath }: Address, error: NodeJS.ErrnoException): string {
+  if (socketPath !== null) return `can't listen on the socket ${socketPath}: ${error.message}`;
   const where = `can't listen on ${host.includes(':') ? `[${host}]` : host}:${port}`;
   switch (error.code) {
     case 'EADDRINUSE':
@@ -25,10 +26,22 @@ export function listenFault({ host, port }: Address, error: NodeJS.ErrnoExceptio
 
 /** Asks the system why an address can't be listened on, for a library that only says that it failed. */
 export function probeListenFault(address: Address, found: (reason: string) => void): void {
+  const { host, port, socketPath } = address;
+  const where = socketPath === null ? { host, port, exclusive: true } : { path: socketPath };
   const probe = createServer();
   probe.once('error', (error) => found(listenFault(address, error)));
-  probe.listen({ ...address, exclusive: true }, () => {
-    probe.close(() => found(listenFault(address, new Error('it failed'))));
+  probe.listen(where, () => probe.close(() => found(listenFault(address, new Error('it failed')))));
+}
+
+/** The port of an address on which nobody listens: its own or, for 0, a free one. Or why it can't be listened on. */
+export function freePort(host: string, port: number): Promise<number | string> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', (error) => resolve(listenFault({ host, port, socketPath: null }, error)));
+    probe.listen({ host, port, exclusive: true }, () => {
+      const { port: found } = probe.address() as AddressInfo;
+      probe.close(() => resolve(found));
+    });
   });
 }
 

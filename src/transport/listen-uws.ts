@@ -23,8 +23,10 @@ import { probeListenFault, readTls } from './listen-fault.js';
 
 /** The constant is there, but not in the package's types. */
 type Library = typeof uWS & { readonly LIBUS_LISTEN_EXCLUSIVE_PORT: number };
+/** The library's default: whoever asks for the same may listen on the same port. */
+const SHARED_PORT = 0;
 /** The library takes an address together with options, which its types leave out. */
-type ListenExclusively = (
+type ListenWith = (
   host: string,
   port: number,
   options: number,
@@ -157,9 +159,7 @@ function listenOn(
     respond(response, reply, method !== 'HEAD', isClosed || (method !== 'GET' && method !== 'HEAD'));
   }
 
-  const listen = app.listen.bind(app) as unknown as ListenExclusively;
-  // Without the option, two processes on one port would both be told that they listen.
-  listen(options.host, options.port, library.LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
+  const onListen = (socket: us_listen_socket | false): void => {
     if (socket === false) {
       app.close();
       probeListenFault(options, failed);
@@ -168,7 +168,7 @@ function listenOn(
     let isTerminated = false;
     listening({
       host: options.host,
-      port: library.us_socket_local_port(socket),
+      port: options.socketPath === null ? library.us_socket_local_port(socket) : 0,
       kind: 'uws',
       fallbackReason: null,
       close() {
@@ -183,7 +183,13 @@ function listenOn(
         app.close();
       },
     });
-  });
+  };
+  // The library replaces a socket that is left there.
+  if (options.socketPath !== null) return void app.listen_unix(onListen, options.socketPath);
+  const listen = app.listen.bind(app) as unknown as ListenWith;
+  // Two processes that share a port by mistake would both be told that they listen.
+  const sharing = options.isShared ? SHARED_PORT : library.LIBUS_LISTEN_EXCLUSIVE_PORT;
+  listen(options.host, options.port, sharing, onListen);
 }
 
 const BAD_HANDSHAKE = { status: 400, text: 'not a WebSocket handshake' };

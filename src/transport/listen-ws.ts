@@ -1,6 +1,7 @@
 /**
  * The listener on Node's HTTP server and the `ws` package: the same service as listen-uws.ts, slower, wherever Node runs.
  */
+import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -25,6 +26,9 @@ const SPARE_SOCKETS = 256;
 const BACKLOG = 4096;
 
 export const listenWs: Listen = (options, accept, answer, listening, failed) => {
+  if (options.isShared) {
+    return process.nextTick(failed, 'the listener ws can not share its port: use --listener uws, or --workers 1');
+  }
   const tls = options.tls === null ? {} : readTls(options.tls);
   if (typeof tls === 'string') return process.nextTick(failed, tls);
 
@@ -93,7 +97,10 @@ export const listenWs: Listen = (options, accept, answer, listening, failed) => 
     failed(listenFault(options, error));
   };
   server.once('error', onFailed);
-  server.listen({ host: options.host, port: options.port, exclusive: true, backlog: BACKLOG }, () => {
+  const { host, port, socketPath } = options;
+  if (socketPath !== null) rmSync(socketPath, { force: true });
+  const where = socketPath === null ? { host, port, exclusive: true } : { path: socketPath };
+  server.listen({ ...where, backlog: BACKLOG }, () => {
     server.off('error', onFailed);
     server.on('error', reportFault);
     const close = (): void => {
@@ -102,8 +109,8 @@ export const listenWs: Listen = (options, accept, answer, listening, failed) => 
       server.close();
     };
     listening({
-      host: options.host,
-      port: (server.address() as AddressInfo).port,
+      host,
+      port: socketPath === null ? (server.address() as AddressInfo).port : 0,
       kind: 'ws',
       fallbackReason: null,
       close,

@@ -13,7 +13,9 @@ export function createListen(which: ListenerKind | null): Listen {
     loadUws(
       () => listenUws(options, accept, answer, listening, failed),
       (fallbackReason) => {
-        listenWs(options, accept, answer, (listener) => listening({ ...listener, fallbackReason }), failed);
+        // A node that was to share its port must hear why it can't.
+        const fail = (reason: string): void => failed(options.isShared ? `${fallbackReason}; ${reason}` : reason);
+        listenWs(options, accept, answer, (listener) => listening({ ...listener, fallbackReason }), fail);
       },
     );
   };

@@ -226,6 +226,8 @@ export function createMemoryNetwork(options: MemoryNetworkOptions): MemoryNetwor
         defer(
           0,
           guard(() => {
+            const { socketPath, isShared } = listenOptions;
+            if (socketPath !== null || isShared) return failed('a bus in memory has no sockets, and no ports to share');
             const port = listenOptions.port === 0 ? freePort++ : listenOptions.port;
             const address = `${listenOptions.host}:${port}`;
             if (listeners.has(address)) {

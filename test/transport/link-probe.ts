@@ -15,6 +15,8 @@ import type {
 export const LISTEN: ListenOptions = {
   host: '127.0.0.1',
   port: 0,
+  socketPath: null,
+  isShared: false,
   tls: null,
   linkSecret: null,
   origins: [],

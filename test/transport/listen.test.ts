@@ -43,6 +43,14 @@ describe('the choice of a listener', () => {
     await expect(bench.dial(urlOf(listener))).rejects.toThrow(/nothing listens there/);
   });
 
+  it('says why ws can not take its place where the port is to be shared', async () => {
+    breakLibrary();
+    bench = new Bench(createListen(null), dial);
+    await expect(bench.listen({ isShared: true })).rejects.toThrow(
+      /^uWebSockets.js does not load here .*; the listener ws can not share its port: use --listener uws, or --workers 1$/,
+    );
+  });
+
   it('fails where uWebSockets.js was asked for and does not load', async () => {
     breakLibrary();
     bench = new Bench(createListen('uws'), dial);

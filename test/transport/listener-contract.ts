@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Answer, Listen, TlsOptions } from '../../src/transport/link.js';
 import { dial } from '../../src/transport/dial.js';
+import { socketAddress } from '../../src/transport/link-url.js';
 import { Bench, pause, until, urlOf } from './link-probe.js';
 
 const HANDSHAKE = {
@@ -101,6 +102,29 @@ export function listenerContract(name: string, listen: Listen): void {
       await until(() => far.frames.length === 1, 'a frame');
       near.link.terminate();
     };
+
+    it('listens on a socket as well, in the place of what is left there', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'swarmbus-listen-'));
+      const socketPath = join(folder, '1.sock');
+      writeFileSync(socketPath, '');
+      const address = socketAddress(socketPath);
+      const listener = await bench.listen({ socketPath, host: 'localhost', linkSecret: 'secret' });
+      expect(listener.port).toBe(0);
+      const near = await bench.dial(address, { linkSecret: 'secret' });
+      expect(near.link.remote).toBe(`the socket ${socketPath}`);
+      await until(() => bench.accepted.length === 1, 'accepted');
+      near.link.send(Uint8Array.of(42), false);
+      await until(() => bench.accepted[0]!.frames.length === 1, 'a frame');
+      expect(bench.accepted[0]!.link.remote).not.toBe('');
+      await expect(bench.dial(address)).rejects.toThrow(/^link secret refused by the socket /);
+      listener.terminate();
+      await expect(bench.dial(address)).rejects.toThrow(
+        /^the socket .* refused the connection: nothing listens there$/,
+      );
+      const nowhere = join(folder, 'not there', '1.sock');
+      await expect(bench.listen({ socketPath: nowhere })).rejects.toThrow(/^can't listen on the socket \S+ there/);
+      rmSync(folder, { recursive: true });
+    });
 
     describe('plain HTTP', () => {
       const answer: Answer = (method, path) => {
