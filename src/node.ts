@@ -45,8 +45,15 @@ export interface RunningNode {
   /** Where clients connect. */
   readonly urls: readonly string[];
   readonly listenerKind: string;
-  /** Leaves in order; resolves when all is closed. A second call joins the first. */
-  stop(): Promise<NodeEnd>;
+  /** Resolves when it has joined its swarm and serves clients; never, if it ends before. */
+  readonly serving: Promise<void>;
+  /** Resolves when it leaves and has handed over what it could; never, if it ends before. */
+  readonly emptied: Promise<void>;
+  /**
+   * Leaves in order; resolves when all is closed. A second call joins the first. It stays, and relays for others that leave,
+   * until `isFree` is settled, but not longer than its `drainMs`.
+   */
+  stop(isFree?: Promise<void>): Promise<NodeEnd>;
   /** The node has ended, whoever asked for it. */
   readonly stopped: Promise<NodeEnd>;
 }
@@ -57,8 +64,10 @@ export interface Boot {
   /** For the page at `/`: the bundle of the client, or null to go without. */
   readonly clientScript: string | null;
   readonly runtimeOptions?: RuntimeOptions;
-  readonly onListening: (listeners: readonly Listener[]) => void;
+  readonly onListening: (listeners: readonly Listener[], linkListener: Listener | null) => void;
   readonly onRunning: () => void;
+  /** See NodeArgs; a node without it goes when it is emptied. */
+  readonly onEmptied?: (go: () => void) => void;
   readonly onEnd: (end: NodeEnd) => void;
 }
 
@@ -118,6 +127,7 @@ export const bootNode = (boot: Boot): BootedNode => {
       health.isRunning = true;
       boot.onRunning();
     },
+    onEmptied: boot.onEmptied ?? null,
     onEnd: (end) => {
       health.isRunning = false;
       boot.onEnd(end);
@@ -194,22 +204,25 @@ const bootHere = (
   started: (node: RunningNode) => void,
   failed: (reason: string) => void,
 ): void => {
-  let listeners: readonly Listener[] = [];
+  let open: readonly Listener[] = [];
   let end: NodeEnd = { reason: 'stopped', exitCode: 0 };
   let resolveStopped!: (end: NodeEnd) => void;
   const stopped = new Promise<NodeEnd>((done) => {
     resolveStopped = done;
   });
+  const serving = moment();
+  const emptied = moment();
+  let isFree = Promise.resolve();
   let isClosing = false;
   const close = (): void => {
     if (isClosing) return;
     isClosing = true;
     stop((notKept) => {
-      for (const listener of listeners) listener.terminate();
+      for (const listener of open) listener.terminate();
       if (notKept !== null && end.exitCode === 0) {
         end = { reason: `the last changes are not on disk: ${notKept}`, exitCode: 1 };
       }
-      if (listeners.length === 0) failed(end.reason);
+      if (open.length === 0) failed(end.reason);
       resolveStopped(end);
     });
   };
@@ -217,26 +230,45 @@ const bootHere = (
     env,
     settings: options,
     clientScript,
-    onListening(present) {
-      listeners = present;
+    onListening(listeners, linkListener) {
+      open = linkListener === null ? listeners : [...listeners, linkListener];
       started({
         id: identity.node,
         name: identity.name,
-        urls: present.map((listener) => listenUrl(listener, options.tls !== null)),
-        listenerKind: present[0]?.kind ?? 'none',
-        stop() {
+        urls: listeners.map((listener) => listenUrl(listener, options.tls !== null)),
+        listenerKind: listeners[0]?.kind ?? 'none',
+        serving: serving.come,
+        emptied: emptied.come,
+        stop(given = isFree) {
+          isFree = given;
           close();
           return stopped;
         },
         stopped,
       });
     },
-    onRunning: () => env.log('info', 'serving clients', { id: identity.node }),
+    onRunning() {
+      env.log('info', 'serving clients', { id: identity.node });
+      serving.reach();
+    },
+    onEmptied(go) {
+      emptied.reach();
+      isFree.then(go, go);
+    },
     onEnd(given) {
       end = given;
       close();
     },
   });
+};
+
+/** A point in time to wait for. */
+const moment = (): { readonly come: Promise<void>; reach(): void } => {
+  let reach!: () => void;
+  const come = new Promise<void>((resolve) => {
+    reach = resolve;
+  });
+  return { come, reach };
 };
 
 /** Within the data directory. */

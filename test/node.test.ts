@@ -1,8 +1,13 @@
 /** Nodes embedded by `startNode`, over real sockets. */
 import { expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseNodeOptions } from '../src/cli/node-options.js';
 import { connect, startNode } from '../src/index.js';
 import { DEFAULT_SETTINGS } from '../src/actors/settings.js';
+import { socketAddress } from '../src/transport/link-url.js';
 
 it('starts with defaults, serves, and stops in order', async () => {
   const node = await startNode({ listen: [{ host: '127.0.0.1', port: 0 }] });
@@ -47,4 +52,34 @@ it('has the same defaults embedded as on the command line', () => {
   for (const [name, value] of Object.entries(DEFAULT_SETTINGS)) {
     if (name !== 'name') expect([name, options[name as keyof typeof options]]).toEqual([name, value]);
   }
+});
+
+it('[H4] that has handed over its entries relays until it is free to go', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'swarmbus-node-'));
+  const linkSocket = join(folder, 'middle.sock');
+  const listen = [{ host: '127.0.0.1', port: 0 }];
+  const middle = await startNode({ listen, name: 'middle', linkSocket });
+  const links = [socketAddress(linkSocket)];
+  const [left, right] = [
+    await startNode({ listen, name: 'left', links }),
+    await startNode({ listen, name: 'right', links }),
+  ];
+  await Promise.all([middle, left, right].map(({ serving }) => serving));
+  const [atMiddle, atLeft, atRight] = await Promise.all([middle, left, right].map(({ urls }) => connect(urls)));
+  await atMiddle!.set('k', 1);
+  let free!: () => void;
+  const isFree = new Promise<void>((resolve) => {
+    free = resolve;
+  });
+  const ended = middle.stop(isFree);
+  await middle.emptied;
+  await pause(500);
+  expect(await Promise.all([atLeft!.get('k'), atRight!.get('k')])).toEqual([1, 1]);
+  // Only the one in the middle links them.
+  expect((await atLeft!.inspect('topology'))['members']).toHaveLength(3);
+  free();
+  expect(await ended).toMatchObject({ exitCode: 0 });
+  await Promise.all([atMiddle, atLeft, atRight].map((client) => client!.close()));
+  await Promise.all([left.stop(), right.stop()]);
+  rmSync(folder, { recursive: true });
 });

@@ -43,7 +43,7 @@ interface Args {
   readonly identity: Identity;
   readonly settings: Settings;
   readonly addresses: Addresses;
-  /** Null: this node holds no databases. */
+  /** Null: this node holds no databases; a sibling may hold them for it (`databasesAt`). */
   readonly disks: OpDisks | null;
 }
 
@@ -174,9 +174,10 @@ export class Databases {
       objectionToOptions(options) ??
       (isName(database) ? null : 'the name of a database is 1 to 64 of A-Z a-z 0-9 . _ -');
     if (objection !== null) return this.#refuse(session, id, 'BAD_REQUEST', objection);
-    if (this.#farEnds.has(session)) return this.#refuse(session, id, 'BAD_REQUEST', 'not through a tunnel');
-    if (this.#args.disks === null)
-      return this.#refuse(session, id, 'UNSUPPORTED', 'this node holds no databases', { name: 'databases' });
+    const { databasesAt } = this.#args.settings;
+    if (this.#farEnds.has(session) && databasesAt !== this.#args.identity.name)
+      return this.#refuse(session, id, 'BAD_REQUEST', 'not through a tunnel');
+    if (this.#args.disks === null) return this.#createAt(databasesAt, request, session);
     const here = this.#here.get(database);
     // The replica compares what is asked for with what it is.
     if (here !== undefined) return void here.replica.tell(request, session);
@@ -350,6 +351,19 @@ export class Databases {
     from.tell({ type: 'counters', counters }, this.#self.ref);
   }
 
+  /** What this node would hold is held by a sibling. */
+  #createAt(name: string | null, request: MessageOf<'createDatabase'>, session: Ref): void {
+    const { id } = request;
+    if (name === null)
+      return this.#refuse(session, id, 'UNSUPPORTED', 'this node holds no databases', { name: 'databases' });
+    const sibling = this.#nodes.find((other) => other.name === name);
+    if (sibling === undefined)
+      return this.#refuse(session, id, 'BUSY', `databases are held by ${name}, which is not in sight`, {
+        retryAfterMs: 200,
+      });
+    if (this.#mayTunnel(session, id)) this.#tunnelTo(sibling, request, session);
+  }
+
   #create(request: MessageOf<'createDatabase'>, options: DatabaseOptions, session: Ref): void {
     const { id, database } = request;
     const taken = new Set(this.#holdersOf(database).map(({ peer }) => peer));
@@ -395,11 +409,14 @@ export class Databases {
       this.#refuse(session, request.id, 'UNKNOWN', 'no node in reach holds that database', { name: 'no database' });
       return null;
     }
-    if (this.#near.size >= TUNNELS_MAX) {
-      this.#refuse(session, request.id, 'BUSY', 'this node has too many tunnels', { max: TUNNELS_MAX });
-      return null;
-    }
-    return this.#tunnelTo(holder, request, session);
+    return this.#mayTunnel(session, request.id) ? this.#tunnelTo(holder, request, session) : null;
+  }
+
+  /** False: it was refused. */
+  #mayTunnel(session: Ref, id: RequestId): boolean {
+    if (this.#near.size < TUNNELS_MAX) return true;
+    this.#refuse(session, id, 'BUSY', 'this node has too many tunnels', { max: TUNNELS_MAX });
+    return false;
   }
 
   #tunnelTo(holder: Holders['nodes'][number], request: DatabaseRequest, session: Ref): Ref {

@@ -442,6 +442,11 @@ export interface NameTaken {
   readonly by: NodeId;
 }
 
+/** To a node that has handed over what it could: nobody needs it any more. */
+export interface Go {
+  readonly type: 'go';
+}
+
 /** An actor to itself: the time it set has come. */
 export interface Tick {
   readonly type: 'tick';
@@ -503,7 +508,16 @@ export interface Gone {
 // What each actor understands.
 
 export type NodeMessage =
-  MessageOf<'inspect'> | ClientUrls | DialRequest | Registered | Recovered | Emptied | NameTaken | Terminated | Tick;
+  | MessageOf<'inspect'>
+  | ClientUrls
+  | DialRequest
+  | Registered
+  | Recovered
+  | Emptied
+  | Go
+  | NameTaken
+  | Terminated
+  | Tick;
 
 export type SessionMessage =
   ClientRequest | Malformed | BadFrame | Gone | ClientReply | DatabaseNotice | Gap | Drain | Tick;

@@ -3,7 +3,15 @@
  * connections, a word to the clients, what is open is finished, then links and store.
  */
 import type { NodeId } from '../store/node-id.js';
-import type { Answer, Link, LinkHandler, LinkKind, Listener, RefusedConnection } from '../transport/link.js';
+import type {
+  Answer,
+  Link,
+  LinkHandler,
+  LinkKind,
+  Listener,
+  ListenOptions,
+  RefusedConnection,
+} from '../transport/link.js';
 import { refused } from '../transport/message.js';
 import type { MessageOf, RequestId } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
@@ -19,6 +27,7 @@ import type {
   DialRequest,
   Drain,
   Emptied,
+  Go,
   NameTaken,
   NodeMessage,
   Recovered,
@@ -56,13 +65,21 @@ export interface NodeArgs {
   readonly answer: Answer;
   /** Where clients reach a node with these listeners, or null. */
   readonly reachedAt: (listeners: readonly Listener[]) => string | null;
-  readonly onListening: (listeners: readonly Listener[]) => void;
+  readonly onListening: (listeners: readonly Listener[], linkListener: Listener | null) => void;
   readonly onRunning: () => void;
+  /**
+   * A leaving node has handed over what it could. It stays, and relays for others that leave, until `go` is called or its
+   * time to leave is over. Null: it goes.
+   */
+  readonly onEmptied: ((go: () => void) => void) | null;
   readonly onEnd: (end: NodeEnd) => void;
   /** The runtime's own words about its actors and counters. */
   readonly actors: () => readonly ActorReport[];
   readonly runtimeCounters: () => Readonly<Record<string, number>>;
 }
+
+/** What tells the listeners of a node apart. */
+type Where = Pick<ListenOptions, 'host' | 'port' | 'socketPath' | 'isShared' | 'tls'>;
 
 const COUNT_TIMEOUT_MS = 1000;
 /**
@@ -75,7 +92,9 @@ export class Node {
   readonly #self: Self<NodeMessage, NodeEvent>;
   readonly #args: NodeArgs;
   readonly #addresses: Addresses;
+  /** Those of the addresses. */
   readonly #listeners: Listener[] = [];
+  #linkListener: Listener | null = null;
   readonly #sessions = new Set<Ref>();
   readonly #startedMs: number;
   readonly #sessionCounts: SessionCounts = {
@@ -130,7 +149,9 @@ export class Node {
     addresses.locator = self.spawn(locatorKind, 'locator', { identity, addresses });
     addresses.scanner = self.spawn(scannerKind, 'scanner', { identity, settings, addresses });
     addresses.watcher = self.spawn(watcherKind, 'watcher', { identity, settings, addresses });
-    addresses.databases = self.spawn(databasesKind, 'databases', { identity, settings, addresses, disks: env.opDisks });
+    const isHolding = settings.databasesAt === null || settings.databasesAt === identity.name;
+    const disks = isHolding ? env.opDisks : null;
+    addresses.databases = self.spawn(databasesKind, 'databases', { identity, settings, addresses, disks });
     this.#addresses = addresses;
     const { store, router, finder, directory, locator, scanner, watcher, databases } = addresses;
     for (const ref of [store, router, finder, directory, locator, scanner, watcher, databases]) self.watch(ref);
@@ -147,31 +168,16 @@ export class Node {
   // Commands
 
   listen(): void {
-    const { env, settings } = this.#args;
-    for (const { host, port } of settings.listen) {
-      env.bus.listen(
-        {
-          host,
-          port,
-          tls: settings.tls,
-          linkSecret: settings.linkSecret,
-          origins: settings.origins,
-          hosts: settings.hosts,
-          connectionsMax: settings.connectionsMax,
-          clientFrameBytesMax: settings.frameBytesMax,
-          linkFrameBytesMax: settings.linkFrameBytesMax,
-          backlogBytesMax: settings.backlogBytesMax,
-          onRefused: (refused) => this.#onRefused(refused),
-        },
-        (link, kind) => this.#accept(link, kind),
-        this.#args.answer,
-        (listener) => this.#onListening(listener),
-        (reason) => {
-          this.#end = { reason, exitCode: 2 };
-          this.#self.signal('fail');
-        },
-      );
+    const { isPortShared, listen, linkSocket, tls } = this.#args.settings;
+    for (const { host, port } of listen) {
+      this.#listen({ host, port, socketPath: null, isShared: isPortShared, tls }, (listener) => {
+        this.#listeners.push(listener);
+      });
     }
+    if (linkSocket === null) return;
+    this.#listen({ host: 'localhost', port: 0, socketPath: linkSocket, isShared: false, tls: null }, (listener) => {
+      this.#linkListener = listener;
+    });
   }
 
   dialLinks(): NodeEvent | void {
@@ -192,7 +198,7 @@ export class Node {
 
   startDraining(): void {
     this.#isDraining = true;
-    for (const listener of this.#listeners) listener.close();
+    this.#closeListeners();
     const drain: Drain = { type: 'drain', urls: this.#clientUrls };
     // Before the others, so that what those refuse is answered with the addresses.
     for (const session of this.#sessions) session.tell(drain, this.#self.ref);
@@ -207,7 +213,7 @@ export class Node {
     if (this.#isDraining && !this.#isEmptied && this.#end.exitCode === 0) {
       this.#end = { reason: 'entries were not handed over: the time to leave was over', exitCode: 1 };
     }
-    for (const listener of this.#listeners) listener.close();
+    this.#closeListeners();
     this.#args.onEnd(this.#end);
   }
 
@@ -274,7 +280,9 @@ export class Node {
     const { left, fault } = emptied;
     this.#isEmptied = true;
     this.#addresses.router.tell(emptied, this.#self.ref);
-    this.#sayFarewell();
+    const { onEmptied } = this.#args;
+    if (onEmptied === null) this.#sayFarewell();
+    else onEmptied(() => void this.#self.ref.tell({ type: 'go' } satisfies Go));
     // A node alone that has a disk has its entries back when it starts again.
     const isLoss = left > 0 && (fault !== null || this.#args.env.disk === null);
     if (isLoss && this.#end.exitCode === 0) {
@@ -284,6 +292,10 @@ export class Node {
           ? { reason: `stopped; ${entries} not handed over: no other node stores`, exitCode: 0 }
           : { reason: `${entries} not handed over: ${fault}`, exitCode: 1 };
     }
+  }
+
+  onGo(_message: Go): void {
+    this.#sayFarewell();
   }
 
   /** The others have heard that this node leaves: they do not miss it. */
@@ -298,6 +310,33 @@ export class Node {
 
   #drainedIfDone(): NodeEvent | void {
     return this.#hasSaidFarewell && this.#sessions.size === 0 ? 'drained' : undefined;
+  }
+
+  #listen(where: Where, listening: (listener: Listener) => void): void {
+    const { env, settings } = this.#args;
+    env.bus.listen(
+      {
+        ...where,
+        linkSecret: settings.linkSecret,
+        origins: settings.origins,
+        hosts: settings.hosts,
+        connectionsMax: settings.connectionsMax,
+        clientFrameBytesMax: settings.frameBytesMax,
+        linkFrameBytesMax: settings.linkFrameBytesMax,
+        backlogBytesMax: settings.backlogBytesMax,
+        onRefused: (refused) => this.#onRefused(refused),
+      },
+      (link, kind) => this.#accept(link, kind),
+      this.#args.answer,
+      (listener) => {
+        listening(listener);
+        this.#onListening();
+      },
+      (reason) => {
+        this.#end = { reason, exitCode: 2 };
+        this.#self.signal('fail');
+      },
+    );
   }
 
   #accept(link: Link, kind: LinkKind): LinkHandler {
@@ -332,10 +371,9 @@ export class Node {
     this.#self.spawn(peerLinkKind, 'peer-link', args);
   }
 
-  #onListening(listener: Listener): void {
-    this.#listeners.push(listener);
+  #onListening(): void {
     if (!this.#isListening) return;
-    this.#args.onListening(this.#listeners);
+    this.#args.onListening(this.#listeners, this.#linkListener);
     const { settings } = this.#args;
     const url = settings.clientUrl ?? this.#args.reachedAt(this.#listeners);
     if (url !== null) this.#addresses.router.tell({ type: 'clientUrl', url } satisfies ClientUrl, this.#self.ref);
@@ -343,7 +381,13 @@ export class Node {
   }
 
   get #isListening(): boolean {
-    return this.#listeners.length >= this.#args.settings.listen.length;
+    const { listen, linkSocket } = this.#args.settings;
+    return this.#listeners.length >= listen.length && (linkSocket === null || this.#linkListener !== null);
+  }
+
+  #closeListeners(): void {
+    for (const listener of this.#listeners) listener.close();
+    this.#linkListener?.close();
   }
 
   #report(session: Ref, id: RequestId, info: Readonly<Record<string, unknown>>): void {
@@ -395,6 +439,7 @@ const always = {
   dial: on.onDial,
   registeredAll: on.onRegisteredAll,
   emptied: on.onEmptied,
+  go: on.onGo,
   nameTaken: on.onNameTaken,
   recovered: on.onRecovered,
   terminated: on.onTerminated,
@@ -407,6 +452,7 @@ const ended = {
   dial: drop,
   registeredAll: drop,
   emptied: drop,
+  go: drop,
   nameTaken: drop,
   recovered: drop,
   terminated: drop,
@@ -432,6 +478,7 @@ export const nodeKind = defineKind({
       clientUrls: 'never',
       registeredAll: 'never',
       emptied: 'never',
+      go: 'never',
       nameTaken: 'never',
       recovered: 'never',
       terminated: 'never',

@@ -409,14 +409,14 @@ export class Router {
     this.#tellClientUrls();
   }
 
-  /** Who of the view holds which databases, and how far those are from each other that share one with this node. */
+  /** Who of the view holds which databases, or holds them for this node, and how far those are from each other that share one with this node. */
   #tellHolders(): void {
     const { node: self, databases: held } = this.#topology.own;
     const own = new Set(held.map(({ name }) => name));
     const nodes: Holders['nodes'][number][] = [];
     for (const { state, hops } of this.#topology.members.values()) {
       const { node, incarnation, name, databases } = state;
-      if (databases.length === 0) continue;
+      if (databases.length === 0 && name !== this.#settings.databasesAt) continue;
       const isSharing = node === self || databases.some((database) => own.has(database.name));
       const hopsTo = isSharing ? Object.fromEntries(this.#topology.distancesTo(node)) : {};
       nodes.push({ node, incarnation, name, hops, databases, hopsTo });
@@ -434,7 +434,8 @@ export class Router {
       if (node === this.#identity.node || roles.includes('leaving') || clientUrl === null) continue;
       if (isLocal || !LOOPBACK.test(clientUrl)) urls.push(clientUrl);
     }
-    const message: ClientUrls = { type: 'clientUrls', urls: urls.slice(0, CLIENT_URLS_MAX) };
+    // Nodes behind one address tell the same one.
+    const message: ClientUrls = { type: 'clientUrls', urls: [...new Set(urls)].slice(0, CLIENT_URLS_MAX) };
     this.#addresses.node.tell(message, this.#self.ref);
   }
 

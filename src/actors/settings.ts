@@ -41,7 +41,11 @@ export interface Identity {
 /** The options of a node. Each bound has a counter and a named outcome when it is hit. */
 export interface Settings {
   readonly listen: readonly { readonly host: string; readonly port: number }[];
-  /** ws[s]://HOST:PORT of the nodes to dial. */
+  /** Whether other processes of this user, its siblings, may listen on the same ports. */
+  readonly isPortShared: boolean;
+  /** Path of a Unix socket on which nodes of this machine may link as well, or null. */
+  readonly linkSocket: string | null;
+  /** The nodes to dial: ws[s]://HOST:PORT, or unix:PATH for what is `linkSocket` there. */
   readonly links: readonly string[];
   /** Where clients reach this node, told to those of a node that leaves; null: where it listens, if that is an address. */
   readonly clientUrl: string | null;
@@ -58,6 +62,8 @@ export interface Settings {
   readonly tombstoneMs: number;
   /** How many deletes are remembered; the oldest are forgotten first. */
   readonly tombstonesMax: number;
+  /** Name of the one node among its siblings that holds databases, for all of them; null: this node holds its own. */
+  readonly databasesAt: string | null;
   /** What a client must present in `hello`, or null. */
   readonly token: string | null;
   readonly linkSecret: string | null;
@@ -126,6 +132,8 @@ export const SEARCHES_MAX = 262_144;
 /** What a node is started with where nothing else is said. */
 export const DEFAULT_SETTINGS: Settings = {
   listen: [{ host: '127.0.0.1', port: 7101 }],
+  isPortShared: false,
+  linkSocket: null,
   links: [],
   clientUrl: null,
   name: 'node',
@@ -136,6 +144,7 @@ export const DEFAULT_SETTINGS: Settings = {
   directoryBytesMax: 64 * 1024 * 1024,
   tombstoneMs: 600_000,
   tombstonesMax: 100_000,
+  databasesAt: null,
   token: null,
   linkSecret: null,
   origins: [],

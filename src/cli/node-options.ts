@@ -263,6 +263,8 @@ export function parseNodeOptions(flags: Readonly<Record<string, unknown>>, env: 
 
   const options: NodeOptions = {
     listen: values.listen,
+    isPortShared: false,
+    linkSocket: null,
     links: values.link ?? [],
     clientUrl: values['client-url'] ?? null,
     name: values.name ?? nameFor(hostname, values.listen),
@@ -273,6 +275,7 @@ export function parseNodeOptions(flags: Readonly<Record<string, unknown>>, env: 
     directoryBytesMax: values.directory ?? Math.max(DIRECTORY_BYTES_MIN, values.keys * DIRECTORY_BYTES_PER_KEY),
     tombstoneMs: values['tombstone-ms'],
     tombstonesMax: values['tombstones-max'],
+    databasesAt: null,
     dataDir: values.data ?? null,
     open: values.open,
     token: token?.text ?? null,

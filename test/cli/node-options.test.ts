@@ -29,6 +29,8 @@ describe('the options of a node', () => {
       notes: [],
       options: {
         listen: [{ host: '127.0.0.1', port: 7101 }],
+        isPortShared: false,
+        linkSocket: null,
         links: [],
         name: 'alpha-7101',
         swarm: 'swarm',
@@ -38,6 +40,7 @@ describe('the options of a node', () => {
         directoryBytesMax: 64 * 2 ** 20,
         tombstoneMs: 600_000,
         tombstonesMax: 100_000,
+        databasesAt: null,
         dataDir: null,
         open: false,
         token: null,

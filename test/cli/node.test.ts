@@ -30,7 +30,9 @@ function start(args: string[], options: FakeOptions = {}): Started {
         node.stops += 1;
         return { reason: 'stopped', exitCode: 0 };
       };
-      return { id: 'A', name: nodeOptions.name, urls: ['ws://127.0.0.1:7101'], listenerKind: 'uws', stop, stopped };
+      const [serving, emptied] = [Promise.resolve(), Promise.resolve()];
+      const urls = ['ws://127.0.0.1:7101'];
+      return { id: 'A', name: nodeOptions.name, urls, listenerKind: 'uws', serving, emptied, stop, stopped };
     },
     ...options,
   });

@@ -56,6 +56,32 @@ describe('a database', () => {
     expect(await counters(1)).toMatchObject({ joined: 1, databases: 1 });
   });
 
+  it('[DB1] is made at the sibling that holds them for a node, if there is one', async () => {
+    const settingsOf = (node: number): object => (node < 2 ? { databasesAt: 'node-0' } : {});
+    await start({
+      nodes: 3,
+      topology: [
+        [0, 1],
+        [1, 2],
+      ],
+      settingsOf,
+      names: ['node-0', 'node-1', 'node-2'],
+    });
+    const sibling = new ReplicaClient(swarm, 1);
+    expect(sibling.create('db', { compactAfterMs: 5000 })).toMatchObject({ options: { compactAfterMs: 5000 } });
+    expect(sibling.create('db')).toMatchObject({ database: 'db' });
+    sibling.open().set('a', 1);
+    swarm.advance(1000);
+    const { info } = sibling.expect('databaseInfo', { type: 'databases' });
+    expect(info['databases']).toMatchObject([{ name: 'db', isHere: false, peers: [{ name: 'node-0' }] }]);
+    expect([(await counters(0))['created'], (await counters(1))['databases']]).toEqual([1, 0]);
+
+    swarm.crash(0);
+    swarm.advance(10_000);
+    const reply = sibling.ask({ type: 'createDatabase', database: 'other', options: {} });
+    expect(reply).toMatchObject({ type: 'refused', code: 'BUSY', info: { retryAfterMs: 200 } });
+  });
+
   it('[DB1] is one, too, if two nodes make it at once, even under one peer id', async () => {
     const client = await start({ nodes: 2, topology: [[0, 1]] });
     const other = new ReplicaClient(swarm, 1);
