@@ -36,7 +36,7 @@ test: check build helpers ## all tests, after check and build (CI=true: nothing 
 	if [ $$status = 124 ] || [ $$status = 137 ]; then echo 'the tests were stopped: they took longer than $(TEST_SECONDS) s' >&2; fi; \
 	exit $$status; }
 
-sim: build ## simulated swarms: make sim SEED=7 RUNS=100; databases: make sim OF=replicas
+sim: build ## simulated swarms: make sim SEED=7 RUNS=100; short ones: OF=probes; databases: OF=replicas
 	@node dist/esm/testing/$(if $(filter replicas,$(OF)),replica-,)sim-main.js
 
 soak: build ## real processes under kill -9, SIGSTOP and broken links: make soak SECONDS=120 SEED=1

@@ -112,6 +112,11 @@ export class Directory {
     this.#clock = new HybridClock(identity.node);
   }
 
+  /** Who owns what, for checkers to look at: nothing of the actors does. */
+  get table(): DirectoryTable {
+    return this.#table;
+  }
+
   // The view
 
   onMembers({ view, incarnation, members }: Members): void {

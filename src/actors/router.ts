@@ -165,6 +165,11 @@ export class Router {
     self.ref.tell({ type: 'tick' }, self.ref);
   }
 
+  /** What is known of the swarm, for checkers to look at: nothing of the actors does. */
+  get topology(): Topology {
+    return this.#topology;
+  }
+
   // Links
 
   /** One live link per neighbour. Both ends come to the same decision without asking each other. */

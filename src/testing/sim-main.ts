@@ -1,13 +1,17 @@
 /**
- * `make sim SEED=7 RUNS=100`: simulated swarms with fresh or given seeds. Exit code 1 if one of them fails, if a seed run
+ * `make sim SEED=7 RUNS=100`: simulated swarms with fresh or given seeds; with OF=probes short ones, each about one rare
+ * path, or all about the one that PROBE names. Exit code 1 if one of them fails, if a seed run
  * twice differs, or if many runs never reached what they are there for. STOP=1 ends at the first failure; SHRINK is the
  * time in seconds to make a failing plan smaller.
  */
 import { readFileSync } from 'node:fs';
 import { reportFailure } from './simulator/failure-report.js';
+import { drawPlan } from './simulator/draw-plan.js';
 import type { Plan } from './simulator/plan.js';
-import { simulate, simulatePlan } from './simulator/simulate.js';
+import { drawProbe, PROBE_KINDS } from './simulator/probes.js';
+import { simulatePlan } from './simulator/simulate.js';
 import type { SimulationResult } from './simulator/simulate.js';
+import type { RarePaths } from './rare-paths.js';
 import { noteRun, sometimes } from './simulator/sometimes.js';
 import { speedPlan } from './simulator/speed-plan.js';
 import { cpuMs, deadline, numberOption } from './sim-options.js';
@@ -19,7 +23,7 @@ const RUNS_FOR_SOMETIMES = 500;
 const SPEED_ROUNDS = 6;
 
 class Totals {
-  readonly rarePaths = sometimes();
+  readonly rarePaths: RarePaths;
   readonly refusals = new Map<string, number>();
   virtualMs = 0;
   events = 0;
@@ -27,6 +31,10 @@ class Totals {
   faults = 0;
   undecided = 0;
   failed = 0;
+
+  constructor(areProbes: boolean) {
+    this.rarePaths = sometimes(areProbes);
+  }
 
   add(result: SimulationResult): void {
     this.virtualMs += result.virtualMs;
@@ -67,6 +75,19 @@ const measureSpeed = (): number => {
   return best;
 };
 
+const areProbes = (): boolean => process.env['OF'] === 'probes';
+
+/** What a seed becomes. */
+const drawing = (): ((seed: number) => Plan) => {
+  if (!areProbes()) return drawPlan;
+  const name = process.env['PROBE'] ?? '';
+  const kind = PROBE_KINDS.find((known) => known === name);
+  if (kind !== undefined) return (seed) => drawProbe(seed, kind);
+  if (name === '') return (seed) => drawProbe(seed);
+  process.stderr.write(`sim: there is no probe ${name}; there are ${PROBE_KINDS.join(', ')}\n`);
+  process.exit(2);
+};
+
 const main = (): void => {
   const shrinkSeconds = numberOption('SHRINK', 20);
   const planFile = process.env['PLAN'] ?? '';
@@ -80,16 +101,17 @@ const main = (): void => {
   const runs = numberOption('RUNS', 20);
   const first = numberOption('SEED', Math.floor(Math.random() * 2 ** 31));
   const stopsAtFailure = numberOption('STOP', 0) > 0;
-  const totals = new Totals();
+  const draw = drawing();
+  const totals = new Totals(areProbes());
   const startMs = cpuMs();
   let done = 0;
   let shrinkMs = 0;
   for (; done < runs && !(stopsAtFailure && totals.failed > 0); done += 1) {
     const seed = first + done;
-    const result = simulate(seed);
+    const result = simulatePlan(draw(seed));
     totals.add(result);
     const isRepeated = done % REPEAT_EVERY === 0;
-    const isSame = !isRepeated || simulate(seed).traceHash === result.traceHash;
+    const isSame = !isRepeated || simulatePlan(draw(seed)).traceHash === result.traceHash;
     if (result.violations.length > 0 || !isSame) {
       totals.failed += 1;
       const shrinkFromMs = cpuMs();

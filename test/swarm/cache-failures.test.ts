@@ -121,6 +121,8 @@ describe('what has failed elsewhere', () => {
         retries: 0,
       }));
       const result = simulatePlan({
+        about: null,
+        clientsStay: false,
         seed: 4,
         nodes: 4,
         edges: edgesOf('line', 4),

@@ -68,8 +68,8 @@ export const MUTANTS: readonly Mutant[] = [
         '    this.#counts.notMine += 1;\n    const pauseMs',
         `    this.#counts.notMine += 1;
     if (open.request.type === 'get') {
-      this.#take(open);
-      this.#reply(open, { type: 'missing', id: open.request.id });
+      this.#opens.take(open);
+      this.#opens.reply(open, { type: 'missing', id: open.request.id });
       return;
     }
     const pauseMs`,

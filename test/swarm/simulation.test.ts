@@ -6,14 +6,18 @@ import { expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { simulate } from '../../src/testing/simulator/simulate.js';
 
-const simulateSeeds = (first: number, runs: number): string => {
-  const env = { ...process.env, SEED: String(first), RUNS: String(runs), STOP: '1' };
+const simulateSeeds = (first: number, runs: number, of = ''): string => {
+  const env = { ...process.env, OF: of, SEED: String(first), RUNS: String(runs), STOP: '1' };
   const { status, stdout, stderr } = spawnSync(process.execPath, ['dist/esm/testing/sim-main.js'], { env });
   return status === 0 ? `${runs} runs hold` : `${String(stdout)}${String(stderr)}`;
 };
 
 it('seeds 1 to 25 hold what a swarm promises', () => {
   expect(simulateSeeds(1, 25)).toBe('25 runs hold');
+}, 120_000);
+
+it('probes 1 to 33 hold it where two rare things meet', () => {
+  expect(simulateSeeds(1, 33, 'probes')).toBe('33 runs hold');
 }, 120_000);
 
 it('same seed, same trace', () => {

@@ -3,9 +3,11 @@ import { describe, expect, it } from '@jest/globals';
 import { checkAnswersWhenSettled } from '../../src/testing/simulator/check/answers-when-settled.js';
 import { checkBounded } from '../../src/testing/simulator/check/bounded.js';
 import { checkConservation } from '../../src/testing/simulator/check/conservation.js';
+import { checkDirectoryAgrees } from '../../src/testing/simulator/check/directory-agrees.js';
 import { checkDeletesStay } from '../../src/testing/simulator/check/deletes-stay.js';
 import { checkExactAccounting } from '../../src/testing/simulator/check/exact-accounting.js';
 import { checkExpiredStaysAway } from '../../src/testing/simulator/check/expired-stays-away.js';
+import { checkLivesEnd } from '../../src/testing/simulator/check/lives-end.js';
 import { checkNoFlood } from '../../src/testing/simulator/check/no-flood.js';
 import { checkNoLostWrite } from '../../src/testing/simulator/check/no-lost-write.js';
 import { checkNoRefusal } from '../../src/testing/simulator/check/no-refusal.js';
@@ -24,7 +26,10 @@ import { operation } from './history.js';
 
 const node = (index: number, keys: readonly string[] = [], rest: Partial<NodeEvidence> = {}): NodeEvidence => ({
   node: index,
-  entries: new Map(keys.map((key) => [key, { value: 1, time: 7, bytes: 10 }])),
+  id: `id${index}`,
+  entries: new Map(keys.map((key) => [key, { value: 1, time: 7, bytes: 10, expiresAtMs: 0 }])),
+  owned: new Map(),
+  directory: new Map(),
   keyCount: keys.length,
   byteCount: 10 * keys.length,
   open: 0,
@@ -297,7 +302,34 @@ describe('no lost write', () => {
   });
 
   it('does not take a tombstone for the entry', () => {
-    const buried = node(0, [], { entries: new Map([['k', { value: null, time: 1, bytes: 1 }]]) });
+    const buried = node(0, [], { entries: new Map([['k', { value: null, time: 1, bytes: 1, expiresAtMs: 0 }]]) });
     expect(found([set], [buried])).toBe(1);
   });
+});
+
+it('[O1] [O4] [O5] the directory is the inverse of the stores', () => {
+  const knows = (owner: string, claim: number) => ({ directory: new Map([['k', { owner, claim }]]) });
+  const owns = (claim: number) => ({ owned: new Map([['k', claim]]) });
+  const found = (...nodes: Partial<NodeEvidence>[]): number =>
+    checkDirectoryAgrees(nodes.map((rest, index) => node(index, [], rest))).length;
+  expect(found({}, {})).toBe(0);
+  expect(found(knows('id1', 7), owns(7))).toBe(0);
+  expect(found(knows('id1', 7), owns(8))).toBe(1);
+  expect(found(knows('id0', 7), owns(7))).toBe(1);
+  expect(found(knows('id1', 7), {})).toBe(1);
+  expect(found({}, owns(7))).toBe(1);
+  expect(found(knows('id1', 7), { ...owns(7), ...knows('id1', 7) })).toBe(1);
+});
+
+it('[T4] an entry ends when its set said', () => {
+  const set = operation('set', [0, 5], { type: 'stored' }, { number: 1, key: 'a', ttlMs: 100 });
+  const found = (expiresAtMs: number, ...more: Parameters<typeof checkLivesEnd>[0]): number => {
+    const entries = new Map([['a', { value: 1, time: 7, bytes: 10, expiresAtMs }]]);
+    return checkLivesEnd([set, ...more], [node(0, [], { entries })], 10).length;
+  };
+  expect(found(104)).toBe(0);
+  expect(found(115)).toBe(0);
+  expect(found(116)).toBe(1);
+  expect(found(0)).toBe(1);
+  expect(found(999, operation('touch', [6, 7], { type: 'stored' }, { number: 2, key: 'a', ttlMs: 900 }))).toBe(0);
 });

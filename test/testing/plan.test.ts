@@ -3,6 +3,7 @@ import { expect, it } from '@jest/globals';
 import { drawPlan } from '../../src/testing/simulator/draw-plan.js';
 import { areDispensable, isRedundant } from '../../src/testing/simulator/graph.js';
 import type { Plan } from '../../src/testing/simulator/plan.js';
+import { drawProbe, PROBE_KINDS } from '../../src/testing/simulator/probes.js';
 import { minimize, shrinkPlan } from '../../src/testing/simulator/shrink.js';
 
 const plans = Array.from({ length: 600 }, (_, seed) => drawPlan(seed));
@@ -38,6 +39,21 @@ it('plans are of all kinds', () => {
 
 it('a plan is a function of its seed', () => {
   expect(drawPlan(17)).toEqual(plans[17]);
+});
+
+it('probes are short, of all kinds, and functions of their seeds', () => {
+  const probes = Array.from({ length: 220 }, (_, seed) => drawProbe(seed));
+  expect(new Set(probes.map(({ about }) => about))).toEqual(new Set(PROBE_KINDS));
+  expect(drawProbe(17)).toEqual(probes[17]);
+  expect(drawProbe(17, 'leaving').about).toBe('leaving');
+  for (const { nodes, edges, requests, faults, durationMs, clients } of probes) {
+    expect(durationMs).toBeLessThanOrEqual(5000);
+    expect(requests.every(({ atMs }, i) => atMs >= (requests[i - 1]?.atMs ?? 0) && atMs < durationMs)).toBe(true);
+    expect(clients.every((node) => node < nodes)).toBe(true);
+    const late = faults.flatMap((fault) => (fault.kind === 'join' ? [fault.node] : []));
+    expect(areDispensable(nodes, edges, new Set(late))).toBe(true);
+    expect(late.every((node) => edges.some(([from]) => from === node))).toBe(true);
+  }
 });
 
 it('the smallest part that still fails is found', () => {

@@ -52,6 +52,7 @@ export const drawPlan = (seed: number): Plan => {
   const times = faults.map(({ atMs }) => atMs);
   const ends = focus === null ? [] : faults.flatMap((fault) => ('forMs' in fault ? [fault.atMs + fault.forMs] : []));
   return {
+    about: null,
     seed,
     nodes,
     edges,
@@ -59,6 +60,7 @@ export const drawPlan = (seed: number): Plan => {
     encodesEveryHop,
     latency,
     clients,
+    clientsStay: false,
     watchers: focusRandom.below(3) === 0 ? [focusRandom.below(nodes), focusRandom.below(nodes)] : [],
     hasDisks: focusRandom.below(4) === 0,
     requests: drawRequests(seededRandom(seed, STREAM.requests), clients.length, { times, ends, focus }),

@@ -33,8 +33,17 @@ export interface Evidence {
   /** What it was asked then. */
   readonly askedWhenSettled: readonly Operation[];
   readonly watchings: readonly Watching[];
+  /** Messages that a rule forbids, by invariant. */
+  readonly broken: readonly Broken[];
+  /** Nodes that miss others although all that are gone have left in order. */
+  readonly missing: readonly string[];
   /** What was still there after all nodes had stopped. */
   readonly leftBehind: readonly string[];
+}
+
+export interface Broken {
+  readonly invariant: string;
+  readonly texts: readonly string[];
 }
 
 export interface Life {
@@ -69,6 +78,8 @@ export interface StoredEntry {
   /** Of its stamp. */
   readonly time: number;
   readonly bytes: number;
+  /** 0: never. */
+  readonly expiresAtMs: number;
 }
 
 /** One watch of all keys, from its opening to the end of its connection. */
@@ -96,8 +107,13 @@ export interface SeenStamp {
 
 export interface NodeEvidence {
   readonly node: number;
+  readonly id: string;
   /** What is stored, by key, with the bytes that it counts for. */
   readonly entries: ReadonlyMap<string, StoredEntry>;
+  /** By key: the number of the claim under which it is owned. */
+  readonly owned: ReadonlyMap<string, number>;
+  /** What the node knows as a home of these keys. */
+  readonly directory: ReadonlyMap<string, { readonly owner: string; readonly claim: number }>;
   /** What the store says of itself. */
   readonly keyCount: number;
   readonly byteCount: number;

@@ -14,7 +14,7 @@ export const reportFailure = (result: SimulationResult, isOver: () => boolean): 
   const { plan, violations } = result;
   const invariant = violations[0]?.invariant ?? '';
   const lines = [
-    `seed ${plan.seed} FAILED: ${invariant}; again: make sim SEED=${plan.seed} RUNS=1`,
+    `seed ${plan.seed} FAILED: ${invariant}; again: make sim ${plan.about === null ? '' : `OF=probes PROBE=${plan.about} `}SEED=${plan.seed} RUNS=1`,
     ...violations.slice(0, VIOLATIONS_SHOWN).map((violation) => `  ${violation.invariant}: ${violation.text}`),
   ];
   if (violations.length > VIOLATIONS_SHOWN) lines.push(`  and ${violations.length - VIOLATIONS_SHOWN} more`);

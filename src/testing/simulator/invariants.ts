@@ -3,6 +3,8 @@ import { checkAnsweredOnce } from '../checker/answered-once.js';
 import { checkLinearizable } from '../checker/linearizable.js';
 import type { Operation } from '../checker/operation.js';
 import { checkValueWasSet } from '../checker/value-was-set.js';
+import { checkDirectoryAgrees } from './check/directory-agrees.js';
+import { checkLivesEnd } from './check/lives-end.js';
 import { checkBounded } from './check/bounded.js';
 import { checkAnswersWhenSettled } from './check/answers-when-settled.js';
 import { checkConservation } from './check/conservation.js';
@@ -40,7 +42,6 @@ const GRACE_MS = 100;
 const GRACE_LATENCIES = 30;
 /** A change that was lost is noticed when counts are compared. */
 const CHANGE_MS_MAX = 15_000;
-const TRAVEL_MS_MAX = 10_000;
 
 /** So many mean delays a link may need for a message. */
 const SLOW_LATENCIES = 4;
@@ -83,7 +84,10 @@ export const judge = (evidence: Evidence): Judgement => {
     violations.push({ invariant, text, atMs: stuck.returnedMs, key: stuck.key });
   }
   // On disk expiry is wall time.
-  if (hasOneTime || !plan.hasDisks) add('expired stays away', checkExpiredStaysAway(history, TRAVEL_MS_MAX));
+  if (hasOneTime || !plan.hasDisks) {
+    add('expired stays away', checkExpiredStaysAway(history, travelMsMax(evidence)));
+    add('lives end', checkLivesEnd(history, nodes, travelMsMax(evidence)));
+  }
   add('one copy', checkOneCopy(nodes));
   add('exact accounting', checkExactAccounting(nodes, settings));
   add('message conservation', checkConservation(nodes));
@@ -91,8 +95,19 @@ export const judge = (evidence: Evidence): Judgement => {
   add('no flood', checkNoFlood(evidence.searchesWhenSettled));
   if (evidence.unsettled === null)
     add('answers when settled', checkAnswersWhenSettled(evidence.askedWhenSettled, isTimely(evidence)));
+  for (const { invariant, texts } of evidence.broken) add(invariant, texts);
+  add('nobody is missed who has left', evidence.missing);
+  if (evidence.unsettled === null && (counters.get('directory.full') ?? 0) === 0) {
+    add('directory = inverse of stores', checkDirectoryAgrees(nodes));
+  }
   add('nothing left behind', evidence.leftBehind);
   return { violations, undecided };
+};
+
+/** What an entry may spend on its way from node to node in all: nobody's clock counts it. */
+const travelMsMax = ({ plan: { nodes, latency, faults } }: Evidence): number => {
+  const travelMs = GRACE_LATENCIES * nodes * (latency.minMs + latency.extraMs);
+  return faults.reduce((sum, fault) => sum + ('forMs' in fault ? fault.forMs : 0), travelMs);
 };
 
 /** The delay of a link is spread exponentially, and messages wait for those before them. */

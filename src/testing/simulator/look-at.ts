@@ -1,7 +1,10 @@
 /** What a node has and says of itself when a run is over. */
+import { BUCKETS, KeyHasher, textOf } from '../../store/key-hash.js';
+import type { Claimed, DirectoryTable } from '../../store/directory-table.js';
+import type { Keyspace } from '../../store/keyspace.js';
 import type { NodeLife } from '../node-life.js';
 import type { NodeEvidence, StoredEntry } from './evidence.js';
-import { actorsOf, keyspaceOf } from './look.js';
+import { actorsOf, keyspaceOf, tableOf } from './look.js';
 import { numberIn } from './workload-client.js';
 import type { SimulatedNode, World } from './world.js';
 
@@ -29,13 +32,23 @@ export const lookAt = (world: World, node: SimulatedNode, keys: readonly string[
     const entry = keyspace.peekAny(key, world.nowMs);
     if (entry === undefined) continue;
     const bytes = Buffer.byteLength(key) + entry.valueBytes;
-    entries.set(key, { value: entry.isTombstone ? null : numberIn(keyspace.read(entry)), time: entry.time, bytes });
+    entries.set(key, {
+      value: entry.isTombstone ? null : numberIn(keyspace.read(entry)),
+      time: entry.time,
+      bytes,
+      expiresAtMs: entry.expiresAtMs,
+    });
   }
+  const hasher = new KeyHasher(life.identity.hashSecret);
+  const names = new Map(keys.map((key) => [textOf(hasher.hash(key)), key]));
   const counters = countersOf(world, node);
   const { sent, processed, queued, stashed, dropped, dead } = life.runtime.counters;
   return {
     node: node.index,
+    id: life.identity.node,
     entries,
+    owned: ownedIn(keyspace, names),
+    directory: claimsIn(tableOf(life), names),
     keyCount: counters.get('store.keys') ?? NaN,
     byteCount: counters.get('store.bytes') ?? NaN,
     open: counters.get('finder.open') ?? NaN,
@@ -51,3 +64,28 @@ export const lookAt = (world: World, node: SimulatedNode, keys: readonly string[
     })),
   };
 };
+
+/** `names`: keys by the texts of their hashes. */
+type Names = ReadonlyMap<string, string>;
+
+const ownedIn = ({ owned }: Keyspace, names: Names): Map<string, number> => {
+  const found = new Map<string, number>();
+  for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
+    if ((owned.digestOf(bucket)?.count ?? 0) === 0) continue;
+    for (const { hash, claim } of owned.entriesOf(bucket)) found.set(nameOf(hash, names), claim);
+  }
+  return found;
+};
+
+const claimsIn = (table: DirectoryTable | null, names: Names): Map<string, Claimed> => {
+  const found = new Map<string, Claimed>();
+  for (const owner of table?.owners() ?? []) {
+    for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
+      for (const { hash, claim } of table?.entriesOf(bucket, owner) ?? [])
+        found.set(nameOf(hash, names), { owner, claim });
+    }
+  }
+  return found;
+};
+
+const nameOf = (hash: Uint8Array, names: Names): string => names.get(textOf(hash)) ?? Buffer.from(hash).toString('hex');

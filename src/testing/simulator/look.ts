@@ -2,7 +2,12 @@
 import { ActorRef } from '../../actors/runtime/cell.js';
 import type { Cell } from '../../actors/runtime/cell.js';
 import type { LocalStore } from '../../actors/local-store/local-store.js';
+import type { Directory } from '../../actors/directory.js';
+import type { Router } from '../../actors/router.js';
+import type { DirectoryTable } from '../../store/directory-table.js';
+import { FIRST_POSITION, keyPageOf } from '../../store/key-page.js';
 import type { Keyspace } from '../../store/keyspace.js';
+import type { Topology } from '../../store/topology.js';
 import type { NodeLife } from '../node-life.js';
 
 /** An actor right below the node; null if it has ended. */
@@ -10,6 +15,18 @@ const actorOf = (life: NodeLife, name: string): Cell | null => ActorRef.cellOf(l
 
 export const keyspaceOf = (life: NodeLife): Keyspace | null =>
   (actorOf(life, 'local-store')?.state as LocalStore | null | undefined)?.keyspace ?? null;
+
+/** The keys of all entries with a value, expired or not. */
+export const keysIn = (life: NodeLife): string[] => {
+  const keyspace = keyspaceOf(life);
+  return keyspace === null ? [] : [...keyPageOf(keyspace, '', FIRST_POSITION, Infinity, 0).keys];
+};
+
+export const tableOf = (life: NodeLife): DirectoryTable | null =>
+  (actorOf(life, 'directory')?.state as Directory | null | undefined)?.table ?? null;
+
+export const topologyOf = (life: NodeLife): Topology | null =>
+  (actorOf(life, 'router')?.state as Router | null | undefined)?.topology ?? null;
 
 /** All actors of a node, itself first. */
 export const actorsOf = (life: NodeLife): Cell[] => {

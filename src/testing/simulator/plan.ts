@@ -45,6 +45,8 @@ export type PlannedFault = { readonly atMs: number } & (
 export type FaultKind = PlannedFault['kind'];
 
 export interface Plan {
+  /** The kind of probe that it is; null: anything may happen in it. */
+  readonly about: string | null;
   readonly seed: number;
   readonly nodes: number;
   readonly edges: readonly Edge[];
@@ -55,6 +57,8 @@ export interface Plan {
   readonly latency: { readonly minMs: number; readonly extraMs: number };
   /** The node that each client asks as long as it can. */
   readonly clients: readonly number[];
+  /** Clients come back to their node at once and again and again, however long it is away. */
+  readonly clientsStay: boolean;
   /** The node that each client asks that watches all keys. */
   readonly watchers: readonly number[];
   /** Nodes have disks, which outlive their crashes. */

@@ -8,10 +8,13 @@ import type { Operation } from '../checker/operation.js';
 import type { NodeLife } from '../node-life.js';
 import { applyFault } from './apply-fault.js';
 import { disturbanceOf, stableWindows } from './disturbance.js';
-import type { Disturbance, Evidence, MissedCopy, SeenStamp, Watching } from './evidence.js';
+import type { Disturbance, Evidence, MissedCopy, NodeEvidence, SeenStamp, Watching } from './evidence.js';
+import { checkDirectoryAgrees } from './check/directory-agrees.js';
 import { countersOf, lookAt } from './look-at.js';
-import { keyspaceOf } from './look.js';
+import { keyspaceOf, topologyOf } from './look.js';
 import type { Plan, PlannedRequest } from './plan.js';
+import type { RuleWatch } from './rule/rule-watch.js';
+import { createRuleWatches } from './rule/rules.js';
 import { isAlive, World } from './world.js';
 import type { NodeEnding, SimulatedNode } from './world.js';
 import { WatchClient } from './watch-client.js';
@@ -38,16 +41,23 @@ const CLIENT_STREAM = 2_000_000;
 const WATCHER_STREAM = 2_500_000;
 const FORM_MS_MAX = 30_000;
 const OPEN_DISK_MS = 100;
-const FOLLOW_MS = 20;
+const FOLLOW_MS = 50;
 const SETTLE_MS_MAX = 90_000;
 /** Clients of the final questions, at nodes of their own. */
 const AUDITORS_MAX = 5;
+const PROBE_AUDITORS_MAX = 2;
 const AUDIT_STEP_MS = 20;
 const AUDIT_BATCH_MAX = 8;
 /** Time in which clients connect. */
 const CONNECT_MS = 1000;
 /** What a node may take beyond its drain. */
 const STOP_MARGIN_MS = 3000;
+const STOP_STEP_MS = 100;
+const LOOK_AGAIN_MS = 100;
+const LOOKS_MAX = 30;
+/** Time for links to be back, and for what is news then to be everywhere. */
+const HEAL_MS_MAX = 3000;
+const HEARD_MS = 300;
 
 export const runPlan = (plan: Plan, watcher: RunWatcher | null = null): RunResult => new Run(plan, watcher).go();
 
@@ -73,8 +83,13 @@ class Run {
   readonly #keys: readonly string[];
   readonly #counterKeys: ReadonlySet<string>;
   readonly #ended = new Set<object>();
+  readonly #rules: readonly RuleWatch[] = createRuleWatches();
+  /** By node: the life that rules know of. */
+  readonly #watched: (NodeLife | null)[] = [];
   /** Of nodes that are leaving. */
   readonly #lastWords = new Map<object, ReadonlyMap<string, number>>();
+  /** Nodes whose last life ended in order, among others that saw them leave. */
+  readonly #hasLeft = new Set<number>();
   /** When a node first went with what it had. */
   #lossMs = Infinity;
   #processed = 0;
@@ -84,8 +99,11 @@ class Run {
     this.#watcher = watcher;
     this.#keys = [...new Set(plan.requests.map(({ key }) => key))].sort();
     this.#counterKeys = new Set(plan.requests.flatMap(({ key, kind }) => (kind === 'incr' ? [key] : [])));
-    const onHop = watcher === null ? null : watcher.onHop.bind(watcher);
-    this.#world = new World(plan, onHop, (node, end) => this.#onNodeEnd(node, end));
+    this.#world = new World(
+      plan,
+      (atMs, node, hop) => this.#onHop(atMs, node, hop),
+      (node, end) => this.#onNodeEnd(node, end),
+    );
     this.#recording = {
       history: this.#history,
       sessionCount: 0,
@@ -113,6 +131,7 @@ class Run {
     this.#scheduleRequests(startMs);
     for (const fault of plan.faults) world.time.at(startMs + fault.atMs, () => this.#befall(fault));
     world.time.advance(plan.durationMs);
+    const missing = this.#missing(startMs);
 
     // Faults end by themselves; the last one may outlast the requests.
     const lastMs = Math.max(0, ...plan.faults.map((fault) => fault.atMs + ('forMs' in fault ? fault.forMs : 0)));
@@ -131,7 +150,7 @@ class Run {
     world.time.advance(requestTimeoutMs + CONNECT_MS);
 
     const endMs = world.nowMs;
-    const nodes = world.living.flatMap((node) => lookAt(world, node, this.#keys) ?? []);
+    const nodes = this.#lookAtAll();
     for (const node of world.living) this.#collect(node);
     const watchings = this.#watchings.map((watching) => ({ ...watching, changes: [...watching.changes] }));
     for (const client of [...this.#clients, ...this.#watchers, ...auditors]) client.stop();
@@ -158,6 +177,8 @@ class Run {
       searchesWhenSettled,
       askedWhenSettled: this.#history.slice(asked),
       watchings,
+      broken: this.#rules.map((rule) => ({ invariant: rule.invariant, texts: rule.found() })),
+      missing,
       leftBehind,
     };
     const events = world.frameCount + this.#processed;
@@ -166,7 +187,48 @@ class Run {
 
   #client(index: number, node: number): WorkloadClient {
     const random = seededRandom(this.#plan.seed, CLIENT_STREAM + index);
-    return new WorkloadClient(this.#world, this.#recording, random, index, node);
+    return new WorkloadClient(this.#world, this.#recording, random, index, node, this.#plan.clientsStay);
+  }
+
+  #onHop(atMs: number, node: number, hop: Hop): void {
+    const life = this.#world.node(node).life as NodeLife;
+    const isNew = this.#watched[node] !== life;
+    this.#watched[node] = life;
+    for (const rule of this.#rules) {
+      if (isNew) rule.onStart(node, life);
+      rule.onHop(node, hop, life);
+    }
+    this.#watcher?.onHop(atMs, node, hop);
+  }
+
+  /** Releases of what has just gone are still on their way: what disagrees for longer is evidence. */
+  #lookAtAll(): NodeEvidence[] {
+    const { time } = this.#world;
+    for (let looks = 0; ; looks += 1) {
+      const nodes = this.#world.living.flatMap((node) => lookAt(this.#world, node, this.#keys) ?? []);
+      if (looks === LOOKS_MAX || checkDirectoryAgrees(nodes).length === 0) return nodes;
+      time.advance(LOOK_AGAIN_MS);
+    }
+  }
+
+  /** Who is missed when all faults are over, but for nodes that have left in order and were heard to. */
+  #missing(startMs: number): string[] {
+    const world = this.#world;
+    const { faults } = this.#plan;
+    const gone = world.nodes.filter((node) => !isAlive(node));
+    const isOver = faults.every((fault) => {
+      const endMs = fault.atMs + ('forMs' in fault ? fault.forMs : 0);
+      return fault.kind === 'leave' || (fault.kind !== 'crash' && startMs + endMs < world.nowMs);
+    });
+    if (!isOver || gone.length === 0 || gone.some(({ index }) => !this.#hasLeft.has(index))) return [];
+    if (world.settle(HEAL_MS_MAX) !== null) return [];
+    world.time.advance(HEARD_MS);
+    return world.living.flatMap((node) => {
+      const count = topologyOf(node.life as NodeLife)?.missedCount(world.nowMs) ?? 0;
+      return count === 0 || gone.some(isAlive)
+        ? []
+        : [`n${node.index} misses ${count} nodes, and all that are gone have left`];
+    });
   }
 
   /** One timer at a time: requests are in the order of their times. */
@@ -224,8 +286,9 @@ class Run {
   /** Asks for every key through several nodes, a few at a time: twice, so that the second time all is known. */
   #audit(): WorkloadClient[] {
     const living = this.#world.living;
-    const step = Math.max(1, Math.floor(living.length / AUDITORS_MAX));
-    const chosen = living.filter((_, i) => i % step === 0).slice(0, AUDITORS_MAX);
+    const most = this.#plan.about === null ? AUDITORS_MAX : PROBE_AUDITORS_MAX;
+    const step = Math.max(1, Math.floor(living.length / most));
+    const chosen = living.filter((_, i) => i % step === 0).slice(0, most);
     const auditors = chosen.map(({ index }, i) => this.#client(this.#clients.length + i, index));
     for (const auditor of auditors) auditor.connect();
     this.#world.time.advance(CONNECT_MS);
@@ -283,6 +346,9 @@ class Run {
         if (isHeld || this.#world.remembers(node, key)) this.#goneWithNode.set(key, this.#world.nowMs);
       }
     }
+    const isSeen = this.#world.living.some(({ life }) => life !== null && life !== node.life && sees(life, node.life));
+    if (end === 'leaving') this.#hasLeft.delete(node.index);
+    else if (end === 'left' && isSeen) this.#hasLeft.add(node.index);
     if (end === 'leaving') this.#follow(node);
     else this.#collect(node);
   }
@@ -317,7 +383,8 @@ class Run {
     const world = this.#world;
     const stopping = world.living.map((node) => ({ node, life: node.life as NodeLife }));
     for (const { node } of stopping) world.leave(node.index, () => {});
-    world.time.advance(world.settings.drainMs + STOP_MARGIN_MS);
+    const endMs = world.nowMs + world.settings.drainMs + STOP_MARGIN_MS;
+    while (world.nowMs < endMs && stopping.some(({ node }) => isAlive(node))) world.time.advance(STOP_STEP_MS);
     return stopping.flatMap(({ node, life }) => [
       ...(isAlive(node) ? [`${node.name} did not stop`] : []),
       ...life.runtime.tree().map(({ path, status }) => `${node.name}: ${path} is still ${status}`),
@@ -325,6 +392,9 @@ class Run {
     ]);
   }
 }
+
+const sees = (life: NodeLife, other: NodeLife | null): boolean =>
+  other !== null && topologyOf(life)?.members.has(other.identity.node) === true;
 
 const question = (key: string): PlannedRequest => ({
   atMs: 0,

@@ -5,7 +5,7 @@
 import { RarePaths } from '../rare-paths.js';
 import type { SimulationResult } from './simulate.js';
 
-export const SOMETIMES: readonly string[] = [
+const SOMETIMES: readonly string[] = [
   'fault.clog',
   'fault.reset',
   'fault.cut',
@@ -48,7 +48,6 @@ export const SOMETIMES: readonly string[] = [
   'store.handoversCrossed',
   'store.recovered',
   'store.passedHere',
-  'store.late',
   'store.evicted',
   'store.expired',
   'checker.uncertain write was read',
@@ -57,8 +56,35 @@ export const SOMETIMES: readonly string[] = [
   'checker.requests of one session overlapped',
 ];
 
+/** What probes are there for. */
+const SOMETIMES_IN_PROBES: readonly string[] = [
+  'finder.notMine',
+  'finder.passedOn',
+  'finder.resent',
+  'finder.searchesRepeated',
+  'directory.contests',
+  'directory.returnedUnnoticed',
+  'directory.releasesIgnored',
+  'directory.stale',
+  'directory.unsettled',
+  'store.claimsDiscarded',
+  'store.dangling',
+  'store.early',
+  'store.repeated',
+  'store.late',
+  'store.merged',
+  'store.stopped',
+  'store.heldCompared',
+  'store.heldIncoming',
+  'store.handoversCrossed',
+  'store.recovered',
+  'store.passedHere',
+  'store.evicted',
+  'store.expired',
+];
+
 /** Sums over runs. */
-export const sometimes = (): RarePaths => new RarePaths(SOMETIMES);
+export const sometimes = (areProbes: boolean): RarePaths => new RarePaths(areProbes ? SOMETIMES_IN_PROBES : SOMETIMES);
 
 export const noteRun = (paths: RarePaths, { counters, faults, refusals, met }: SimulationResult): void => {
   paths.addAll('', counters);

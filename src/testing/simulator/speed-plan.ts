@@ -14,12 +14,14 @@ export const speedPlan = (): Plan => {
   const random = seededRandom(1, 1);
   const { heartbeatMs, heartbeatTimeoutMs } = DEFAULT_SETTINGS;
   return {
+    about: null,
     seed: 1,
     nodes: NODES,
     edges: edgesOf('ring', NODES),
     settings: { heartbeatMs, heartbeatTimeoutMs },
     encodesEveryHop: false,
     latency: { minMs: 0.5, extraMs: 1 },
+    clientsStay: false,
     watchers: [],
     hasDisks: false,
     clients: Array.from({ length: NODES }, (_, node) => node),

@@ -27,6 +27,8 @@ export interface Recording {
 
 const NO_LIMITS = { keyBytesMax: Infinity, valueBytesMax: Infinity };
 const RECONNECT_MS = 100;
+/** Of those who stay. */
+const RECONNECT_STAYING_MS = 10;
 const RETRY_MS = 50;
 /** Attempts at one node before another one is tried. */
 const ATTEMPTS = 3;
@@ -38,6 +40,7 @@ export class WorkloadClient {
   readonly #recording: Recording;
   readonly #random: Random;
   readonly #name: string;
+  readonly #stays: boolean;
   readonly #pending = new Map<number, { readonly operation: Operation; readonly request: PlannedRequest }>();
   #end: ClientEnd | null = null;
   #node: number;
@@ -46,11 +49,13 @@ export class WorkloadClient {
   #failures = 0;
   #isStopped = false;
 
-  constructor(world: World, recording: Recording, random: Random, index: number, node: number) {
+  /** `stays`: it comes back to its node, however long that is away. */
+  constructor(world: World, recording: Recording, random: Random, index: number, node: number, stays: boolean) {
     this.#world = world;
     this.#recording = recording;
     this.#random = random;
     this.#name = `client-${index}`;
+    this.#stays = stays;
     this.#node = node;
   }
 
@@ -150,10 +155,11 @@ export class WorkloadClient {
     this.#pending.clear();
     for (const { operation } of lost) operation.outcome = { type: 'lost' };
     if (this.#isStopped) return;
-    if (this.#failures % ATTEMPTS === 0 || !isAlive(this.#world.node(this.#node))) {
+    if (!this.#stays && (this.#failures % ATTEMPTS === 0 || !isAlive(this.#world.node(this.#node)))) {
       this.#node = this.#random.below(this.#world.nodes.length);
     }
-    this.#later(RECONNECT_MS + this.#random.below(RECONNECT_MS), () => this.connect());
+    const reconnectMs = this.#stays ? RECONNECT_STAYING_MS : RECONNECT_MS;
+    this.#later(reconnectMs + this.#random.below(reconnectMs), () => this.connect());
     for (const { request } of lost) this.#retry(request);
   }
 
