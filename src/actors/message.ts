@@ -42,6 +42,18 @@ export interface Absent extends Asked {
   readonly type: 'absent';
   /** In monotonic ms: its time is over then, for it has waited here. Null: it has all of its time. */
   readonly deadlineMs: number | null;
+  /** The answer to `passBack`. */
+  readonly isPassedBack: boolean;
+}
+
+/**
+ * Finder to store: comes back as `absent` behind what the store has not given back yet, executed or not: the finder has
+ * earlier requests for the key in its hands (C3).
+ */
+export interface PassBack {
+  readonly type: 'passBack';
+  readonly request: CacheRequest;
+  readonly asker: Ref;
 }
 
 /** Finder to store: the key of this request may be here by now. Otherwise `absent` follows. */
@@ -552,6 +564,7 @@ export type LocalStoreMessage =
   | Answered
   | Conclude
   | Retry
+  | PassBack
   | Resolved
   | Members
   | Renumbered

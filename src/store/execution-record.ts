@@ -8,6 +8,8 @@ import type { NodeId } from './node-id.js';
 interface Origin<Result> {
   incarnation: number;
   floor: number;
+  /** Of the numbers with a result. */
+  highest: number;
   /** About in the order of the numbers. */
   readonly results: Map<number, Recorded<Result>>;
   /** Requests whose result is not known yet. */
@@ -56,13 +58,14 @@ export class ExecutionRecord<Result> {
     const origin = this.#origins.get(from);
     if (origin === undefined) {
       if (number < floor) return LATE;
-      this.#origins.set(from, { incarnation, floor, results: new Map(), begun: new Set() });
+      this.#origins.set(from, { incarnation, floor, highest: 0, results: new Map(), begun: new Set() });
       return NEW;
     }
     if (incarnation < origin.incarnation) return LATE;
     if (incarnation > origin.incarnation) {
       origin.incarnation = incarnation;
       origin.floor = 0;
+      origin.highest = 0;
       origin.results.clear();
       origin.begun.clear();
     }
@@ -86,8 +89,18 @@ export class ExecutionRecord<Result> {
   /** After a request that was judged `new` has been executed. */
   record(from: NodeId, number: number, key: string, result: Result): void {
     const origin = this.#origins.get(from);
-    origin?.begun.delete(number);
-    origin?.results.set(number, { key, result });
+    if (origin === undefined) return;
+    origin.begun.delete(number);
+    origin.results.set(number, { key, result });
+    origin.highest = Math.max(origin.highest, number);
+  }
+
+  /** Whether a request of that node for the key was executed that it sent after this one (C3). */
+  isOvertaken(from: NodeId, incarnation: number, number: number, key: string): boolean {
+    const origin = this.#origins.get(from);
+    if (origin === undefined || origin.highest <= number || origin.incarnation !== incarnation) return false;
+    for (const [later, recorded] of origin.results) if (later > number && recorded.key === key) return true;
+    return false;
   }
 
   /** The results of requests on these keys. */

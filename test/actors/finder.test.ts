@@ -27,6 +27,7 @@ const ask = (type: 'get' | 'incr', id: number): void => {
     asker: session!.ref,
     passed: null,
     deadlineMs: null,
+    isPassedBack: false,
   });
   runtime.run();
 };
@@ -74,12 +75,12 @@ describe('the time of a request', () => {
   it('[C4] goes on when it is asked anew, and when it has waited before', () => {
     const dueMs = runtime.time.nowMs + 40;
     const asker = session!.ref;
-    store!.tell(finder, { type: 'absent', request, asker, passed: null, deadlineMs: dueMs });
+    store!.tell(finder, { type: 'absent', request, asker, passed: null, deadlineMs: dueMs, isPassedBack: false });
     runtime.advance(10);
     store!.tell(finder, { type: 'located', key: 'other', outcome: 'here', owner: null, claim: 0, clock: 1 });
     runtime.run();
     expect(store!.received.at(-1)).toMatchObject({ type: 'retry', request, deadlineMs: dueMs });
-    store!.tell(finder, { type: 'absent', request, asker, passed: null, deadlineMs: dueMs });
+    store!.tell(finder, { type: 'absent', request, asker, passed: null, deadlineMs: dueMs, isPassedBack: false });
     const before = session!.received.length;
     runtime.advance(20);
     expect(session!.received.length).toBe(before);
@@ -92,7 +93,14 @@ describe('a get that the home may hand on to the owner', () => {
   const OTHER = 'other';
   const begin = (id: number): void => {
     const request: MessageOf<'get'> = { type: 'get', id, key: OTHER, options: {} };
-    store!.tell(finder, { type: 'absent', request, asker: session!.ref, passed: null, deadlineMs: null });
+    store!.tell(finder, {
+      type: 'absent',
+      request,
+      asker: session!.ref,
+      passed: null,
+      deadlineMs: null,
+      isPassedBack: false,
+    });
     runtime.run();
   };
   const locates = (): (Locate['read'] | null)[] =>
@@ -177,7 +185,14 @@ it('[O3] a home that can not tell after a search either is asked again in a whil
     store!.tell(finder, { type: 'located', key, outcome: 'again', owner: null, claim: 0, clock: 1 });
     runtime.run();
   };
-  store!.tell(finder, { type: 'absent', request, asker: session!.ref, passed: null, deadlineMs: null });
+  store!.tell(finder, {
+    type: 'absent',
+    request,
+    asker: session!.ref,
+    passed: null,
+    deadlineMs: null,
+    isPassedBack: false,
+  });
   runtime.run();
   for (let i = 0; sent(router!, 'find') === 0; i += 1) {
     expect(i).toBeLessThan(20);

@@ -342,6 +342,17 @@ describe('[C3] requests of one node for one key', () => {
     ]);
   });
 
+  it('are not read for anew after a later change of the key', () => {
+    const readings = (): number => router.received.filter(({ type }) => type === 'answer').length;
+    ask(get, 1, 0);
+    ask(get, 1, 0);
+    expect(readings()).toBe(2);
+    follow(2, 1);
+    expect(taken()).toHaveLength(3);
+    ask(get, 1, 0);
+    expect(readings()).toBe(3);
+  });
+
   it('wait once, however often they come', () => {
     follow(3, 1);
     runtime.advance(200);

@@ -26,6 +26,19 @@ describe('what was executed for other nodes', () => {
     expect(record.judge(A, 1, 3, 90)).toEqual({ kind: 'late' });
   });
 
+  it('[C3] tells whether a later request for the key was among it', () => {
+    const record = new ExecutionRecord<string>();
+    record.judge(A, 1, 1, 3);
+    record.record(A, 3, 'other', 'result 3');
+    expect(record.isOvertaken(A, 1, 2, 'k')).toBe(false);
+    record.record(A, 4, 'k', 'result 4');
+    expect(record.isOvertaken(A, 1, 2, 'k')).toBe(true);
+    expect(record.isOvertaken(A, 2, 2, 'k')).toBe(false);
+    expect(record.isOvertaken(A, 1, 5, 'k')).toBe(false);
+    record.judge(A, 2, 1, 1);
+    expect(record.isOvertaken(A, 2, 1, 'k')).toBe(false);
+  });
+
   it('[D1] begins anew with each life of the asking node, and refuses former lives', () => {
     const record = new ExecutionRecord<string>();
     record.judge(A, 10, 50, 50);

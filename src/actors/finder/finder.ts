@@ -13,8 +13,9 @@ import { HybridClock } from '../../store/clock.js';
 import type { NodeId } from '../../store/node-id.js';
 import { OwnerTable } from '../../store/owner-table.js';
 import type { LearnedOwner } from '../../store/owner-table.js';
+import { TransientMap } from '../../store/transient-map.js';
 import { refused } from '../../transport/message.js';
-import type { CacheRequest, ClientReply, MessageOf } from '../../transport/message.js';
+import type { CacheRequest, ClientReply, Key, MessageOf } from '../../transport/message.js';
 import type { Addresses } from '../addresses.js';
 import { Alarm } from '../alarm.js';
 import { isRead } from '../cache-request.js';
@@ -25,6 +26,7 @@ import type {
   FinderMessage,
   Located,
   Observe,
+  PassBack,
   Rooms,
   Searched,
   Unrouted,
@@ -74,6 +76,8 @@ export class Finder {
   readonly #passingOn: PassingOn;
   readonly #opens: OpenTable;
   readonly #lookups: Lookups;
+  /** Requests that the store is about to give back, by key. */
+  readonly #passedBack = new TransientMap<Key, number>();
   readonly #counts = { notMine: 0, tooEarly: 0, lateAnswers: 0, misfits: 0, passedOn: 0, resent: 0 };
 
   constructor(self: Self<FinderMessage, FinderEvent>, { identity, settings, addresses }: FinderArgs) {
@@ -101,9 +105,13 @@ export class Finder {
 
   onRequest(request: CacheRequest, asker: Ref): void {
     if (this.#lookups.waitForConclusion(request, asker)) return;
-    // The key may come to this node while others of the session are on their way: it takes their way (C3).
-    if (this.#lookups.has(request.key) || this.#opens.lastSent(request.key) !== undefined) {
-      this.onAbsent({ type: 'absent', request, asker, passed: null, deadlineMs: null });
+    // The key may come to this node while others of the session are on their way: it takes their way, behind those that
+    // the store is about to give back (C3).
+    const { key } = request;
+    const passedBack = this.#passedBack.size === 0 ? undefined : this.#passedBack.get(key);
+    if (passedBack !== undefined || this.#lookups.has(key) || this.#opens.lastSent(key) !== undefined) {
+      this.#passedBack.set(key, (passedBack ?? 0) + 1);
+      this.#addresses.store.tell({ type: 'passBack', request, asker } satisfies PassBack, this.#self.ref);
       return;
     }
     // The store answers the asker itself, so that a request for a key that is here passes the finder once.
@@ -125,6 +133,7 @@ export class Finder {
 
   /** The store does not have the key. */
   onAbsent(absent: Absent): void {
+    if (absent.isPassedBack) this.#returned(absent.request.key);
     if (this.#lookups.join(absent, absent.deadlineMs)) return;
     const before = this.#opens.lastSent(absent.request.key);
     const open = this.#opens.begin(absent, absent.deadlineMs);
@@ -271,6 +280,12 @@ export class Finder {
     const nowMs = this.#self.now();
     this.#opens.expire(nowMs);
     this.#lookups.remind(nowMs);
+  }
+
+  #returned(key: Key): void {
+    const left = (this.#passedBack.get(key) ?? 1) - 1;
+    if (left === 0) this.#passedBack.delete(key);
+    else this.#passedBack.set(key, left);
   }
 
   #pass(open: Open, way: Passing): void {

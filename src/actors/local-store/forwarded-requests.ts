@@ -61,6 +61,7 @@ export class ForwardedRequests {
     misfits: 0,
     early: 0,
     earlyReturned: 0,
+    overtaken: 0,
   };
 
   constructor(host: ForwardedHost, parts: Parts, requestTimeoutMs: number) {
@@ -123,9 +124,13 @@ export class ForwardedRequests {
         this.#counts.repeated += 1;
         return;
       }
+    } else if (this.#record.isOvertaken(message.from, message.incarnation, message.number, request.key)) {
+      // Asked again, but a later change of its session is done: what it read the first time holds, or nothing (C3).
+      this.#counts.overtaken += 1;
+      return;
     }
     if (this.#held.isHeld(request.key)) {
-      this.#held.hold({ request, asker: null, forward: message, deadlineMs, isRetry: false });
+      this.#held.hold({ request, asker: null, forward: message, deadlineMs, isRetry: false, isPassedBack: false });
     } else if (message.passes > 0) this.#servePassed({ forward: message, deadlineMs }, request);
     else this.#serve(message, request, deadlineMs);
   }
@@ -229,7 +234,7 @@ export class ForwardedRequests {
     }
     if (this.#inquiry.isClaimed(request.key)) {
       // The home may have named this node for a claim that is about to be used (RULES O6).
-      this.#held.hold({ request, asker: null, forward: message, deadlineMs, isRetry: false });
+      this.#held.hold({ request, asker: null, forward: message, deadlineMs, isRetry: false, isPassedBack: false });
       return;
     }
     if (message.claim > 0 && !this.#host.isElsewhere(request.key)) {
@@ -263,7 +268,7 @@ export class ForwardedRequests {
   }
 
   #tellAbsent(passed: Passed, request: CacheRequest): void {
-    this.#host.tellAbsent({ type: 'absent', request, asker: null, passed, deadlineMs: null });
+    this.#host.tellAbsent({ type: 'absent', request, asker: null, passed, deadlineMs: null, isPassedBack: false });
   }
 
   #tellNotMine(message: MessageOf<'forward'>): void {

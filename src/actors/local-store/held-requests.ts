@@ -23,6 +23,8 @@ export interface Held {
   readonly deadlineMs: number;
   /** The finder has had it in its hands, so that it is not to wait for itself. */
   readonly isRetry: boolean;
+  /** It goes back to the finder, which has earlier requests for the key. */
+  readonly isPassedBack: boolean;
 }
 
 export interface HeldHost extends StoreHost {
@@ -90,8 +92,12 @@ export class HeldRequests {
     for (const key of keys) this.resume(key);
   }
 
+  get hasRoom(): boolean {
+    return this.#count < HELD_REQUESTS_MAX;
+  }
+
   hold(held: Held): void {
-    if (this.#count >= HELD_REQUESTS_MAX) {
+    if (!this.hasRoom) {
       this.counts.heldRefused += 1;
       const text = 'too many requests wait for keys to be free';
       this.#host.refuse(held, refused(held.request.id, 'BUSY', text, { retryAfterMs: 100 }));

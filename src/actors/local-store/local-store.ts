@@ -27,12 +27,13 @@ import type {
   EntryChange,
   Keep,
   Kept,
-  Loaded,
   LoadFailed,
-  Locate,
+  Loaded,
   LocalStoreMessage,
+  Locate,
   Members,
   Observe,
+  PassBack,
   Probe,
   Probed,
   Recovered,
@@ -126,7 +127,7 @@ export class LocalStore {
     this.#held.endAwaiting();
     if (this.#held.isHeld(request.key)) {
       const deadlineMs = dueMs ?? this.#self.now() + this.#requestTimeoutMs;
-      this.#held.hold({ request, asker, forward: null, deadlineMs, isRetry: false });
+      this.#held.hold({ request, asker, forward: null, deadlineMs, isRetry: false, isPassedBack: false });
       return;
     }
     const reply = this.#executor.execute(request, false);
@@ -135,9 +136,20 @@ export class LocalStore {
       if (!isRead(request)) this.#vacancy.advertise();
       asker.tell(reply, this.#self.ref);
     } else {
-      const absent: Absent = { type: 'absent', request, asker, passed: null, deadlineMs: dueMs };
+      const absent: Absent = { type: 'absent', request, asker, passed: null, deadlineMs: dueMs, isPassedBack: false };
       this.#addresses.finder.tell(absent, this.#self.ref);
     }
+  }
+
+  /** Requests of one session for one key keep their order here too, so it waits behind those that wait. */
+  onPassBack({ request, asker }: PassBack): void {
+    const deadlineMs = this.#self.now() + this.#requestTimeoutMs;
+    if (this.#held.isHeld(request.key) && this.#held.hasRoom) {
+      this.#held.hold({ request, asker, forward: null, deadlineMs, isRetry: false, isPassedBack: true });
+      return;
+    }
+    const absent: Absent = { type: 'absent', request, asker, passed: null, deadlineMs: null, isPassedBack: true };
+    this.#addresses.finder.tell(absent, this.#self.ref);
   }
 
   /** From another node, which believes that the key is here, or is to be (RULES K1). */
@@ -150,7 +162,7 @@ export class LocalStore {
   onRetry({ request, asker, passed, deadlineMs }: Retry): void {
     if (asker !== null) this.#serve(request, asker, deadlineMs);
     else if (passed !== null && this.#held.isFixed(request.key)) {
-      this.#held.hold({ request, asker, forward: passed.forward, deadlineMs, isRetry: true });
+      this.#held.hold({ request, asker, forward: passed.forward, deadlineMs, isRetry: true, isPassedBack: false });
     } else if (passed !== null) this.#forwarded.retry(passed);
   }
 

@@ -6,7 +6,7 @@ import type { CacheRequest, ClientReply, Key } from '../../transport/message.js'
 import type { Addresses } from '../addresses.js';
 import { Alarm } from '../alarm.js';
 import { isRead } from '../cache-request.js';
-import type { LocalStoreMessage, Room } from '../message.js';
+import type { Absent, LocalStoreMessage, Room } from '../message.js';
 import type { Ref, Self } from '../runtime/kind.js';
 import type { Identity, NodeDisk, Settings } from '../settings.js';
 import { Contest } from './contest.js';
@@ -140,16 +140,23 @@ export function createParts(
     settings.drainMs,
     identity.incarnation,
   );
+  const passBack = (request: CacheRequest, asker: Ref | null, deadlineMs: number): void => {
+    const absent: Absent = { type: 'absent', request, asker, passed: null, deadlineMs, isPassedBack: true };
+    addresses.finder.tell(absent, self.ref);
+  };
   const held = new HeldRequests(
     {
       ...host,
-      serve: ({ request, asker, forward, deadlineMs, isRetry }) => {
-        if (forward === null) serve(request, asker as Ref, deadlineMs);
+      serve: ({ request, asker, forward, deadlineMs, isRetry, isPassedBack }) => {
+        if (isPassedBack) passBack(request, asker, deadlineMs);
+        else if (forward === null) serve(request, asker as Ref, deadlineMs);
         else if (isRetry) forwarded.retry({ forward, deadlineMs });
         else forwarded.judge(forward, deadlineMs);
       },
       refuse: (request, refusal) => {
-        if (request.forward !== null) forwarded.refuse(request.forward, request, refusal);
+        // The finder waits for it, and refuses it itself: its time is over.
+        if (request.isPassedBack) passBack(request.request, request.asker, request.deadlineMs);
+        else if (request.forward !== null) forwarded.refuse(request.forward, request, refusal);
         else request.asker?.tell(refusal, self.ref);
       },
     },
