@@ -459,6 +459,11 @@ export interface Go {
   readonly type: 'go';
 }
 
+/** From the router to itself: the pause between two words about the view is over. */
+export interface TellView {
+  readonly type: 'tellView';
+}
+
 /** An actor to itself: the time it set has come. */
 export interface Tick {
   readonly type: 'tick';
@@ -619,6 +624,7 @@ export type RouterMessage =
   | Drain
   | Emptied
   | Count
+  | TellView
   | Tick;
 
 /** Between peers about one database; all of them name it. */

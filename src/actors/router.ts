@@ -111,6 +111,11 @@ const RECEIVERS = {
 
 /** Interval at which searches past their deadline are ended and what is old is forgotten. */
 const TICK_MS = 250;
+/**
+ * At least so long per member between two words about the view that follow from what others announce: each costs a flood
+ * and work for every member, and where many nodes start or fall at once, changes come by the thousand.
+ */
+const VIEW_PAUSE_PER_MEMBER_MS = 1;
 /** Addresses that clients are told of when this node leaves. */
 const CLIENT_URLS_MAX = 8;
 const LOOPBACK = /^wss?:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|\/|$)/;
@@ -133,6 +138,8 @@ export class Router {
   #toldMembers: ReadonlyMap<NodeId, Member> | null = null;
   /** The view numbers of the members, as store and directory know them. */
   readonly #toldViews = new Map<NodeId, number>();
+  #toldAtMs = -Infinity;
+  #isChanging = false;
   #isTicking = false;
   readonly #counts = {
     relayed: 0,
@@ -223,7 +230,7 @@ export class Router {
         ) {
           // A neighbour raised its incarnation: the edge to it counts under the new one only.
           this.#announce();
-        } else if (this.#topology.members !== this.#toldMembers) this.#onChange();
+        } else if (this.#topology.isNewerThan(this.#toldMembers)) this.#changeLater();
         else {
           // It changed no path, and the finder is not to ask again what is under way.
           this.#tellRenumbered(state);
@@ -329,18 +336,18 @@ export class Router {
   /** What the others are told of this node's room changes no view and no path (RULES K1). */
   onRoom({ freeBytes, freeKeys }: Room): void {
     this.#counts.adverts += 1;
-    this.#flood(this.#topology.setOwn({ freeBytes, freeKeys }), null);
+    this.#floodOwn({ freeBytes, freeKeys });
   }
 
   /** What this node holds changes no view and no path. */
   onHolding({ databases }: Holding): void {
-    this.#flood(this.#topology.setOwn({ databases }), null);
+    this.#floodOwn({ databases });
     this.#tellHolders();
   }
 
   /** A hint likewise. */
   onClientUrl({ url }: ClientUrl): void {
-    this.#flood(this.#topology.setOwn({ clientUrl: url }), null);
+    this.#floodOwn({ clientUrl: url });
     this.#tellClientUrls();
   }
 
@@ -371,7 +378,7 @@ export class Router {
     }
     this.#topology.forgetUnreachable(nowMs);
     const missed = this.#topology.missedCount(nowMs);
-    if (missed !== this.#missed || this.#toldMembers === null) this.#tellView();
+    if (missed !== this.#missed || this.#toldMembers === null) this.#onChange();
     this.#checkRivals(nowMs);
     this.#tickLater();
   }
@@ -393,6 +400,27 @@ export class Router {
     }
   }
 
+  /** The first change is told at once, what follows it soon after, together. */
+  #changeLater(): void {
+    if (this.#isChanging) return;
+    const pauseMs = VIEW_PAUSE_PER_MEMBER_MS * (this.#toldMembers?.size ?? 1);
+    const leftMs = this.#toldAtMs + pauseMs - this.#self.now();
+    if (leftMs <= 0) return this.#onChange();
+    this.#isChanging = true;
+    this.#self.after(leftMs, { type: 'tellView' });
+  }
+
+  onTellView(): void {
+    this.#isChanging = false;
+    if (this.#topology.isNewerThan(this.#toldMembers)) this.#onChange();
+  }
+
+  /** What this node announces names its view number, which its own actors are to know before others answer by it. */
+  #floodOwn(change: Parameters<Topology['setOwn']>[0]): void {
+    this.#flood(this.#topology.setOwn(change), null);
+    if (this.#topology.isNewerThan(this.#toldMembers)) this.#onChange();
+  }
+
   #onChange(): void {
     // The view number is part of what a node announces (RULES V1).
     if (this.#topology.viewNumber !== this.#topology.own.view) this.#flood(this.#topology.setOwn({}), null);
@@ -403,6 +431,7 @@ export class Router {
   #tellView(): void {
     this.#missed = this.#topology.missedCount(this.#self.now());
     this.#toldMembers = this.#topology.members;
+    this.#toldAtMs = this.#self.now();
     const members = [...this.#toldMembers.keys()];
     const view: View = { type: 'view', members, missed: this.#missed, number: this.#topology.viewNumber };
     this.#addresses.finder.tell(view, this.#self.ref);
@@ -700,6 +729,7 @@ export const routerKind = defineKind({
       drain: on.onDrain,
       emptied: on.onEmptied,
       count: on.onCount,
+      tellView: on.onTellView,
       tick: on.onTick,
     },
   },
@@ -719,6 +749,7 @@ export const routerKind = defineKind({
       drain: 'never',
       emptied: 'never',
       count: 'never',
+      tellView: 'never',
       tick: 'never',
     },
   },

@@ -218,6 +218,11 @@ export class Topology {
     return this.#members;
   }
 
+  /** Whether `members` would be another map than that; it costs nothing, whereas the look at `members` may. */
+  isNewerThan(members: ReadonlyMap<NodeId, Member> | null): boolean {
+    return this.#isStale || this.#members !== members;
+  }
+
   /** Raised whenever the set of (id, incarnation, roles) in the view has changed since it was last looked at. */
   get viewNumber(): number {
     this.#refresh();

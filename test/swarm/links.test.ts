@@ -152,3 +152,18 @@ describe('a neighbour', () => {
     }
   });
 });
+
+describe('many nodes that start at once', () => {
+  it('[V1] announce their views a few times each, not once for each that comes', async () => {
+    const nodes = 10;
+    await using swarm = await startSwarm({ nodes, topology: 'ring', virtual: true });
+    let flooded = 0;
+    for (let i = 0; i < nodes; i++) {
+      const { router } = (await swarm.node(i).inspect('counters')) as { router: Record<string, number> };
+      flooded += router['linksFlooded'] as number;
+    }
+    // A flood crosses each of as many links as there are nodes once or twice.
+    const announced = flooded / (1.5 * nodes * nodes);
+    expect(announced).toBeLessThan(6);
+  });
+});
