@@ -24,6 +24,8 @@ export type LogLevelOption = (typeof LOG_LEVELS)[number];
 export interface NodeOptions extends StartOptions {
   /** Serves clients beyond loopback without a token. */
   readonly open: boolean;
+  /** Processes that are linked nodes behind the addresses; 1: the node is this process. */
+  readonly workers: number;
   readonly logLevel: LogLevelOption;
 }
 
@@ -75,6 +77,8 @@ const KEYS_MAX = 16_000_000;
 /** What a key takes in a directory at most; a small node may be home to many keys of large ones. */
 const DIRECTORY_BYTES_PER_KEY = 64;
 const DIRECTORY_BYTES_MIN = 64 * 1024 * 1024;
+/** Each is linked to each other. */
+const WORKERS_MAX = 32;
 const DAY_MS = 24 * 3600e3;
 const ADDRESS_FORM = 'HOST:PORT, such as 127.0.0.1:7101, 0.0.0.0:7101 or [::1]:7101';
 const LINK_FORM = 'ws://HOST:PORT or wss://HOST:PORT';
@@ -150,6 +154,10 @@ const schema = z.strictObject({
   link: listOf(textOf(LINK_FORM, readLink))
     .optional()
     .register(about, repeatable('URL', `node to link to: ${LINK_FORM}`)),
+  workers: count(1, WORKERS_MAX).register(
+    about,
+    plain('N', 'processes that share the addresses, linked nodes that divide --store and --keys (Linux)', '1'),
+  ),
   'client-url': textOf(LINK_FORM, readClientUrl)
     .optional()
     .register(
@@ -272,12 +280,13 @@ export function parseNodeOptions(flags: Readonly<Record<string, unknown>>, env: 
     storeBytesMax: values.store,
     keysMax: values.keys,
     policy: values.policy,
-    directoryBytesMax: values.directory ?? Math.max(DIRECTORY_BYTES_MIN, values.keys * DIRECTORY_BYTES_PER_KEY),
+    directoryBytesMax: values.directory ?? directoryBytesFor(values.keys),
     tombstoneMs: values['tombstone-ms'],
     tombstonesMax: values['tombstones-max'],
     databasesAt: null,
     dataDir: values.data ?? null,
     open: values.open,
+    workers: values.workers,
     token: token?.text ?? null,
     linkSecret: linkSecret?.text ?? null,
     origins: values.origin ?? [],
@@ -307,6 +316,11 @@ export function parseNodeOptions(flags: Readonly<Record<string, unknown>>, env: 
   const unwise = [token?.warning, linkSecret?.warning, proxyAuth?.warning, argumentWarning(fromFlags.proxy)];
   const warnings = unwise.filter((warning) => typeof warning === 'string');
   return { options, warnings: [...slipsIn(env), ...warnings, ...checkOpenness(options)], notes };
+}
+
+/** The default of `--directory`. */
+export function directoryBytesFor(keysMax: number): number {
+  return Math.max(DIRECTORY_BYTES_MIN, keysMax * DIRECTORY_BYTES_PER_KEY);
 }
 
 function usage(message: string): Failure {

@@ -1,6 +1,6 @@
 /**
- * The command `node`: one node from its options to its end. The first SIGTERM or SIGINT lets it leave in order, the
- * second ends it at once.
+ * The command `node`: one node, or workers that are several behind one port, from their options to their end. The first
+ * SIGTERM or SIGINT lets them leave in order, the second ends them at once.
  */
 import { hostname } from 'node:os';
 import { Option } from 'commander';
@@ -8,8 +8,13 @@ import { examples, type CommandDefinition } from './command.js';
 import { EXIT, codeOf, failure, messageOf } from './exit.js';
 import { createLog } from './log.js';
 import { NODE_FLAGS, parseNodeOptions, type Flag, type NodeOptions } from './node-options.js';
-import type { RunningNode } from '../node.js';
+import type { NodeEnd } from '../actors/node.js';
+import type { Log } from '../actors/runtime/env.js';
 import type { Outside } from './outside.js';
+import { endOf, startSingleNode } from './single-node.js';
+import { stopAsked } from './stop-asked.js';
+import { objectionToData, objectionToWorkers } from './workers/objection.js';
+import { runWorkers } from './workers/run-workers.js';
 
 export const nodeCommand: CommandDefinition = {
   declare(command) {
@@ -31,6 +36,7 @@ export const nodeCommand: CommandDefinition = {
           'swarmbus node',
           'swarmbus node --listen 127.0.0.1:7102 --link ws://127.0.0.1:7101',
           'swarmbus node --listen 0.0.0.0:7101 --token-file token --link-secret-file secret',
+          'swarmbus node --workers 4',
         ),
       ].join('\n'),
     );
@@ -44,32 +50,37 @@ export const nodeCommand: CommandDefinition = {
       }),
     );
     const { options, warnings, notes } = parseNodeOptions(given, outside.env, hostname());
+    const objection =
+      objectionToWorkers(options, process.platform) ?? objectionToData(options.dataDir, options.workers);
+    if (objection !== null) throw failure(EXIT.usage, objection);
     const log = createLog(options.logLevel, options.name, outside);
     for (const warning of warnings) log('warn', warning);
     for (const note of notes) log('info', note);
 
-    const asked = stopAsked(outside, command.getOptionValue('untilStdinEnds') === true);
-    try {
-      const node = await start(options, log, outside);
-      log('info', 'listening', {
-        node: node.id,
-        urls: node.urls,
-        listener: node.listenerKind,
-        because: reasonFor(options, node),
-      });
-      const asking = asked.promise.then((because) => {
-        log('info', 'stopping', { because });
-        return node.stop();
-      });
-      const { reason, exitCode } = await Promise.race([asking, node.stopped]);
-      log('info', 'stopped', { because: reason });
-      if (exitCode !== EXIT.done) outside.stderr.write(`swarmbus: ${reason}\n`);
-      return exitCode;
-    } finally {
-      asked.forget();
-    }
+    const endsWithStdin = command.getOptionValue('untilStdinEnds') === true;
+    const end = await (options.workers > 1 ? runWorkers : runHere)(options, log, outside, endsWithStdin);
+    if (end.exitCode !== EXIT.done) outside.stderr.write(`swarmbus: ${end.reason}\n`);
+    return end.exitCode;
   },
 };
+
+async function runHere(
+  { logLevel: _ofThisProcess, workers: _one, ...options }: NodeOptions,
+  log: Log,
+  outside: Outside,
+  endsWithStdin: boolean,
+): Promise<NodeEnd> {
+  const asked = stopAsked(outside, endsWithStdin, () => {});
+  try {
+    return await endOf(await startSingleNode(options, log, outside), asked.promise, log);
+  } catch (error) {
+    // What keeps a node from starting is for its operator to change, like any other wrong option.
+    if (codeOf(error) === 'STARTUP') throw failure(EXIT.usage, messageOf(error));
+    throw error;
+  } finally {
+    asked.forget();
+  }
+}
 
 function optionOf({ name, metavar, description, default: byDefault, isList }: Flag): Option {
   const value = metavar === null ? '' : ` <${metavar}>`;
@@ -81,51 +92,4 @@ function optionOf({ name, metavar, description, default: byDefault, isList }: Fl
 
 function attributeOf(name: string): string {
   return name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
-}
-
-async function start(
-  options: NodeOptions,
-  log: Parameters<Outside['startNode']>[1],
-  outside: Outside,
-): Promise<RunningNode> {
-  const { logLevel: _ofThisProcess, ...own } = options;
-  try {
-    return await outside.startNode(own, log);
-  } catch (error) {
-    // What keeps a node from starting is for its operator to change, like any other wrong option.
-    if (codeOf(error) === 'STARTUP') throw failure(EXIT.usage, messageOf(error));
-    throw error;
-  }
-}
-
-function reasonFor(options: NodeOptions, node: RunningNode): string {
-  if (options.listener !== null) return `--listener ${options.listener}`;
-  return node.listenerKind === 'uws' ? 'it is the faster one' : 'uWebSockets.js could not be loaded';
-}
-
-/** Resolves with the reason to stop. From then on the next signal ends the process at once. */
-function stopAsked(outside: Outside, endsWithStdin: boolean): { promise: Promise<string>; forget(): void } {
-  let resolve!: (reason: string) => void;
-  const promise = new Promise<string>((settle) => {
-    resolve = settle;
-  });
-  let isAsked = false;
-  const forgets = (['SIGINT', 'SIGTERM'] as const).map((signal) =>
-    outside.onSignal(signal, () => {
-      if (isAsked) outside.exit(EXIT.interrupted);
-      isAsked = true;
-      resolve(signal);
-    }),
-  );
-  if (endsWithStdin) {
-    const onEnd = (): void => resolve('end of standard input');
-    outside.stdin.on('end', onEnd).on('close', onEnd).on('error', onEnd).resume();
-    forgets.push(() => void outside.stdin.pause());
-  }
-  return {
-    promise,
-    forget() {
-      for (const forget of forgets) forget();
-    },
-  };
 }

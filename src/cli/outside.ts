@@ -9,6 +9,8 @@ import { Writable } from 'node:stream';
 import type { Log } from '../actors/runtime/env.js';
 import type { Client, ConnectOptions } from '../client/index.js';
 import type { NodeOptions, RunningNode } from '../node.js';
+import { forkWorker, supervisorLine } from './workers/fork.js';
+import type { SupervisorLine, WorkerEvents, WorkerProcess } from './workers/line.js';
 
 /** What commands ask of a client. */
 export type SwarmClient = Pick<
@@ -53,6 +55,10 @@ export interface Outside {
   connect(urls: readonly string[], options: ConnectOptions): Promise<SwarmClient>;
   /** Rejects with an error of code STARTUP, whose message is one line that says what to do. */
   startNode(options: NodeOptions, log: Log): Promise<RunningNode>;
+  /** Starts one more process of this program, as a worker. */
+  forkWorker(events: WorkerEvents): WorkerProcess;
+  /** Whoever started this process as a worker, or null. */
+  supervisor(): SupervisorLine | null;
   /** Returns what takes the handler away again. */
   onSignal(signal: Signal, handler: () => void): () => void;
   /** Ends the process at once. */
@@ -70,6 +76,8 @@ export const outsideOfProcess: Outside = {
     hearPackages(log);
     return (await import('../node.js')).startNode(options, log, clientScript(log));
   },
+  forkWorker: (events) => forkWorker(outsideOfProcess.script, events),
+  supervisor: supervisorLine,
   onSignal(signal, handler) {
     process.on(signal, handler);
     return () => process.off(signal, handler);

@@ -12,11 +12,19 @@ import type { Outside } from './outside.js';
 interface CommandRow {
   readonly name: string;
   readonly summary: string;
+  /** For programs, not for people. */
+  readonly isHidden?: true;
   readonly load: () => Promise<CommandDefinition | CommandGroup>;
 }
 
 const COMMANDS: readonly CommandRow[] = [
   { name: 'node', summary: 'run a node', load: async () => (await import('./node.js')).nodeCommand },
+  {
+    name: 'worker',
+    summary: 'run a node for `node --workers`',
+    isHidden: true,
+    load: async () => (await import('./workers/worker.js')).workerCommand,
+  },
   { name: 'get', summary: 'print the values of keys', load: async () => (await import('./entry.js')).getCommand },
   { name: 'set', summary: 'store a value under a key', load: async () => (await import('./entry.js')).setCommand },
   { name: 'delete', summary: 'delete keys', load: async () => (await import('./entry.js')).deleteCommand },
@@ -96,8 +104,11 @@ export async function run(args: readonly string[], outside: Outside): Promise<nu
       ].join('\n'),
     );
 
-  for (const { name, summary, load } of COMMANDS) {
-    const command = program.command(name).description(summary).helpOption('-h, --help', 'explain');
+  for (const { name, summary, isHidden = false, load } of COMMANDS) {
+    const command = program
+      .command(name, { hidden: isHidden })
+      .description(summary)
+      .helpOption('-h, --help', 'explain');
     if (name !== named) continue;
     const install = (target: Command, definition: CommandDefinition): void => {
       definition.declare(target);
@@ -116,7 +127,7 @@ export async function run(args: readonly string[], outside: Outside): Promise<nu
     }
   }
 
-  const names = ['help', ...COMMANDS.map(({ name }) => name)];
+  const names = ['help', ...COMMANDS.flatMap(({ name, isHidden }) => (isHidden ? [] : [name]))];
   if (args[0] === 'help' && named !== undefined && !names.includes(named)) {
     outside.stderr.write(errorLine(`unknown command '${named}'${didYouMean(named, names)}; see \`swarmbus --help\``));
     return EXIT.usage;

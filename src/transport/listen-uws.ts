@@ -335,6 +335,7 @@ function remoteText(socket: Socket): string {
 /** The library writes out all groups of an IPv6 address, and an IPv4 address in IPv6 form on a dual-stack socket. */
 function addressText(end: Pick<HttpResponse, 'getRemoteAddress' | 'getRemoteAddressAsText'>): string {
   const binary = new Uint8Array(end.getRemoteAddress());
+  if (binary.length === 0) return 'a process of this machine';
   const isMapped = binary.length === 16 && binary.subarray(0, 10).every((byte) => byte === 0) && binary[10] === 0xff;
   if (binary.length === 4 || isMapped) return binary.subarray(-4).join('.');
   if (binary.length !== 16) return 'unknown';

@@ -155,9 +155,11 @@ function refuseUpgrade(stream: Duplex, refusal: Refusal): void {
   stream.end(`HTTP/1.1 ${status} ${phrase}\r\n${lines.join('')}\r\n${String(body)}`);
 }
 
-const remoteText = (socket: Socket): string => `${addressText(socket)}:${socket.remotePort}`;
+const remoteText = (socket: Socket): string =>
+  socket.remotePort === undefined ? addressText(socket) : `${addressText(socket)}:${socket.remotePort}`;
 
-function addressText({ remoteAddress = 'unknown' }: Socket): string {
+/** On a Unix socket there is no address. */
+function addressText({ remoteAddress = 'a process of this machine' }: Socket): string {
   const address = remoteAddress.replace(/^::ffff:(?=[\d.]+$)/, '');
   return address.includes(':') ? `[${address}]` : address;
 }

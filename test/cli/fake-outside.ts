@@ -1,9 +1,11 @@
 /** A command line without a process: what it writes is kept, the swarm is a Map, signals are sent by calling. */
+import assert from 'node:assert';
 import { PassThrough, Readable } from 'node:stream';
 import type { ConnectOptions } from '../../src/client/index.js';
 import type { Log } from '../../src/actors/runtime/env.js';
 import type { NodeOptions, RunningNode } from '../../src/node.js';
 import type { Outside, Output, Signal, SwarmClient } from '../../src/cli/outside.js';
+import type { SupervisorLine } from '../../src/cli/workers/line.js';
 import { run } from '../../src/cli/program.js';
 
 export interface FakeOptions {
@@ -12,6 +14,8 @@ export interface FakeOptions {
   readonly isTTY?: boolean;
   readonly client?: Partial<SwarmClient>;
   readonly connect?: (urls: readonly string[], options: ConnectOptions) => Promise<SwarmClient>;
+  readonly forkWorker?: Outside['forkWorker'];
+  readonly supervisor?: SupervisorLine;
   readonly startNode?: (options: NodeOptions, log: Log) => Promise<RunningNode>;
 }
 
@@ -63,6 +67,8 @@ export function fakeOutside(options: FakeOptions = {}): FakeOutside {
       return { ...mapClient(fake), ...options.client } as SwarmClient;
     },
     startNode: options.startNode ?? (() => Promise.reject(new Error('no node was expected'))),
+    forkWorker: options.forkWorker ?? (() => assert.fail('no worker was expected')),
+    supervisor: () => options.supervisor ?? null,
     onSignal(signal, handler) {
       const set = handlers.get(signal) ?? new Set();
       handlers.set(signal, set.add(handler));

@@ -43,6 +43,7 @@ describe('the options of a node', () => {
         databasesAt: null,
         dataDir: null,
         open: false,
+        workers: 1,
         token: null,
         linkSecret: null,
         origins: [],

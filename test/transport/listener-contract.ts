@@ -115,7 +115,7 @@ export function listenerContract(name: string, listen: Listen): void {
       await until(() => bench.accepted.length === 1, 'accepted');
       near.link.send(Uint8Array.of(42), false);
       await until(() => bench.accepted[0]!.frames.length === 1, 'a frame');
-      expect(bench.accepted[0]!.link.remote).not.toBe('');
+      expect(bench.accepted[0]!.link.remote).toBe('a process of this machine');
       await expect(bench.dial(address)).rejects.toThrow(/^link secret refused by the socket /);
       listener.terminate();
       await expect(bench.dial(address)).rejects.toThrow(
