@@ -50,14 +50,14 @@ export class LoadGenerator {
   }
 
   /** Sets all keys, key number n through port number n modulo their count, and waits for each to be stored. */
-  async store(ports, data) {
+  async store(ports, data, connections = FILL_CONNECTIONS) {
     for (const [i, port] of ports.entries()) {
       await this.#reach(port, { op: 'set', key: data.keyOf(i), value: data.valueOf(i) });
       const numbers = Array.from(
         { length: Math.ceil((data.keyCount - i) / ports.length) },
         (_, n) => i + n * ports.length,
       );
-      await this.#askAll(port, 'set', numbers, data);
+      await this.#askAll(port, 'set', numbers, data, connections);
     }
   }
 
@@ -217,14 +217,14 @@ export class LoadGenerator {
     }
   }
 
-  async #askAll(port, op, numbers, data) {
+  async #askAll(port, op, numbers, data, connectionsMax = FILL_CONNECTIONS) {
     const batchSize = Math.max(1, Math.min(IN_FLIGHT_MAX, Math.floor(FILL_BYTES / (data.valueBytesMax + 50))));
     let next = 0;
     const takeBatch = () => {
       const own = numbers.slice(next, (next += batchSize));
       return own.map((number) => ({ op, key: data.keyOf(number), value: data.valueOf(number) }));
     };
-    const count = Math.max(1, Math.min(FILL_CONNECTIONS, Math.ceil(numbers.length / batchSize)));
+    const count = Math.max(1, Math.min(connectionsMax, Math.ceil(numbers.length / batchSize)));
     await this.#withConnections(port, count, (connections) =>
       Promise.all(
         connections.map(async (connection, i) => {

@@ -3,7 +3,7 @@
 // it gives `name`, `title`, `systems`, names of those that it asks, `steps(context)`, how many steps of progress it
 // takes, and `run(context)`, which resolves with its measurements, facts and memory.
 
-import { cities, factors, fanOut, grid, hops, knee, million, owner, topologies } from './loads.mjs';
+import { cities, factors, fanOut, grid, hops, knee, million, owner, topologies, workers } from './loads.mjs';
 import { changes } from './changes.mjs';
 import { crossCheck } from './cross-check.mjs';
 import { loadSteps, runLoadSection } from './load-section.mjs';
@@ -34,6 +34,7 @@ export const SECTIONS = {
   owner: load(owner),
   hops: load(hops),
   million: load(million),
+  workers: load(workers),
   sessions,
   simulation,
   replicas,

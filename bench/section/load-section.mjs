@@ -1,6 +1,7 @@
 // Runs a section that is load on systems: starts them, has the keys stored, asks one after the other, in rounds whose
 // order alternates, and ends them. What a section is: `name`, `title`; `systems`, names; `data`, data sets by name;
-// `scenarios`; `timeShare`, of the whole run; and, where they are wanted, `seesMemory` and `seesPauses`.
+// `scenarios`; `timeShare`, of the whole run; and, where they are wanted, `seesMemory`, `seesPauses`, `compares`, two
+// systems of which the first is told as so many times the second, and `note`, what its reader has to know.
 
 import { Children } from '../children.mjs';
 import { LoadGenerator } from '../load.mjs';
@@ -48,7 +49,33 @@ async function runWith(children, section, context) {
       finalBytes: residentBytes(pid),
     })),
   );
-  return { measurements, facts, memory, notes };
+  facts.push(...comparisons(section, measurements));
+  return { measurements, facts, memory, notes: section.note === undefined ? notes : [...notes, section.note] };
+}
+
+/** Of what follows one another in a round, since what else the machine does disturbs that alike. */
+function comparisons({ name, scenarios, compares }, measurements) {
+  if (compares === undefined) return [];
+  const [system, base] = compares;
+  return scenarios.flatMap(({ name: scenario }) => {
+    const of = (which) => measurements.filter((one) => one.scenario === scenario && one.system === which);
+    return of(system).flatMap((one) => {
+      const other = of(base).find(({ round }) => round === one.round);
+      if (other === undefined) return [];
+      const fact = (what, value) => ({
+        section: name,
+        name: `${what} to ${base} (${scenario})`,
+        system,
+        value,
+        unit: 'x',
+      });
+      const cpu = one.serverCpuUs === null || other.serverCpuUs === null ? [] : [one.serverCpuUs / other.serverCpuUs];
+      return [
+        fact('throughput', one.requestsPerSecond / other.requestsPerSecond),
+        ...cpu.map((value) => fact('processor time per request', value)),
+      ];
+    });
+  });
 }
 
 /** All rounds, or those that fit into the section's share of the time: no round begins after that. */
@@ -97,7 +124,7 @@ async function startSystem(children, section, name, { folder, program, profiles 
   const generator = new LoadGenerator({ protocol, program, folder, children, name });
   const emptyBytes = residentOf(system.processes);
   for (const data of name === 'echo' ? [] : Object.values(section.data)) {
-    await generator.store(system.storePorts, data);
+    await generator.store(system.storePorts, data, system.fillConnections);
     await generator.check(system.port, data, CHECKED_KEYS);
   }
   const preparedBytes = residentOf(system.processes);

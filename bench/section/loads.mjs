@@ -1,5 +1,6 @@
 // The sections that are load on systems, as data.
 
+import { availableParallelism } from 'node:os';
 import { numberedKeys, realCities, remoteShare } from '../workload.mjs';
 import { BASE } from '../system/index.mjs';
 import { ZIPF, scenario } from './scenario.mjs';
@@ -114,6 +115,25 @@ export const hops = ({ isQuick }) => ({
           scenario({ name: 'GET of absent keys 50 x 16', op: 'absent' }),
           scenario({ name: 'SET of new keys 50 x 16', op: 'create', once: true, requestCount: CREATED / 4 }),
         ]),
+  ],
+});
+
+/** One node, and two processes that share its port and its keys. */
+export const workers = () => ({
+  name: 'workers',
+  title: 'More than one core: one node, and two workers behind one port',
+  note: `two workers and the load generator share ${availableParallelism()} cores: what the workers could do with cores of their own, such a machine can't show`,
+  roundsFactor: 0.8,
+  timeFactor: 0.7,
+  systems: [BASE, 'swarmbus', 'swarmbus-2-workers'],
+  compares: ['swarmbus-2-workers', 'swarmbus'],
+  data: { keys: keys() },
+  scenarios: [
+    scenario(),
+    scenario({ op: 'set' }),
+    scenario({ inFlight: 1 }),
+    scenario({ op: 'set', inFlight: 1 }),
+    scenario({ connections: 10, inFlight: 128 }),
   ],
 });
 

@@ -6,6 +6,7 @@ import { bare, echo } from './bare.mjs';
 import { nats, natsLeaf } from './nats.mjs';
 import { chain, shape, single, singleWs } from './node.mjs';
 import { redis } from './redis.mjs';
+import { workers } from './workers.mjs';
 
 export const BASE = 'redis-server';
 
@@ -13,6 +14,7 @@ export const SYSTEMS = {
   [BASE]: redis,
   swarmbus: single,
   'swarmbus-ws': singleWs,
+  'swarmbus-2-workers': workers(2),
   'swarmbus-1-hop': chain(1),
   'swarmbus-2-hop': chain(2),
   'swarmbus-3-hop': chain(3),
