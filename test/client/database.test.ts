@@ -50,6 +50,18 @@ it('[R1] [R3] what one writes, all see', async () => {
   expect(mine.state).toEqual(yours.state);
 });
 
+it('[R3] what is written to an object without its handle is in its state, if it is followed by its type', async () => {
+  const database = await open(0);
+  const counters = await database.objects(counter);
+  const { add } = database.writer('visits', counter);
+  add(1);
+  add(2);
+  expect(counters.get('visits')?.state).toBe(3);
+  await database.spread();
+  add(4);
+  expect(counters.get('visits')?.state).toBe(7);
+});
+
 it('[R4] what a client leaves behind is sent by the next one with its storage, once, also to another peer', async () => {
   const storage: ReplicaStorage = memoryStorage();
   const first: Client = await swarm.client(0);

@@ -173,6 +173,7 @@ export class Database implements SyncHost, ObjectHost {
     const { type } = kind;
     const objection = objectionToName(type.name, id);
     if (objection !== null) throw new SwarmError('BAD_REQUEST', objection);
+    this.#know(kind as unknown as AnyKind);
     const getAuthor = (): NodeId | null => this.author;
     return kind.writersOf({
       body: type.create(),
@@ -181,8 +182,8 @@ export class Database implements SyncHost, ObjectHost {
       },
       author: () => this.assertAuthor(),
       write: (payload) => {
-        const followed = this.#objects.get(objectName(type.name, id));
-        if (followed === undefined) this.#append(type.name, id, payload);
+        const followed = this.#followed(type.name, id);
+        if (followed === null) this.#append(type.name, id, payload);
         else this.write(followed, payload);
       },
     });
@@ -378,6 +379,18 @@ export class Database implements SyncHost, ObjectHost {
     return object;
   }
 
+  /**
+   * The object if it is followed, or was and is kept: all that is written to it here has to be in its state, in order, or
+   * what comes later would hide what came before.
+   */
+  #followed(type: string, id: string): ReplicatedObject | null {
+    const name = objectName(type, id);
+    const known = this.#objects.get(name);
+    if (known !== undefined) return known;
+    const isWanted = [...this.#interests.values()].some(({ filter }) => covers(filter, { type, id }));
+    return isWanted || this.#keptStates.has(name) ? this.#objectOf(type, id) : null;
+  }
+
   /** One more op, on its way to the storage and to the peer. Its stamp. */
   #append(type: string, id: string, payload: Bytes): Stamp {
     this.#assertOpen();
@@ -526,7 +539,7 @@ export class Database implements SyncHost, ObjectHost {
   }
 }
 
-function covers({ type, object: id, prefix = '' }: Filter, object: ReplicatedObject): boolean {
+function covers({ type, object: id, prefix = '' }: Filter, object: Pick<ReplicatedObject, 'type' | 'id'>): boolean {
   return type === object.type && (id === undefined ? object.id.startsWith(prefix) : id === object.id);
 }
 

@@ -79,6 +79,8 @@ const NOT_OPEN = 'wrong scope';
 /** Name of the refusal where the peer lacks what the ops follow on, and how often it may say so before it is told. */
 const GAP = 'gap';
 const GAPS_MAX = 5;
+/** Name of the refusal where another process has written under the same replica what this one has forgotten. */
+const FORKED = 'forked';
 /** Names of refusals after which the same changes may be submitted under new stamps. */
 const STALE: ReadonlySet<string> = new Set(['interval', 'clock']);
 
@@ -96,8 +98,11 @@ export class Sync implements UpstreamUser {
   /** Time of the last op that this peer is known to have of the present replica. */
   #storedHere = 0;
   #gaps = 0;
-  /** By decision the ops that wait are to be written again, under another replica. */
-  #isRebasing = false;
+  /**
+   * The ops that wait are to be written again, under another replica: `givenUp`, by decision, also where what they follow on
+   * is lost; `forked`, because another op follows on the same one (RULES RE).
+   */
+  #rebasing: 'no' | 'givenUp' | 'forked' = 'no';
   #isSubmitting = false;
   readonly #subscriptions = new Map<Interest, number>();
   /** Interests whose turn has not come. */
@@ -154,7 +159,7 @@ export class Sync implements UpstreamUser {
 
   /** Ops that the peer would not take are submitted again, by another replica: of this one the chain is broken. */
   rebase(): void {
-    this.#isRebasing = true;
+    this.#rebasing = 'givenUp';
     this.#renew();
   }
 
@@ -184,7 +189,7 @@ export class Sync implements UpstreamUser {
   #openNow(): void {
     const { outbox } = this.#host;
     const { database, client, isReadOnly } = this.#options;
-    const replica = isReadOnly || this.#isRebasing ? null : (outbox.grant?.replica ?? null);
+    const replica = isReadOnly || this.#rebasing !== 'no' ? null : (outbox.grant?.replica ?? null);
     const options = {
       ...(replica === null ? {} : { replica, last: formatTime(outbox.lastTime) }),
       ...(client === null ? {} : { client }),
@@ -234,14 +239,15 @@ export class Sync implements UpstreamUser {
       const isOther = former !== null && former !== grant.replica;
       // What the peer has of the former chain is not to be written twice.
       if (isOther) this.#host.onStoredBefore(Math.max(formerTime, this.#storedHere));
-      outbox.admit(grant, storedTime, this.#isRebasing);
+      const isGivenUp = this.#rebasing === 'givenUp';
+      outbox.admit(grant, storedTime, isGivenUp);
       // Under another id the ops that wait are none of this chain.
       if (isOther && outbox.pending.length > 0) {
-        outbox.rebase(this.#host.wallMs(), this.#isRebasing);
+        outbox.rebase(this.#host.wallMs(), isGivenUp);
         this.#host.onRebased();
       } else this.#host.onAcked(storedTime, spreadTime);
     }
-    this.#isRebasing = false;
+    this.#rebasing = 'no';
     this.#storedHere = storedTime;
     this.#toldBelow = outbox.nextNumber + 1;
     this.#host.onOpened(peer);
@@ -360,6 +366,10 @@ export class Sync implements UpstreamUser {
     this.#gaps = name === GAP ? this.#gaps + 1 : 0;
     if (isPassing(reply) && this.#gaps < GAPS_MAX) return this.#retry(reply.info?.['retryAfterMs']);
     if (typeof name === 'string' && STALE.has(name)) return this.#renew();
+    if (name === FORKED) {
+      this.#rebasing = 'forked';
+      return this.#renew();
+    }
     this.#beStuck(new SwarmError(refusalCode(reply.code), reply.message, { info: reply.info }));
     // What is missing may come all the same, with a peer that is not there now.
     if (name === GAP) this.#retryTimer = this.#timers.setTimeout(() => this.#renew(), RETRY_MS_MAX);
