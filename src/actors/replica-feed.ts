@@ -4,7 +4,7 @@
  * only, since they come another way, and sends them if they don't. Whoever lacks what lies below the floor gets states.
  *
  * Invariants (RULES RB, RE): the receiver's position moves over what it has taken in, in order, and is confirmed when that
- * is stored; what is not confirmed is sent again; at most `CREDIT_BYTES` are on their way; messages of a former channel
+ * is stored; what is not confirmed is sent again; at most `creditBytes` are on their way; messages of a former channel
  * change nothing. Chains are checked for ops of other peers too (RULES RA).
  */
 import type { LogPosition } from '../store/log-position.js';
@@ -20,6 +20,7 @@ import type { PeerInfo } from './peer-info.js';
 import type { ReplicaCounts } from './replica-counts.js';
 import { includes } from './replica-store.js';
 import type { ReplicaStore } from './replica-store.js';
+import type { ReplicaSizes } from './settings.js';
 
 /** What a channel knows of its replica. */
 export interface FeedReplica {
@@ -27,6 +28,7 @@ export interface FeedReplica {
   readonly database: string;
   peer(): string;
   readonly options: DatabaseOptions;
+  readonly sizes: ReplicaSizes;
   readonly store: ReplicaStore;
   readonly counts: ReplicaCounts;
   /** The present incarnation of the log. */
@@ -74,8 +76,6 @@ interface StatesDue {
   readonly number: number;
 }
 
-const CREDIT_BYTES = 256 * 1024;
-const FEED_BYTES = 64 * 1024;
 /** Entries looked at in one turn. */
 const ENTRIES_PER_TURN = 8192;
 /** What is on its way to a channel and counts as little as a run does. */
@@ -322,9 +322,10 @@ export class Feed {
     }
     if (this.#isLazyThere && !isTick) return;
     const { store, counts } = this.#replica;
+    const { feedBytes, creditBytes } = this.#replica.sizes;
     const { log, stored } = store;
     let left = ENTRIES_PER_TURN;
-    while (this.#next < stored && this.#inFlight < CREDIT_BYTES && left > 0) {
+    while (this.#next < stored && this.#inFlight < creditBytes && left > 0) {
       if (this.#next < log.floor) return this.#beginStates(this.#next - 1);
       const segment = log.segmentAt(this.#next);
       if (segment === null) {
@@ -332,11 +333,7 @@ export class Feed {
         return;
       }
       const end = Math.min(segment.count, stored - segment.index);
-      for (
-        let i = this.#next - segment.index;
-        i < end && left > 0 && this.#inFlight < CREDIT_BYTES;
-        i += 1, left -= 1
-      ) {
+      for (let i = this.#next - segment.index; i < end && left > 0 && this.#inFlight < creditBytes; i += 1, left -= 1) {
         const origin = segment.origins[i] as NodeId;
         const time = segment.times[i] as number;
         if (time <= (this.#known.get(origin) ?? 0)) {
@@ -352,7 +349,7 @@ export class Feed {
           this.#itemsHaveOps = true;
         }
         this.#next += 1;
-        if (this.#items.length >= FEED_BYTES) this.#sendItems();
+        if (this.#items.length >= feedBytes) this.#sendItems();
       }
     }
     if (this.#itemsHaveOps || isTick || this.#next - this.#itemsIndex >= ENTRIES_PER_TURN) this.#sendItems();
@@ -669,9 +666,10 @@ export class Feed {
   #sendStates(): void {
     const states = this.#states as StatesSent;
     const { store, counts, node, database } = this.#replica;
+    const { feedBytes } = this.#replica.sizes;
     let { after } = states;
     let isLast = false;
-    while (this.#items.length < FEED_BYTES && !isLast) {
+    while (this.#items.length < feedBytes && !isLast) {
       const kept = store.keptStates(after, STATES_PER_PAGE);
       isLast = kept.length < STATES_PER_PAGE;
       for (const { object, index, state } of kept) {
@@ -680,7 +678,7 @@ export class Feed {
         const { type, id } = partsOfName(object);
         this.#items.add(encodeSnapshot(type, id, state));
         counts.statesSent += 1;
-        if (this.#items.length < FEED_BYTES) continue;
+        if (this.#items.length < feedBytes) continue;
         isLast = isLast && object === kept.at(-1)?.object;
         break;
       }

@@ -19,12 +19,13 @@ import type { Ref } from './runtime/kind.js';
 export interface PatchesReplica {
   readonly store: ReplicaStore;
   readonly counts: ReplicaCounts;
+  /** Of one page, or one patch. */
+  readonly patchBytes: number;
   /** As the client keeps it. */
   positionText(index: number): string;
   tell(session: Ref, message: MessageOf<'patch'>, isNotice: boolean): void;
 }
 
-const PAGE_BYTES = 64 * 1024;
 /** Entries and objects that one page looks at, at most. */
 const LOOKS_PER_PAGE = 20_000;
 /** To make a state, or to compare it, costs as much as to look at so many entries. */
@@ -176,7 +177,7 @@ export class ReplicaPatches {
   #add(topic: Topic, bytes: Uint8Array, starts: readonly number[], i: number, index: number): void {
     topic.items.add(bytes.subarray(starts[i], starts[i + 1]));
     this.#replica.counts.opsPatched += 1;
-    if (topic.items.length >= PAGE_BYTES) this.#publish(topic, index + 1);
+    if (topic.items.length >= this.#replica.patchBytes) this.#publish(topic, index + 1);
     else this.#touched.add(topic);
   }
 
@@ -243,7 +244,7 @@ export class ReplicaPatches {
       return;
     }
     for (; subscription.next < store.stored && looks < LOOKS_PER_PAGE; subscription.next += 1, looks += 1) {
-      if (this.#page.length >= PAGE_BYTES) return;
+      if (this.#page.length >= this.#replica.patchBytes) return;
       if (covers(subscription.filter, log.nameOf(log.objectAt(subscription.next)))) this.#addEntry(subscription.next);
     }
   }
@@ -255,7 +256,7 @@ export class ReplicaPatches {
     while (subscription.after !== null && looks < LOOKS_PER_PAGE) {
       const kept = store.keptStates(subscription.after, STATES_PER_READ);
       for (const { object, index, state } of kept) {
-        if (this.#page.length >= PAGE_BYTES) return LOOKS_PER_PAGE;
+        if (this.#page.length >= this.#replica.patchBytes) return LOOKS_PER_PAGE;
         subscription.after = object;
         looks += subscription.held === null ? 1 : LOOKS_PER_STATE;
         if (!covers(subscription.filter, object)) continue;
@@ -273,7 +274,7 @@ export class ReplicaPatches {
     const { log } = store;
     let looks = looksSoFar;
     if (subscription.after !== null) return looks;
-    while (subscription.object !== null && looks < LOOKS_PER_PAGE && this.#page.length < PAGE_BYTES) {
+    while (subscription.object !== null && looks < LOOKS_PER_PAGE && this.#page.length < this.#replica.patchBytes) {
       if (subscription.object >= log.objectNumbers) {
         subscription.object = null;
         break;

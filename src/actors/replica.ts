@@ -517,6 +517,7 @@ export class Replica {
     this.#patches = new ReplicaPatches({
       store,
       counts,
+      patchBytes: this.#args.settings.replicaSizes.patchBytes,
       positionText: (index) => `${this.#logName}:${index}`,
       tell: (session, patch, isNotice) => this.#tell(session, patch, isNotice),
     });
@@ -708,11 +709,12 @@ export class Replica {
   }
 
   #forFeeds(): FeedReplica {
-    const { identity, name, counts, addresses } = this.#args;
+    const { identity, name, counts, addresses, settings } = this.#args;
     return {
       node: identity.node,
       database: name,
       counts,
+      sizes: settings.replicaSizes,
       store: this.#store as ReplicaStore,
       options: (this.#meta as Meta).options,
       peer: () => (this.#meta as Meta).peer,

@@ -99,6 +99,16 @@ export interface Settings {
   readonly lossWindowMs: number;
   /** Unsent bytes of one connection, beyond which it is closed as slow. */
   readonly backlogBytesMax: number;
+  readonly replicaSizes: ReplicaSizes;
+}
+
+/** What databases send, in bytes and about: no option of the command line, and other than usual only to try it out. */
+export interface ReplicaSizes {
+  /** Of one message to another peer, and of all that are on their way to it. */
+  readonly feedBytes: number;
+  readonly creditBytes: number;
+  /** Of one page of what a client catches up with, and of one patch. */
+  readonly patchBytes: number;
 }
 
 /** Wall clocks of linked nodes may differ by this much (RULES T3). */
@@ -167,4 +177,5 @@ export const DEFAULT_SETTINGS: Settings = {
   drainMs: 10_000,
   lossWindowMs: 1000,
   backlogBytesMax: 16 * 1024 * 1024,
+  replicaSizes: { feedBytes: 64 * 1024, creditBytes: 256 * 1024, patchBytes: 64 * 1024 },
 };

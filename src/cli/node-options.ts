@@ -7,6 +7,7 @@
 import { dirname, resolve } from 'node:path';
 import { isMap, LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
+import { DEFAULT_SETTINGS } from '../actors/settings.js';
 import type { NodeOptions as StartOptions } from '../node.js';
 import { isUrl } from '../client/url-list.js';
 import { isLoopback } from '../transport/admission.js';
@@ -311,6 +312,7 @@ export function parseNodeOptions(flags: Readonly<Record<string, unknown>>, env: 
     helloTimeoutMs: values['hello-timeout-ms'],
     drainMs: values['drain-ms'],
     lossWindowMs: values['loss-window-ms'],
+    replicaSizes: DEFAULT_SETTINGS.replicaSizes,
   };
   checkTogether(options);
   const unwise = [token?.warning, linkSecret?.warning, proxyAuth?.warning, argumentWarning(fromFlags.proxy)];

@@ -69,6 +69,7 @@ describe('the options of a node', () => {
         helloTimeoutMs: 5000,
         drainMs: 10_000,
         lossWindowMs: 1000,
+        replicaSizes: { feedBytes: 65_536, creditBytes: 262_144, patchBytes: 65_536 },
       },
     });
   });
