@@ -190,6 +190,20 @@ describe('a client', () => {
     expect(outbox.pending).toEqual([]);
   });
 
+  it('[R4] goes on under another id where its process has written before what it forgot (RULES RE, seed 920012)', () => {
+    const { asked, outbox, sync, answer, stuck } = start();
+    answer(opened('A1aaaaaa01'));
+    outbox.write('counter', 'o', PAYLOAD, NOW_MS + 1);
+    sync.proceed();
+    answer({ type: 'refused', code: 'CONFLICT', message: '', info: { name: 'forked' } });
+    expect(stuck).toEqual([]);
+    expect(asked.at(-1)).toEqual({ type: 'openDatabase', database: 'db', options: {} });
+    answer(opened('A1aaaaaa02'));
+    expect(types(asked).at(-1)).toBe('submit');
+    expect(outbox.pending.length).toBe(1);
+    expect(outbox.grant?.replica).toBe('A1aaaaaa02');
+  });
+
   it('[R4] gives a broken chain up by another id (RULES RD)', () => {
     const { asked, outbox, sync, answer } = start();
     answer(opened('A1aaaaaa01'));
@@ -269,6 +283,7 @@ describe('a simulated database', () => {
       compactAfterMs: 9023,
       writers: [1, 5, 4],
       writerSkewsMs: [0, 0, 0],
+      isHeedless: false,
       storageMs: 0,
       actions: [{ atMs: 28204, writer: 2, kind: 'write', type: 'lww', object: 0, padding: 0 }],
       faults: [{ kind: 'set-back', atMs: 13359, node: 4, byMs: null, forMs: 895 }],

@@ -1,12 +1,20 @@
 /** A seed's plan of a database. Each aspect draws from a stream of its own, so that one can change without the others. */
 import type { Random } from '../../actors/runtime/env.js';
+import type { Settings } from '../../actors/settings.js';
 import { seededRandom } from '../../actors/runtime/virtual-time.js';
 import { drawEdges, drawPartition } from '../simulator/graph.js';
 import type { Edge } from '../simulator/plan.js';
+import { drawFocus, drawFocusedPlan } from './focus.js';
 import type { ObjectType, PlannedAction, ReplicaFault, ReplicaPlan } from './plan.js';
 
 /** Apart from the streams of nodes, latencies and writers. */
-const STREAM = { shape: 5_000_000, database: 5_000_001, actions: 5_000_002, faults: 5_000_003 } as const;
+const STREAM = {
+  shape: 5_000_000,
+  database: 5_000_001,
+  actions: 5_000_002,
+  faults: 5_000_003,
+  sizes: 5_000_004,
+} as const;
 
 const DURATION_MS = 40_000;
 const FAULTS_FROM_MS = 2000;
@@ -14,7 +22,13 @@ const FAULTS_TO_MS = 36_000;
 const SCHEMES = ['0262', '0262', '1333', '0163'] as const;
 const TYPES: readonly ObjectType[] = ['lww', 'counter', 'set'];
 
+/** Short and about something for every third seed; long, and about anything, for all others. */
 export const drawReplicaPlan = (seed: number): ReplicaPlan => {
+  const focus = drawFocus(seed);
+  return focus === null ? drawWidePlan(seed) : drawFocusedPlan(seed, focus);
+};
+
+const drawWidePlan = (seed: number): ReplicaPlan => {
   const shape = seededRandom(seed, STREAM.shape);
   const peerCount = 2 + shape.below(shape.below(3) === 0 ? 6 : 3);
   const nodes = peerCount + shape.below(3);
@@ -30,7 +44,10 @@ export const drawReplicaPlan = (seed: number): ReplicaPlan => {
     seed,
     nodes,
     edges,
-    settings: database.below(3) === 0 ? { heartbeatMs: 150, heartbeatTimeoutMs: 700, missedMs: 1500 } : {},
+    settings: {
+      ...(database.below(3) === 0 ? { heartbeatMs: 150, heartbeatTimeoutMs: 700, missedMs: 1500 } : {}),
+      ...drawSizes(seededRandom(seed, STREAM.sizes)),
+    },
     encodesEveryHop: database.below(8) === 0,
     latency: {
       minMs: database.below(20) / 10,
@@ -44,10 +61,20 @@ export const drawReplicaPlan = (seed: number): ReplicaPlan => {
     compactAfterMs: database.below(3) === 0 ? 3000 + database.below(10_000) : 0,
     writers,
     writerSkewsMs: writers.map(() => (isSkewed ? database.below(40_000) - 20_000 : 0)),
+    isHeedless: false,
     storageMs: database.below(2) === 0 ? 0 : 1 + database.below(30),
     actions: drawActions(seededRandom(seed, STREAM.actions), writers.length, nodes, peers),
     faults: drawFaults(seededRandom(seed, STREAM.faults), nodes, edges, peers),
     durationMs: DURATION_MS,
+  };
+};
+
+/** Where messages hold little, things happen between two of them that else take large databases. */
+const drawSizes = (random: Random): Partial<Settings> => {
+  if (random.below(2) === 0) return {};
+  const feedBytes = 50 + random.below(2000);
+  return {
+    replicaSizes: { feedBytes, creditBytes: feedBytes + random.below(5000), patchBytes: 50 + random.below(2000) },
   };
 };
 

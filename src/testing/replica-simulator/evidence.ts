@@ -33,14 +33,17 @@ export interface WrittenOp {
 export interface LogEvidence {
   readonly node: number;
   readonly floor: number;
-  /** From the floor on. */
+  /** From the floor on, and of each the time of the op that it follows on. */
   readonly entries: readonly OpId[];
+  readonly prevTimes: readonly number[];
   /** Last times by origin, of all that is covered; and at the floor. */
   readonly last: ReadonlyMap<string, number>;
   readonly lastAtFloor: ReadonlyMap<string, number>;
   readonly chainDigest: string;
   /** Objects by name: the encoded state in hex, and what it shows. */
   readonly states: ReadonlyMap<string, { readonly encoded: string; readonly view: unknown }>;
+  /** What is kept of objects by name, as snapshots: which ops they say they have, and what they show. */
+  readonly snapshots: ReadonlyMap<string, { readonly vector: ReadonlyMap<string, number>; readonly view: unknown }>;
   readonly mailboxes: readonly { readonly path: string; readonly depthMax: number; readonly capacity: number }[];
 }
 

@@ -7,15 +7,16 @@ import type { ReplicaResult } from './simulate.js';
 const VIOLATIONS_SHOWN = 6;
 const PLAN_LENGTH_MAX = 8000;
 
-/** `isOver`: no more time to shrink the plan. */
+/** `isOver`: no more time to shrink the plan. `again`: the command that runs it once more. */
 export const reportReplicaFailure = async (
   { plan, violations }: ReplicaResult,
   isOver: () => boolean,
   eventsShown: number,
+  again: string,
 ): Promise<string> => {
   const invariant = violations[0]?.invariant ?? '';
   const lines = [
-    `seed ${plan.seed} FAILED: ${invariant}; again: make sim OF=replicas SEED=${plan.seed} RUNS=1`,
+    `seed ${plan.seed} FAILED: ${invariant}; again: ${again}`,
     ...violations.slice(0, VIOLATIONS_SHOWN).map((violation) => `  ${violation.invariant}: ${violation.text}`),
   ];
   if (violations.length > VIOLATIONS_SHOWN) lines.push(`  and ${violations.length - VIOLATIONS_SHOWN} more`);
@@ -27,12 +28,12 @@ export const reportReplicaFailure = async (
     isOver,
   );
   const log = new EventLog();
-  const again = await simulateReplicaPlan(small, log);
-  const violation = again.violations.find((other) => other.invariant === invariant);
+  const shrunk = await simulateReplicaPlan(small, log);
+  const violation = shrunk.violations.find((other) => other.invariant === invariant);
   lines.push(
     `  shrunk from ${plan.faults.length} faults and ${plan.actions.length} actions to ${small.faults.length} and ${small.actions.length}:`,
     `  ${JSON.stringify(small).slice(0, PLAN_LENGTH_MAX)}`,
-    ...again.violations.map((other) => `  ${other.invariant}: ${other.text}`),
+    ...shrunk.violations.map((other) => `  ${other.invariant}: ${other.text}`),
     '  last events:',
     ...log.last(eventsShown, violation?.atMs ?? Infinity, null).map((line) => `    ${line}`),
   );

@@ -37,6 +37,55 @@ export const entriesOf = ({ store }: Kept, from: number): string[] => {
   return entries;
 };
 
+/** The times of the ops that those follow on. */
+const prevTimesOf = ({ store }: Kept): number[] => {
+  const times: number[] = [];
+  const reader = new ItemReader();
+  for (let index = store.log.floor; index < store.stored; index += 1) {
+    const segment = store.log.segmentAt(index);
+    if (segment === null || reader.readAt(segment.bytes, segment.starts[index - segment.index] as number) !== null)
+      break;
+    times.push(reader.prevTime);
+  }
+  return times;
+};
+
+const snapshotsOf = ({ store }: Kept): LogEvidence['snapshots'] => {
+  const snapshots = new Map<string, { readonly vector: ReadonlyMap<string, number>; readonly view: unknown }>();
+  for (const { object } of store.keptStates('', Infinity)) {
+    const state = store.keptObject(object);
+    if (state !== null) snapshots.set(object, { vector: state.vector, view: state.view() });
+  }
+  return snapshots;
+};
+
+/** What a follower has, as it says, of objects of the log: by name, the last op of each origin. */
+export type Held = ReadonlyMap<string, ReadonlyMap<string, number>>;
+
+/** An op before that position of the log, of objects of that kind, that the follower does not have; null: it has all. */
+export const lackAt = (
+  { store }: Kept,
+  index: number,
+  covers: (name: string) => boolean,
+  held: Held,
+): string | null => {
+  const isHeld = (name: string, origin: string, time: number): boolean => (held.get(name)?.get(origin) ?? 0) >= time;
+  for (const kept of store.keptStates('', Infinity)) {
+    if (kept.index > index || !covers(kept.object)) continue;
+    for (const [origin, time] of store.keptObject(kept.object)?.vector ?? []) {
+      if (!isHeld(kept.object, origin, time)) return `${opIdOf(origin, time)} of ${kept.object}`;
+    }
+  }
+  for (let at = store.log.floor; at < Math.min(index, store.stored); at += 1) {
+    const name = store.log.nameOf(store.log.objectAt(at));
+    const segment = covers(name) ? store.log.segmentAt(at) : null;
+    if (segment === null) continue;
+    const [origin, time] = [segment.origins[at - segment.index] as string, segment.times[at - segment.index] as number];
+    if (!isHeld(name, origin, time)) return `${opIdOf(origin, time)} of ${name}`;
+  }
+  return null;
+};
+
 const timesOf = (chains: OpChains): Map<string, number> =>
   new Map([...chains.origins()].map((origin) => [origin, chains.lastTime(origin)]));
 
@@ -52,10 +101,12 @@ export const logOf = (node: SimulatedNode, kept: Kept, objects: readonly string[
     node: node.index,
     floor: store.log.floor,
     entries: entriesOf(kept, 0),
+    prevTimes: prevTimesOf(kept),
     last: timesOf(store.chains),
     lastAtFloor: timesOf(store.floorChains),
     chainDigest: store.chains.digest(),
     states,
+    snapshots: snapshotsOf(kept),
     mailboxes: actorsOf(node.life as NodeLife).map(({ ref, depthMax, kind }) => ({
       path: ref.path,
       depthMax,

@@ -19,6 +19,7 @@ export type PlannedAction = { readonly atMs: number; readonly writer: number } &
   | { readonly kind: 'offline'; readonly forMs: number }
   /** Its process ends, in order or without a word, and begins anew with what its storage has. */
   | { readonly kind: 'restart'; readonly isCrash: boolean; readonly forMs: number }
+  | { readonly kind: 'turn-clock'; readonly byMs: number }
 );
 
 export type ReplicaFault =
@@ -43,6 +44,8 @@ export interface ReplicaPlan extends WorldPlan {
   readonly writers: readonly number[];
   /** How far the clock of each writer is ahead. */
   readonly writerSkewsMs: readonly number[];
+  /** Writers go on writing when the time that they were granted is over, as another client may. */
+  readonly isHeedless: boolean;
   /** How long a writer's storage takes for a write. */
   readonly storageMs: number;
   readonly actions: readonly PlannedAction[];

@@ -15,7 +15,7 @@ import type { PlannedFault } from '../simulator/plan.js';
 import { isAlive, World } from '../simulator/world.js';
 import type { SimulatedNode } from '../simulator/world.js';
 import type { Granted, ReplicaEvidence, WrittenOp } from './evidence.js';
-import { DATABASE, entriesOf, isOnDisk, keptOf, logOf } from './look.js';
+import { DATABASE, entriesOf, isOnDisk, keptOf, lackAt, logOf } from './look.js';
 import type { ReplicaFault, ReplicaPlan } from './plan.js';
 import { timersOf } from '../virtual-timers.js';
 import { OBJECTS_MAX, Writer } from './writer.js';
@@ -69,14 +69,19 @@ class Run {
     this.#watcher = watcher;
     this.#peers = new Set(plan.peers);
     const onHop = watcher === null ? null : watcher.onHop.bind(watcher);
-    this.#world = new World(plan, onHop, (node) => this.#onNodeEnd(node));
+    const world = new World(plan, onHop, (node) => this.#onNodeEnd(node));
+    this.#world = world;
     const record: Record = {
       ops: this.#ops,
       grants: this.#grants,
       noticed: this.#noticed,
       givenUp: this.#givenUp,
       disksWith: (origin, time) =>
-        this.#world.nodes.filter(({ opDisks }) => opDisks !== null && isOnDisk(opDisks, origin, time)).length,
+        world.nodes.filter(({ opDisks }) => opDisks !== null && isOnDisk(opDisks, origin, time)).length,
+      lackAt: ({ log, index }, covers, held) => {
+        const kept = world.nodes.map(keptOf).find((other) => other?.table.last?.log === log);
+        return kept === undefined || kept === null ? null : lackAt(kept, index, covers, held);
+      },
       count: (name) => this.#count(`writers.${name}`, 1),
     };
     this.#writers = plan.writers.map((_, i) => new Writer(this.#world, record, plan, i));

@@ -1,6 +1,5 @@
-/** One simulated database, drawn from a seed, run and judged. */
+/** One simulated database, run and judged. */
 import type { Violation } from '../simulator/invariants.js';
-import { drawReplicaPlan } from './draw-plan.js';
 import { judgeReplicas } from './invariants.js';
 import type { ReplicaPlan } from './plan.js';
 import { runReplicaPlan } from './run-plan.js';
@@ -15,8 +14,6 @@ export interface ReplicaResult {
   readonly faults: ReadonlyMap<string, number>;
   readonly counters: ReadonlyMap<string, number>;
 }
-
-export const simulateReplicas = (seed: number): Promise<ReplicaResult> => simulateReplicaPlan(drawReplicaPlan(seed));
 
 export const simulateReplicaPlan = async (
   plan: ReplicaPlan,

@@ -4,21 +4,28 @@
  */
 import type { Client } from '../../client/client.js';
 import { connectBy } from '../../client/connect.js';
+import type { Collection } from '../../client/database/collection.js';
 import type { Database } from '../../client/database/database.js';
 import { counter } from '../../client/database/kinds/counter.js';
 import type { CounterWriters } from '../../client/database/kinds/counter.js';
 import { lww } from '../../client/database/kinds/lww.js';
 import type { LwwWriters } from '../../client/database/kinds/lww.js';
 import type { ObjectHandle } from '../../client/database/replicated-object.js';
+import type { Interest } from '../../client/database/sync.js';
 import { set } from '../../client/database/kinds/set.js';
 import type { SetWriters } from '../../client/database/kinds/set.js';
+import type { Grant } from '../../client/database/outbox.js';
 import type { SocketLike } from '../../client/socket.js';
 import { seededRandom } from '../../actors/runtime/virtual-time.js';
+import { parsePosition } from '../../store/log-position.js';
+import type { LogPosition } from '../../store/log-position.js';
+import { ItemReader, objectName, partsOfName } from '../../store/op.js';
 import { decodeState } from '../../store/types/object-state.js';
 import { typeNamed } from '../../store/types/index.js';
 import { timersOf } from '../virtual-timers.js';
 import type { World } from '../simulator/world.js';
 import { DATABASE } from './look.js';
+import type { Held } from './look.js';
 import type { Granted, WriterEvidence, WrittenOp } from './evidence.js';
 import type { ObjectType, PlannedAction, ReplicaPlan } from './plan.js';
 import { WriterStorage } from './writer-storage.js';
@@ -28,6 +35,8 @@ export interface Record {
   readonly ops: WrittenOp[];
   readonly grants: Granted[];
   readonly noticed: (readonly [string, string])[];
+  /** What is missing where all before that position of a peer's log is said to be held; null: nothing. */
+  lackAt(position: LogPosition, covers: (name: string) => boolean, held: Held): string | null;
   /** On how many disks the op is. */
   disksWith(origin: string, time: number): number;
   /** Each time that a writer gave up, and why. */
@@ -50,7 +59,8 @@ export class Writer {
   readonly #world: World;
   readonly #record: Record;
   readonly #index: number;
-  readonly #skewMs: number;
+  readonly #isHeedless: boolean;
+  #skewMs: number;
   readonly #random;
   readonly #storage: WriterStorage;
   #node: number;
@@ -62,6 +72,10 @@ export class Writer {
   #life = 0;
   #isDown = false;
   #handles = new Map<string, Handle>();
+  #collections = new Map<string, Collection<Handle>>();
+  /** Which ops its objects have, by name and origin: by its own account. */
+  #held = new Map<string, Map<string, number>>();
+  readonly #reader = new ItemReader();
   #seen = new Map<string, number>();
   /** Ops that wait in the outbox of this process, by number. */
   #waiting = new Map<number, WrittenOp>();
@@ -74,6 +88,7 @@ export class Writer {
     this.#index = index;
     this.#node = plan.writers[index] as number;
     this.#skewMs = plan.writerSkewsMs[index] as number;
+    this.#isHeedless = plan.isHeedless;
     this.#random = seededRandom(plan.seed, WRITER_STREAM + index);
     this.#storage = new WriterStorage((delayMs, run) => world.time.at(world.nowMs + delayMs, run), plan.storageMs);
   }
@@ -92,7 +107,9 @@ export class Writer {
       database !== null &&
       database.status === 'live' &&
       database.pendingCount === 0 &&
-      this.#handles.size === OBJECTS_MAX * TYPES.length &&
+      (this.#followsTypesOnly
+        ? this.#collections.size === TYPES.length
+        : this.#handles.size === OBJECTS_MAX * TYPES.length) &&
       [...database.interests].every(({ isLive }) => isLive)
     );
   }
@@ -135,6 +152,8 @@ export class Writer {
         return this.#dropSockets();
       case 'restart':
         return this.#restart(action.isCrash, action.forMs);
+      case 'turn-clock':
+        this.#skewMs += action.byMs;
     }
   }
 
@@ -158,7 +177,7 @@ export class Writer {
     const database = this.#database;
     if (database === null || ![...database.interests].every(({ isLive }) => isLive)) return;
     for (const [object, value] of this.#own) {
-      const handle = this.#handles.get(`lww/${object}`);
+      const handle = this.#handleOf('lww', object);
       if (handle === undefined) continue;
       const shown = (handle.state as Readonly<globalThis.Record<string, unknown>>)[OWN_FIELD(this.#index)];
       if (typeof shown === 'number' && shown >= value) continue;
@@ -169,6 +188,9 @@ export class Writer {
 
   look(): WriterEvidence {
     const views = new Map([...this.#handles].map(([name, handle]) => [name, handle.state]));
+    for (const collection of this.#collections.values()) {
+      for (const handle of collection) views.set(objectName(handle.type, handle.id), handle.state);
+    }
     return { writer: this.#index, status: this.status, pending: this.pendingCount, views };
   }
 
@@ -201,7 +223,7 @@ export class Writer {
           // It can't be opened for now: for the library that is for good.
           this.#record.count('closed');
           this.#database = null;
-          this.#handles.clear();
+          this.#dropHandles();
           this.#later(REOPEN_AFTER_MS, () => {
             if (!isOver()) this.#open(client, life);
           });
@@ -236,14 +258,16 @@ export class Writer {
     const present = new Set(this.#waiting.values());
     for (const op of former) if (!present.has(op)) op.isUncertain = true;
     this.#forgetUncertain();
-    this.#seen = seenIn(this.#storage.states);
-    this.#noteGrant(database);
+    this.#held = heldIn(this.#storage.states);
+    this.#seen = seenIn(this.#held);
+    if (outbox.grant !== null) this.#noteGrant(outbox.grant);
 
     const admit = outbox.admit.bind(outbox);
-    outbox.admit = (grant, storedTime) => {
-      admit(grant, storedTime);
-      this.#noteGrant(database);
+    outbox.admit = (grant, storedTime, isGivenUp) => {
+      this.#noteGrant(grant);
+      admit(this.#isHeedless ? { ...grant, untilTime: Infinity } : grant, storedTime, isGivenUp);
     };
+    if (this.#isHeedless && outbox.grant !== null) outbox.admit(outbox.grant, outbox.lastTime);
     const observe = outbox.observe.bind(outbox);
     outbox.observe = (origin, time) => {
       if (time > (this.#seen.get(origin) ?? 0)) this.#seen.set(origin, time);
@@ -278,9 +302,89 @@ export class Writer {
         op.spread = { atMs: this.#world.nowMs, disks };
         this.#waiting.delete(number);
       }
+      this.#checkInterval(outbox, storedTime);
       onAcked(storedTime, spreadTime);
     };
+    const onItems = database.onItems.bind(database);
+    database.onItems = (interest, items) => {
+      this.#noteItems(items);
+      return onItems(interest, items);
+    };
+    const onRebased = database.onRebased.bind(database);
+    database.onRebased = () => {
+      for (const { type, id } of outbox.pending) this.#held.delete(objectName(type, id));
+      for (const { type, id, time } of outbox.pending) this.#hold(type, id, outbox.grant?.replica as string, time);
+      onRebased();
+    };
+    const onLive = database.onLive.bind(database);
+    database.onLive = (interest) => {
+      onLive(interest);
+      this.#checkLive(interest);
+    };
     this.#takeHandles(database);
+  }
+
+  // What it has by its own account
+
+  #noteItems(items: Uint8Array): void {
+    const reader = this.#reader;
+    const count = reader.open(items);
+    for (let i = 0; i < count && reader.next() === null; i += 1) {
+      const { kind, type, id, origin, time } = reader;
+      if (kind === 'op') this.#hold(type, id, origin, time);
+      else for (const [other, last] of vectorOf(type, reader.payload)) this.#hold(type, id, other, last);
+    }
+  }
+
+  #hold(type: string, id: string, origin: string, time: number): void {
+    const name = objectName(type, id);
+    const vector = this.#held.get(name) ?? new Map<string, number>();
+    this.#held.set(name, vector);
+    if (time > (vector.get(origin) ?? 0)) vector.set(origin, time);
+  }
+
+  /** All that the peer had before the position that it has told is here. */
+  #checkLive({ filter, position }: Interest): void {
+    const at = position === null ? null : parsePosition(position);
+    if (at === null) return this.#notice('live is complete', `${JSON.stringify(filter)} is live without a position`);
+    const covers = (name: string): boolean => {
+      const { type, id } = partsOfName(name);
+      return type === filter.type && (filter.object === undefined || filter.object === id);
+    };
+    const lack = this.#record.lackAt(at, covers, this.#held);
+    if (lack !== null) this.#notice('live is complete', `${JSON.stringify(filter)} at ${position} lacks ${lack}`);
+  }
+
+  /** What a peer has stored was written within the time that had been granted until then (RULES RF). */
+  #checkInterval({ grant, pending }: Database['outbox'], storedTime: number): void {
+    const granted = this.#record.grants.filter(({ replica }) => replica === grant?.replica);
+    for (const { time } of pending) {
+      const isGranted = granted.some(({ fromTime, untilTime }) => time >= fromTime && time <= untilTime);
+      if (time > storedTime || isGranted) continue;
+      this.#notice('within the grant', `${grant?.replica} ${time} is stored, and outside of what was granted`);
+    }
+  }
+
+  // What it does with its objects
+
+  get #followsTypesOnly(): boolean {
+    return this.#index % 3 === 2;
+  }
+
+  #handleOf(type: ObjectType, object: string): Handle | undefined {
+    return this.#handles.get(`${type}/${object}`) ?? this.#collections.get(type)?.get(object);
+  }
+
+  /** Also of an object that is not followed yet because nobody has written to it. */
+  #writersOf(type: ObjectType, object: string): unknown {
+    const handle = this.#handleOf(type, object);
+    if (handle !== undefined || this.#collections.get(type) === undefined) return handle;
+    return this.#database?.writer(object, KINDS[type] as unknown as typeof lww);
+  }
+
+  #dropHandles(): void {
+    this.#handles.clear();
+    this.#collections.clear();
   }
 
   #takeHandles(database: Database): void {
@@ -288,7 +392,13 @@ export class Writer {
     for (const type of TYPES) {
       const kind = KINDS[type] as unknown as typeof lww;
       // Some follow whole types, others single objects, others both.
-      if (this.#index % 3 !== 1) void database.objects(kind).catch(nothing);
+      if (this.#index % 3 !== 1) {
+        void database.objects(kind).then((collection) => {
+          if (isPresent() && this.#followsTypesOnly)
+            this.#collections.set(type, collection as unknown as Collection<Handle>);
+        }, nothing);
+      }
+      if (this.#followsTypesOnly) continue;
       for (let i = 0; i < OBJECTS_MAX; i += 1) {
         void database.object(`o${i}`, kind).then((handle) => {
           if (isPresent()) this.#handles.set(`${type}/o${i}`, handle);
@@ -298,22 +408,22 @@ export class Writer {
   }
 
   #write(type: ObjectType, object: string, padding: number): void {
-    const handle = this.#handles.get(`${type}/${object}`);
-    if (handle === undefined) return;
+    const writers = this.#database?.status === 'closed' ? undefined : this.#writersOf(type, object);
+    if (writers === undefined) return;
     const value = this.#record.ops.length + 1;
     const by = type === 'counter' ? 1 + (value % 9) : value;
     const isWritten = this.#do(type, object, by, null, () => {
       if (type === 'lww') {
         const text = padding > 0 ? { text: 'x'.repeat(padding) } : {};
-        (handle as unknown as LwwWriters).set({ [OWN_FIELD(this.#index)]: by, last: by, ...text });
-      } else if (type === 'counter') (handle as unknown as CounterWriters).add(by);
-      else (handle as unknown as SetWriters).add(by);
+        (writers as LwwWriters).set({ [OWN_FIELD(this.#index)]: by, last: by, ...text });
+      } else if (type === 'counter') (writers as CounterWriters).add(by);
+      else (writers as SetWriters).add(by);
     });
     if (isWritten && type === 'lww') this.#own.set(object, by);
   }
 
   #remove(object: string): void {
-    const handle = this.#handles.get(`set/${object}`);
+    const handle = this.#handleOf('set', object);
     const values = (handle?.state ?? []) as readonly unknown[];
     if (handle === undefined || values.length === 0) return;
     const removed = values[this.#random.below(values.length)] as number;
@@ -351,6 +461,7 @@ export class Writer {
     this.#record.ops.push(op);
     this.#waiting.set(pending.number, op);
     this.#seen.set(origin, pending.time);
+    this.#hold(type, object, origin, pending.time);
     return true;
   }
 
@@ -361,7 +472,7 @@ export class Writer {
     this.#life += 1;
     this.#client = null;
     this.#database = null;
-    this.#handles.clear();
+    this.#dropHandles();
     this.#isDown = true;
     const end = (): void => {
       this.#storage.crash();
@@ -384,10 +495,7 @@ export class Writer {
     }
   }
 
-  #noteGrant({ outbox }: Database): void {
-    const { grant } = outbox;
-    if (grant === null) return;
-    const { replica, fromTime, untilTime } = grant;
+  #noteGrant({ replica, fromTime, untilTime }: Grant): void {
     this.#record.grants.push({ writer: this.#index, replica, fromTime, untilTime });
   }
 
@@ -416,15 +524,20 @@ export class Writer {
   }
 }
 
-/** What a process that begins with those states shows to have been seen. */
-const seenIn = (states: ReadonlyMap<string, Uint8Array>): Map<string, number> => {
+const vectorOf = (typeName: string, state: Uint8Array): ReadonlyMap<string, number> => {
+  const type = typeNamed(typeName);
+  return (type === null ? null : decodeState(type, state))?.vector ?? new Map<string, number>();
+};
+
+/** What a process that begins with those states has of each object. */
+const heldIn = (states: ReadonlyMap<string, Uint8Array>): Map<string, Map<string, number>> =>
+  new Map([...states].map(([name, bytes]) => [name, new Map(vectorOf(partsOfName(name).type, bytes))]));
+
+/** The last op of each origin in any of them. */
+const seenIn = (held: Held): Map<string, number> => {
   const seen = new Map<string, number>();
-  for (const [name, bytes] of states) {
-    const type = typeNamed(name.slice(0, name.indexOf('/')));
-    const state = type === null ? null : decodeState(type, bytes);
-    for (const [origin, time] of state?.vector ?? []) {
-      if (time > (seen.get(origin) ?? 0)) seen.set(origin, time);
-    }
+  for (const vector of held.values()) {
+    for (const [origin, time] of vector) if (time > (seen.get(origin) ?? 0)) seen.set(origin, time);
   }
   return seen;
 };

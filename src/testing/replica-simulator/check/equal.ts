@@ -1,6 +1,7 @@
 /** What all peers have is the same, and so is what their clients see of it (R1, R3, R5). */
 import { isDeepStrictEqual } from 'node:util';
-import type { LogEvidence, WriterEvidence } from '../evidence.js';
+import { presentIn } from './no-op-lost.js';
+import type { LogEvidence, WriterEvidence, WrittenOp } from '../evidence.js';
 
 export const checkPeersEqual = (logs: readonly LogEvidence[]): string[] => {
   const [first, ...others] = logs;
@@ -15,12 +16,19 @@ export const checkPeersEqual = (logs: readonly LogEvidence[]): string[] => {
   ]);
 };
 
-export const checkWritersEqual = (logs: readonly LogEvidence[], writers: readonly WriterEvidence[]): string[] => {
+/** Of what was lost with the one disk that had it, and may be, those who saw it go on to. */
+export const checkWritersEqual = (
+  logs: readonly LogEvidence[],
+  writers: readonly WriterEvidence[],
+  ops: readonly WrittenOp[],
+): string[] => {
   const [first] = logs;
+  const isLost = (op: WrittenOp): boolean => op.isUncertain && first !== undefined && presentIn(first, op) === 0;
+  const losers = new Set(ops.filter(isLost).map(({ type, object }) => `${type}/${object}`));
   return writers.flatMap(({ writer, views }) =>
     [...views].flatMap(([name, view]) => {
       const there = first?.states.get(name)?.view;
-      if (there === undefined || isDeepStrictEqual(view, there)) return [];
+      if (there === undefined || losers.has(name) || isDeepStrictEqual(view, there)) return [];
       return [`${name}: writer ${writer} sees ${show(view)}, its peers have ${show(there)}`];
     }),
   );

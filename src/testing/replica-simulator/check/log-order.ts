@@ -14,6 +14,26 @@ export const checkOnceInLog = (logs: readonly LogEvidence[]): string[] =>
     });
   });
 
+/** Each op directly behind the one that it names, and everywhere behind the same one (RULES RA). */
+export const checkChains = (logs: readonly LogEvidence[]): string[] => {
+  const prevOf = new Map<string, number>();
+  return logs.flatMap(({ node, entries, prevTimes, lastAtFloor }) => {
+    const last = new Map(lastAtFloor);
+    return entries.flatMap((id, i) => {
+      const [origin = '', timeText] = id.split(' ');
+      const [time, prevTime] = [Number(timeText), prevTimes[i] as number];
+      const former = prevOf.get(id) ?? prevTime;
+      prevOf.set(id, prevTime);
+      // What states of another peer have covered may be in the log, too.
+      if (time <= (lastAtFloor.get(origin) ?? 0)) return [];
+      const before = last.get(origin) ?? 0;
+      last.set(origin, time);
+      if (former !== prevTime) return [`n${node}: ${id} follows on ${prevTime}, elsewhere on ${former}`];
+      return before === prevTime ? [] : [`n${node}: ${id} follows on ${prevTime}, and stands behind ${before}`];
+    });
+  });
+};
+
 export const checkCausal = (logs: readonly LogEvidence[], ops: readonly WrittenOp[]): string[] => {
   const byId = new Map<string, WrittenOp>();
   // What was rebased follows on what its author saw when it was written first, unless that was given up by name.

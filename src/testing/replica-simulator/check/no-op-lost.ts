@@ -3,7 +3,7 @@ import { opIdOf } from '../evidence.js';
 import type { LogEvidence, WrittenOp } from '../evidence.js';
 
 /** How often it took effect, as far as it can be told: its stamps that the chains of the log have. */
-const presentIn = (log: LogEvidence, { ids }: WrittenOp): number =>
+export const presentIn = (log: LogEvidence, { ids }: WrittenOp): number =>
   ids.filter(({ origin, time }) => time <= (log.last.get(origin) ?? 0)).length;
 
 export const checkNoOpLost = (logs: readonly LogEvidence[], ops: readonly WrittenOp[]): string[] =>
