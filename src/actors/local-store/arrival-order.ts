@@ -102,10 +102,14 @@ export class ArrivalOrder {
     return { overdue, soonMs };
   }
 
-  /** Only these nodes are members. */
-  keepOnly(isMember: (node: NodeId) => boolean): void {
-    for (const node of this.#origins.keys()) if (!isMember(node)) this.#origins.delete(node);
-    for (const [name, { forward }] of this.#early) if (!isMember(forward.from)) this.#early.delete(name);
+  origins(): NodeId[] {
+    return [...this.#origins.keys()];
+  }
+
+  /** The node is gone, and with it what it has sent. */
+  forget(node: NodeId): void {
+    this.#origins.delete(node);
+    for (const [name, { forward }] of this.#early) if (forward.from === node) this.#early.delete(name);
   }
 }
 

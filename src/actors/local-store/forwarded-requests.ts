@@ -11,6 +11,7 @@ import type { CacheRequest, ClientReply, Key, MessageOf } from '../../transport/
 import { isCacheRequest, isRead } from '../cache-request.js';
 import type { Absent, Members, Passed } from '../message.js';
 import { HELD_REQUESTS_MAX } from '../settings.js';
+import type { Settings } from '../settings.js';
 import { ArrivalOrder } from './arrival-order.js';
 import type { Executor } from './executor.js';
 import type { Held, HeldRequests } from './held-requests.js';
@@ -48,6 +49,9 @@ export class ForwardedRequests {
   readonly #requestTimeoutMs: number;
   readonly #line = new PassedLine(HELD_REQUESTS_MAX);
   readonly #order = new ArrivalOrder();
+  readonly #keptMs: number;
+  /** Nodes that are out of view and may not know it: until when what they have sent is remembered (RULES D1). */
+  readonly #vanished = new Map<NodeId, number>();
   /** Requests that were passed here and whose turn has come. */
   #next: Passed[] = [];
   /** Refused because too many waited for their turn. */
@@ -64,14 +68,16 @@ export class ForwardedRequests {
     overtaken: 0,
   };
 
-  constructor(host: ForwardedHost, parts: Parts, requestTimeoutMs: number) {
+  constructor(host: ForwardedHost, parts: Parts, settings: Pick<Settings, 'requestTimeoutMs' | 'heartbeatTimeoutMs'>) {
     this.#host = host;
     this.#executor = parts.executor;
     this.#held = parts.held;
     this.#inquiry = parts.inquiry;
     this.#hasher = parts.hasher;
     this.#record = parts.record;
-    this.#requestTimeoutMs = requestTimeoutMs;
+    this.#requestTimeoutMs = settings.requestTimeoutMs;
+    // So long a node asks again for what it has asked for, and so long its question may be held up.
+    this.#keptMs = settings.requestTimeoutMs + settings.heartbeatTimeoutMs;
   }
 
   get counts(): Readonly<Record<string, number>> {
@@ -97,6 +103,7 @@ export class ForwardedRequests {
 
   /** Those that have waited for the one that they follow, and in vain, take the way of what is sent back. */
   remind(nowMs: number): void {
+    this.#forgetVanished(nowMs);
     if (this.#order.earlyCount === 0) return;
     const { overdue, soonMs } = this.#order.takeOverdue(nowMs);
     for (const { forward } of overdue) {
@@ -185,9 +192,13 @@ export class ForwardedRequests {
   }
 
   onMembers({ members }: Members): void {
-    const isMember = (node: NodeId): boolean => members.some((member) => member.node === node);
-    for (const node of this.#record.origins()) if (!isMember(node)) this.#record.forget(node);
-    this.#order.keepOnly(isMember);
+    const present = new Set(members.map(({ node }) => node));
+    const nowMs = this.#host.now();
+    for (const node of present) this.#vanished.delete(node);
+    for (const node of [...this.#record.origins(), ...this.#order.origins()]) {
+      if (!present.has(node) && !this.#vanished.has(node)) this.#vanished.set(node, nowMs + this.#keptMs);
+    }
+    this.#forgetVanished(nowMs);
   }
 
   /** In its order: it, and whatever waited for it, is judged, waits, or is sent back. */
@@ -205,6 +216,16 @@ export class ForwardedRequests {
       if (this.#order.admit(forward) === 'free') this.judge(forward, next.deadlineMs);
       else this.#tellNotMine(forward);
       next = this.#order.takeFollower(forward);
+    }
+  }
+
+  #forgetVanished(nowMs: number): void {
+    for (const [node, untilMs] of this.#vanished) {
+      // In the order in which they vanished.
+      if (untilMs > nowMs) return this.#host.remindBy(untilMs);
+      this.#vanished.delete(node);
+      this.#record.forget(node);
+      this.#order.forget(node);
     }
   }
 

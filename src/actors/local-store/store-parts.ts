@@ -174,7 +174,7 @@ export function createParts(
       tellAbsent: (absent) => void addresses.finder.tell(absent, self.ref),
     },
     { executor, held, inquiry, hasher, record },
-    settings.requestTimeoutMs,
+    settings,
   );
   const nextClaim = (): number => inquiry.nextClaim();
   const kept =
