@@ -97,10 +97,12 @@ export interface Read {
   readonly request: CacheRequest;
 }
 
-/** Finder to store: the question about the key has been answered by the owner. */
+/** Finder to store: the question about the key has been answered by the owner, or nobody waits for an answer any more. */
 export interface Answered {
   readonly type: 'answered';
   readonly key: Key;
+  /** Nobody waits: a claim that is still under way is not to be used. */
+  readonly isOver: boolean;
 }
 
 export type Located = {
@@ -326,6 +328,8 @@ export interface View {
   readonly type: 'view';
   /** Present members, this node included. */
   readonly members: readonly NodeId[];
+  /** Of each of them. */
+  readonly incarnations: readonly number[];
   /** Members that vanished without leaving and are still missed (C4). */
   readonly missed: number;
   /** This node's own view number (RULES V1). */

@@ -433,7 +433,9 @@ export class Router {
     this.#toldMembers = this.#topology.members;
     this.#toldAtMs = this.#self.now();
     const members = [...this.#toldMembers.keys()];
-    const view: View = { type: 'view', members, missed: this.#missed, number: this.#topology.viewNumber };
+    const incarnations = Array.from(this.#toldMembers.values(), ({ state }) => state.incarnation);
+    const { viewNumber: number } = this.#topology;
+    const view: View = { type: 'view', members, incarnations, missed: this.#missed, number };
     this.#addresses.finder.tell(view, this.#self.ref);
     this.#addresses.scanner.tell(view, this.#self.ref);
     this.#addresses.watcher.tell(view, this.#self.ref);

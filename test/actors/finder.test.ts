@@ -59,7 +59,7 @@ beforeEach(() => {
   const addresses = { store: store!.ref, router: router!.ref } as unknown as Addresses;
   const identity = { node: SELF, incarnation: 1, name: 's', swarm: 's', version: '0', hashSecret: new Uint8Array(16) };
   finder = runtime.spawn(finderKind, 'finder', { identity, settings: DEFAULT_SETTINGS, addresses });
-  router!.tell(finder, { type: 'view', members: [SELF, FORMER, NEXT], missed: 0, number: 1 });
+  router!.tell(finder, { type: 'view', members: [SELF, FORMER, NEXT], incarnations: [1, 1, 1], missed: 0, number: 1 });
   store!.tell(finder, { type: 'serve' });
   runtime.run();
   ask('get', 1);
@@ -207,4 +207,39 @@ it('[O3] a home that can not tell after a search either is asked again in a whil
   const asked = sent(store!, 'locate');
   runtime.advance(20);
   expect(sent(store!, 'locate')).toBe(asked + 1);
+});
+
+describe('a view that has changed', () => {
+  const see = (formerIncarnation: number): void => {
+    const incarnations = [1, formerIncarnation, 1];
+    router!.tell(finder, { type: 'view', members: [SELF, FORMER, NEXT], incarnations, missed: 0, number: 2 });
+    runtime.run();
+  };
+  const refusals = (): unknown[] =>
+    (session!.received as readonly AnyMessage[]).flatMap((reply) =>
+      reply.type === 'refused' ? [[(reply as MessageOf<'refused'>).id, (reply as MessageOf<'refused'>).code]] : [],
+    );
+
+  it('[GT3] has all asked again that is under way: the owner knows what is done', () => {
+    ask('get', 2);
+    ask('incr', 3);
+    ask('get', 4);
+    see(1);
+    expect(sentTo(FORMER).map(([, id]) => id)).toEqual([1, 2, 3, 4, 2, 3, 4]);
+    expect(refusals()).toEqual([]);
+  });
+
+  it('[D2] has a write given up whose owner was started again, and a read that it has followed', () => {
+    ask('get', 2);
+    ask('incr', 3);
+    ask('get', 4);
+    see(2);
+    expect(refusals()).toEqual([
+      [2, 'UNKNOWN'],
+      [3, 'UNKNOWN'],
+    ]);
+    expect(sentTo(FORMER).map(([, id]) => id)).toEqual([1, 2, 3, 4]);
+    own(FORMER, 6);
+    expect(sentTo(FORMER).map(([, id]) => id)).toEqual([1, 2, 3, 4, 4]);
+  });
 });

@@ -192,6 +192,18 @@ describe('a key that comes in', () => {
     ]);
   });
 
+  it('[D1] has a write executed once that comes again from a node that was out of view for a moment', () => {
+    take(7, 1);
+    answer(VERDICT.yes);
+    ask(incr, 3, 0);
+    const { message } = last('answer');
+    expect(message).toMatchObject({ type: 'value' });
+    see();
+    see(GIVER);
+    ask(incr, 3, 0);
+    expect(all('answer').map(({ message: reply }) => reply)).toEqual([message, message]);
+  });
+
   it('[H1] [D1] waits for all that was executed on it', () => {
     const copies = encodeCopies([{ key: KEY, value: Uint8Array.of(7), time: 1, origin: GIVER, ttlMs: 0, given: 5 }]);
     tell({ type: 'take', ...head(GIVER), number: 1, floor: 1, records: 1, copies });
@@ -361,13 +373,13 @@ describe('[C3] requests of one node for one key', () => {
     expect(taken()).toEqual([[3, 'notMine']]);
   });
 
-  it('are known anew after the node began a new life, or was gone', () => {
+  it('are known anew after the node began a new life, or was gone for as long as it asks again', () => {
     follow(1, 0);
     follow(2, 1, 2);
     expect(taken()).toEqual([[1, 1]]);
     see();
-    runtime.advance(300);
-    expect(taken()).toEqual([[1, 1]]);
+    const { requestTimeoutMs, heartbeatTimeoutMs } = DEFAULT_SETTINGS;
+    runtime.advance(requestTimeoutMs + heartbeatTimeoutMs + 1);
     see(GIVER);
     follow(3, 2, 2);
     runtime.advance(300);
@@ -380,4 +392,18 @@ describe('[C3] requests of one node for one key', () => {
     follow(9001, 8500);
     expect(taken().map(([number]) => number)).toEqual([1, 9000, 9001]);
   });
+});
+
+it('[O6] a claim for which nobody waits any more keeps nobody waiting', () => {
+  tell({ type: 'locate', key: KEY, isClaim: true, valueBytes: 1, isSearched: false, read: null, clock: 1 });
+  const { claim } = last('lookup');
+  // The home has granted it, and its word is lost.
+  ask(get, 3, claim);
+  expect(all('answer')).toEqual([]);
+  tell({ type: 'answered', key: KEY, isOver: false });
+  expect(all('answer')).toEqual([]);
+  tell({ type: 'answered', key: KEY, isOver: true });
+  expect(last('answer').message).toEqual({ type: 'missing', id: 1 });
+  runtime.advance(50);
+  expect(all('release').length).toBeGreaterThan(0);
 });

@@ -31,7 +31,7 @@ beforeEach(() => {
   const identity = { node: A, incarnation: 1, name: 'a', swarm: 's', version: '0' };
   watcher = runtime.spawn(watcherKind, 'watcher', { identity, settings: DEFAULT_SETTINGS, addresses });
   tell({ type: 'serve' });
-  tell({ type: 'view', members: [A, B], missed: 0, number: 2 });
+  tell({ type: 'view', members: [A, B], incarnations: [1, 1], missed: 0, number: 2 });
 });
 afterEach(() => runtime.close());
 
@@ -75,7 +75,7 @@ it('[W1] opens a watch when each member has confirmed it, and the store tells of
   session.tell(watcher, { type: 'watch', id: 1, options: { key: 'k' } });
   interested(1);
   session.expectNone();
-  tell({ type: 'view', members: [A, B, C], missed: 0, number: 3 });
+  tell({ type: 'view', members: [A, B, C], incarnations: [1, 1, 1], missed: 0, number: 3 });
   tell({ type: 'attending', number: 0, isFresh: true });
   session.expectNone();
   interested(1, 0, { from: C, isFresh: true });
@@ -130,12 +130,12 @@ it('[W1] a member that has begun anew is told everything again, and the gap come
 
 it('[W1] a joiner that has changed nothing yet costs no gap, another one does', () => {
   open(1);
-  tell({ type: 'view', members: [A, B, C], missed: 0, number: 3 });
+  tell({ type: 'view', members: [A, B, C], incarnations: [1, 1, 1], missed: 0, number: 3 });
   interested(1, 0, { from: C, isFresh: true });
   session.expectNone();
-  tell({ type: 'view', members: [A, B], missed: 1, number: 4 });
+  tell({ type: 'view', members: [A, B], incarnations: [1, 1], missed: 1, number: 4 });
   session.expect('change', gap);
-  tell({ type: 'view', members: [A, B, C], missed: 0, number: 5 });
+  tell({ type: 'view', members: [A, B, C], incarnations: [1, 1, 1], missed: 0, number: 5 });
   session.expectNone();
   interested(1, 0, { from: C, epoch: 8 });
   session.expect('change', gap);

@@ -224,8 +224,9 @@ export class Finder {
     for (const open of this.#opens.values()) {
       const { owner, request } = open;
       if (owner === null) continue;
-      if (!this.#view.has(owner)) {
-        if (isRead(request)) {
+      // One that was started again unnoticed knows nothing of what it has executed.
+      if (this.#view.incarnationOf(owner) !== open.ownerIncarnation) {
+        if (isRead(request) && !open.isFollowed) {
           this.#counts.resent += 1;
           this.#lookups.resume(open, 0);
         } else {
@@ -234,8 +235,8 @@ export class Finder {
         }
         continue;
       }
-      // The question or its answer may have been on a link that broke. The owner executes a write once (RULES D1), and
-      // one that it has not seen before what was sent after it.
+      // The question or its answer may have been on a link that broke. The owner executes a write once (RULES D1), one
+      // that it has not seen before what was sent after it, and no read after a later change (C3).
       this.#counts.resent += 1;
       this.#forward(open, owner, open.claim, open.learned);
     }
@@ -297,7 +298,7 @@ export class Finder {
 
   #forward(open: Open, owner: NodeId, claim: number, learned: LearnedOwner | null): void {
     if (this.#opens.isOver(open)) return;
-    this.#opens.send(open, owner, claim);
+    this.#opens.send(open, owner, this.#view.incarnationOf(owner), claim);
     if (learned !== null && open.learned === null) {
       open.learned = learned;
       learned.sentCount += 1;

@@ -272,7 +272,7 @@ export class Lookups {
     for (const lookup of this.#lookups.values()) {
       if (lookup.status === 'concluding') continue;
       if (lookup.waiting.every((open) => open.isSettled)) {
-        if (lookup.handed !== null) this.#endQuestion(lookup);
+        this.#endQuestion(lookup, true);
         this.#lookups.delete(lookup.key);
       } else if (lookup.status === 'searching') continue;
       else if (lookup.againAtMs <= nowMs) this.#locate(lookup, false);
@@ -335,9 +335,9 @@ export class Lookups {
   }
 
   /** The home has nothing more to say. */
-  #endQuestion(lookup: Lookup): void {
+  #endQuestion(lookup: Lookup, isOver = false): void {
     lookup.handed = null;
-    this.#addresses.store.tell({ type: 'answered', key: lookup.key } satisfies Answered, this.#self.ref);
+    this.#addresses.store.tell({ type: 'answered', key: lookup.key, isOver } satisfies Answered, this.#self.ref);
   }
 
   #search(lookup: Lookup): void {

@@ -11,6 +11,10 @@ export interface Open extends Asked {
   readonly deadlineMs: number;
   /** The owner it was sent to; null while it waits in a lookup. */
   owner: NodeId | null;
+  /** The start of the owner at which it was sent there. */
+  ownerIncarnation: number;
+  /** A write for the key was sent to that owner after it: asked again, it might be answered with what that has changed. */
+  isFollowed: boolean;
   /** The number under which the home named that owner; 0 for a learned owner. */
   claim: number;
   /** What was known of that owner, where it is counted; null: it was sent to be created, or waits. */

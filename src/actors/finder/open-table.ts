@@ -86,6 +86,8 @@ export class OpenTable {
       passed,
       deadlineMs: passed?.deadlineMs ?? dueMs ?? this.#self.now() + this.#requestTimeoutMs,
       owner: null,
+      ownerIncarnation: 0,
+      isFollowed: false,
       claim: 0,
       learned: null,
       follows: 0,
@@ -110,7 +112,7 @@ export class OpenTable {
   }
 
   /** It is sent to the owner, for the first time or again. */
-  send(open: Open, owner: NodeId, claim: number): void {
+  send(open: Open, owner: NodeId, incarnation: number, claim: number): void {
     const { key } = open.request;
     if (open.owner !== owner) {
       const last = this.#sent.size === 0 ? undefined : this.#sent.get(key);
@@ -118,6 +120,8 @@ export class OpenTable {
       open.follows = last !== undefined && isAfter && last.owner === owner ? last.number : 0;
       if (isAfter) this.#sent.set(key, open);
       open.owner = owner;
+      open.ownerIncarnation = incarnation;
+      if (!isRead(open.request)) this.#follow(open);
     }
     open.claim = claim;
   }
@@ -136,6 +140,8 @@ export class OpenTable {
   takeBack(open: Open): void {
     this.#arrive(open);
     open.owner = null;
+    open.ownerIncarnation = 0;
+    open.isFollowed = false;
     open.claim = 0;
     open.isCovered = false;
   }
@@ -200,6 +206,15 @@ export class OpenTable {
   giveBack(): void {
     for (const open of this.#open.values()) {
       if (open.passed !== null && open.owner === null && this.take(open)) this.reply(open, null);
+    }
+  }
+
+  /** What was sent before it must not be answered as if it came after it (C3). A former write has marked what is before that. */
+  #follow({ follows }: Open): void {
+    let before = this.#open.get(follows);
+    while (before !== undefined && !before.isFollowed) {
+      before.isFollowed = true;
+      before = this.#open.get(before.follows);
     }
   }
 

@@ -4,12 +4,13 @@ import type { View } from '../message.js';
 
 export class SwarmView {
   readonly #self: NodeId;
-  #members: ReadonlySet<NodeId>;
+  /** With the incarnation of each; 0: nobody has told it yet. */
+  #members: ReadonlyMap<NodeId, number>;
   #missed = 0;
 
   constructor(self: NodeId) {
     this.#self = self;
-    this.#members = new Set([self]);
+    this.#members = new Map([[self, 0]]);
   }
 
   /** Members that vanished without leaving and are still missed (C4). */
@@ -26,8 +27,13 @@ export class SwarmView {
     return node !== this.#self && this.#members.has(node);
   }
 
+  /** Tells one start of a member from another; 0 of a node that is not present. */
+  incarnationOf(node: NodeId): number {
+    return this.#members.get(node) ?? 0;
+  }
+
   onView(view: View): void {
-    this.#members = new Set(view.members);
+    this.#members = new Map(view.members.map((node, i) => [node, view.incarnations[i] as number]));
     this.#missed = view.missed;
   }
 }

@@ -132,9 +132,13 @@ export class Inquiry {
     });
   }
 
-  /** The owner has answered what was asked: no answer of the home will follow. */
-  onAnswered({ key }: Answered): void {
-    if (!this.isClaimed(key)) this.#end(key);
+  /**
+   * The owner has answered what was asked: no answer of the home will follow. Or nobody waits for one: a claim whose grant
+   * is lost would be under way for ever, and requests for the key with it. What was granted is about to be used or released.
+   */
+  onAnswered({ key, isOver }: Answered): void {
+    const ask = this.#asks.get(key);
+    if (ask === undefined || ask.claim === 0 || (isOver && !ask.isGranted)) this.#end(key);
   }
 
   /** The home's answer. */
