@@ -39,6 +39,20 @@ export function decodeBase64x64(text: string): { hi: number; lo: number } | null
   return { hi, lo };
 }
 
+/**
+ * The number of up to five digits in those bytes, as the upper digits of 30 bits: what is left out counts as zeros. -1 where
+ * something else stands there.
+ */
+export function readHalf(bytes: Uint8Array, start: number, count: number): number {
+  let half = 0;
+  for (let i = 0; i < DIGITS_MAX / 2; i += 1) {
+    const value = i < count ? (VALUES[bytes[start + i] as number] ?? -1) : 0;
+    if (value < 0) return -1;
+    half = half * 64 + value;
+  }
+  return half;
+}
+
 function halfText(half: number): string {
   return (
     ALPHABET.charAt(half >>> 24) +

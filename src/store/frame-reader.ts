@@ -39,6 +39,8 @@ export type Head = (typeof HEAD)[keyof typeof HEAD];
 const SHORT_TEXT_MAX = 64;
 /** Shorter frames hold a message or two, of which what is asked for is copied. */
 const WHOLE_BYTES_MIN = 256;
+/** The one byte that begins no value. */
+const NEVER_USED = 0xc1;
 const TWO_32 = 2 ** 32;
 const UPPER_HALF_MAX = 2 ** 21;
 
@@ -350,17 +352,36 @@ export class FrameReader {
   skip(depthMax: number = VALUE_DEPTH_MAX): boolean {
     const start = this.#position;
     const remaining = this.#remaining;
+    const bytes = this.#bytes;
+    const end = this.#end;
+    let position = start;
     let depth = 0;
     let left = 1;
     for (;;) {
       if (left === 0) {
-        if (depth === 0) return true;
+        if (depth === 0) {
+          this.#position = position;
+          return true;
+        }
         depth -= 1;
         left = remaining[depth] as number;
         continue;
       }
       left -= 1;
+      // Most of what there is, without a call: small integers and short texts.
+      const byte = position < end ? (bytes[position] as number) : NEVER_USED;
+      if (byte < 0x80 || byte >= 0xe0) {
+        position += 1;
+        continue;
+      }
+      if (byte >= 0xa0 && byte < 0xc0) {
+        position += 1 + (byte & 0x1f);
+        if (position > end) break;
+        continue;
+      }
+      this.#position = position;
       const inner = this.#step();
+      position = this.#position;
       if (inner <= 0) {
         if (inner === 0) continue;
         break;
@@ -373,6 +394,29 @@ export class FrameReader {
     }
     this.#position = start;
     return false;
+  }
+
+  /** Past the next `length` bytes if they are that text, and ASCII; else it stays there, and answers false. */
+  skipIfSame(text: string, length: number): boolean {
+    if (text.length !== length) return false;
+    const bytes = this.#bytes;
+    const start = this.#position;
+    for (let i = 0; i < length; i += 1) {
+      const byte = bytes[start + i] as number;
+      if (byte > 0x7f || byte !== text.charCodeAt(i)) return false;
+    }
+    this.#position = start + length;
+    return true;
+  }
+
+  /** Past the next `length` bytes. False if they are no UTF-8. */
+  skipText(length: number): boolean {
+    const bytes = this.#bytes;
+    const start = this.#position;
+    this.#position = start + length;
+    let all = 0;
+    for (let i = start; i < start + length; i += 1) all |= bytes[i] as number;
+    return all <= 0x7f || this.#utf8Text(start, length) !== null;
   }
 
   /** Like `skip`, at any depth. */

@@ -8,6 +8,8 @@ const INITIAL_BYTES = 1024;
 const KEPT_BYTES_MAX = 256 * 1024;
 /** A loop beats `set` up to about this many bytes, and `encodeInto`, with the view that it needs, up to more. */
 const LOOP_BYTES_MAX = 24;
+/** Where the view would have to be made first. */
+const RANGE_LOOP_BYTES_MAX = 128;
 const LOOP_UNITS_MAX = 64;
 const TWO_32 = 2 ** 32;
 
@@ -197,6 +199,20 @@ export class FrameWriter {
     const start = this.#length;
     if (length <= LOOP_BYTES_MAX) for (let i = 0; i < length; i += 1) target[start + i] = bytes[i] as number;
     else target.set(bytes, start);
+    this.#length = start + length;
+  }
+
+  /** The same of a part of some bytes, of which no view is made unless it is long. */
+  range(bytes: Uint8Array, from: number, to: number): void {
+    const length = to - from;
+    if (length > RANGE_LOOP_BYTES_MAX) {
+      this.raw(bytes.subarray(from, to));
+      return;
+    }
+    this.#reserve(length);
+    const target = this.#bytes;
+    const start = this.#length;
+    for (let i = 0; i < length; i += 1) target[start + i] = bytes[from + i] as number;
     this.#length = start + length;
   }
 

@@ -33,6 +33,13 @@ export class ItemsWriter {
     this.#count += 1;
   }
 
+  /** Encoded items that lie in those bytes, one behind the other: so many. */
+  addRange(bytes: Uint8Array, from: number, to: number, count: number): void {
+    this.#endRun();
+    this.#writer.range(bytes, from, to);
+    this.#count += count;
+  }
+
   /** One more op that the receiver has. */
   skip(): void {
     this.#run += 1;

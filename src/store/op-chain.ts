@@ -30,6 +30,9 @@ const writer = new FrameWriter();
 
 export class OpChains {
   readonly #numbers = new Map<NodeId, number>();
+  /** The origin that was asked for last, as most ops follow one of the same; -1: it has none. */
+  #lastOrigin = '' as NodeId;
+  #lastNumber = -1;
   // By the origin's number.
   #times = new Float64Array(INITIAL_ORIGINS);
   #prevTimes = new Float64Array(INITIAL_ORIGINS);
@@ -45,8 +48,8 @@ export class OpChains {
 
   /** Time of the origin's last op; 0 for none. */
   lastTime(origin: NodeId): number {
-    const number = this.#numbers.get(origin);
-    return number === undefined ? 0 : (this.#times[number] as number);
+    const number = this.#numberOf(origin);
+    return number < 0 ? 0 : (this.#times[number] as number);
   }
 
   /** 16 hexadecimal digits; '' for an origin without ops. */
@@ -57,17 +60,17 @@ export class OpChains {
   }
 
   verdict(origin: NodeId, time: number, prevTime: number): Verdict {
-    const number = this.#numbers.get(origin);
-    const last = number === undefined ? 0 : (this.#times[number] as number);
+    const number = this.#numberOf(origin);
+    const last = number < 0 ? 0 : (this.#times[number] as number);
     if (time > last) return prevTime === last ? 'next' : prevTime > last ? 'gap' : 'forked';
-    const beforeLast = number === undefined ? 0 : (this.#prevTimes[number] as number);
+    const beforeLast = number < 0 ? 0 : (this.#prevTimes[number] as number);
     if (time <= beforeLast) return 'seen';
     return time === last && prevTime === beforeLast ? 'seen' : 'forked';
   }
 
   /** Whether one more origin can be taken. */
   hasRoomFor(origin: NodeId): boolean {
-    return this.#numbers.has(origin) || this.#numbers.size < ORIGINS_MAX;
+    return this.#numberOf(origin) >= 0 || this.#numbers.size < ORIGINS_MAX;
   }
 
   /** The op whose verdict was `next` is stored. `op`: its bytes from `start` to `end`. */
@@ -151,9 +154,17 @@ export class OpChains {
     return forked;
   }
 
+  #numberOf(origin: NodeId): number {
+    if (origin !== this.#lastOrigin) {
+      this.#lastOrigin = origin;
+      this.#lastNumber = this.#numbers.get(origin) ?? -1;
+    }
+    return this.#lastNumber;
+  }
+
   #take(origin: NodeId): number {
-    const known = this.#numbers.get(origin);
-    if (known !== undefined) return known;
+    const known = this.#numberOf(origin);
+    if (known >= 0) return known;
     const number = this.#numbers.size;
     if (number === this.#times.length) {
       this.#times = grown(this.#times, new Float64Array(2 * number));
@@ -161,6 +172,7 @@ export class OpChains {
       this.#digests = grown(this.#digests, new Uint32Array(4 * number));
     }
     this.#numbers.set(origin, number);
+    this.#lastNumber = number;
     return number;
   }
 

@@ -16,7 +16,7 @@ import { FrameReader, VALUE_DEPTH_MAX } from './frame-reader.js';
 import { FrameWriter } from './frame-writer.js';
 import { parseNodeId } from './node-id.js';
 import type { NodeId } from './node-id.js';
-import { formatStamp, formatTime, parseTime } from './stamp.js';
+import { formatStamp, formatTime, readTime } from './stamp.js';
 import type { Stamp } from './stamp.js';
 
 /** Characters of a type's name, each of `A-Z a-z 0-9 . _ -`. */
@@ -126,7 +126,7 @@ export class ItemReader {
   /** Appends the op that was read, without its `seen`. */
   writeOp(target: FrameWriter): void {
     const at = target.length;
-    target.raw(this.#reader.bytes.subarray(this.start, this.payloadEnd));
+    target.range(this.#reader.bytes, this.start, this.payloadEnd);
     target.patch(at, FIXED_ARRAY | OP_ELEMENTS);
   }
 
@@ -234,9 +234,12 @@ export class ItemReader {
   #readName(): string | null {
     const reader = this.#reader;
     const typeLength = reader.readTextLength();
-    if (typeLength < 1 || typeLength > TYPE_CHARS_MAX || !isTypeName(reader.bytes, reader.position, typeLength))
-      return TYPE_OBJECTION;
-    this.type = reader.takeText(typeLength) as string;
+    if (typeLength < 1 || typeLength > TYPE_CHARS_MAX) return TYPE_OBJECTION;
+    // Most items are of the same type as the one before.
+    if (!reader.skipIfSame(this.type, typeLength)) {
+      if (!isTypeName(reader.bytes, reader.position, typeLength)) return TYPE_OBJECTION;
+      this.type = reader.takeText(typeLength) as string;
+    }
     const idLength = reader.readTextLength();
     if (idLength < 1 || idLength > ID_BYTES_MAX) return ID_OBJECTION;
     const id = reader.takeText(idLength);
@@ -259,7 +262,9 @@ export class ItemReader {
     const reader = this.#reader;
     const length = reader.readTextLength();
     if (length < 1 || length > STAMP_CHARS_MAX) return -1;
-    return parseTime(reader.takeText(length) ?? '') ?? -1;
+    const { position } = reader;
+    reader.seek(position + length);
+    return readTime(reader.bytes, position, length);
   }
 
   #readStamp(): boolean {
@@ -270,13 +275,13 @@ export class ItemReader {
     let hyphen = 1;
     while (hyphen < length && bytes[position + hyphen] !== HYPHEN) hyphen += 1;
     if (hyphen >= length - 1) return false;
-    const time = parseTime(reader.takeText(hyphen) ?? '');
+    const time = readTime(bytes, position, hyphen);
+    if (time < 0) return false;
     reader.seek(position + hyphen + 1);
-    const text = reader.takeText(length - hyphen - 1);
-    if (time === null || text === null) return false;
+    const originLength = length - hyphen - 1;
     // Most ops follow one of the same origin.
-    if (text !== this.#origin) {
-      const origin = parseNodeId(text);
+    if (!reader.skipIfSame(this.#origin, originLength)) {
+      const origin = parseNodeId(reader.takeText(originLength) ?? '');
       if (origin === null) return false;
       this.#origin = origin;
     }

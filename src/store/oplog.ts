@@ -6,7 +6,7 @@
  */
 import { FrameWriter } from './frame-writer.js';
 import type { NodeId } from './node-id.js';
-import { ItemReader, objectName } from './op.js';
+import { ItemReader, objectName, partsOfName } from './op.js';
 
 /** A run of entries as they lie on disk. */
 export interface RawSegment {
@@ -41,8 +41,11 @@ export class OpLog {
   #objectOf = new Uint32Array(ENTRIES_MIN);
   #back = new Uint32Array(ENTRIES_MIN);
 
-  // Objects with entries above the floor.
-  readonly #numbers = new Map<string, number>();
+  // Objects with entries above the floor: their numbers, by type and id, and, by number, their types and ids.
+  readonly #numbers = new Map<string, Map<string, number>>();
+  readonly #types: (string | null)[] = [];
+  readonly #ids: string[] = [];
+  /** Made when they are asked for. */
   readonly #names: (string | null)[] = [];
   readonly #last: number[] = [];
   readonly #free: number[] = [];
@@ -80,7 +83,7 @@ export class OpLog {
   }
 
   get objectCount(): number {
-    return this.#numbers.size;
+    return this.#types.length - this.#free.length;
   }
 
   /** Bytes of entries that are not written. */
@@ -198,21 +201,34 @@ export class OpLog {
 
   /** `type/id` of an object with entries above the floor. */
   nameOf(object: number): string {
-    return this.#names[object] as string;
+    const made = this.#names[object];
+    if (typeof made === 'string') return made;
+    const name = objectName(this.#types[object] as string, this.#ids[object] as string);
+    this.#names[object] = name;
+    return name;
+  }
+
+  typeOf(object: number): string {
+    return this.#types[object] as string;
+  }
+
+  idOf(object: number): string {
+    return this.#ids[object] as string;
   }
 
   /** All numbers of objects lie below. */
   get objectNumbers(): number {
-    return this.#names.length;
+    return this.#types.length;
   }
 
   /** Null if no object has that number now. */
   nameAt(object: number): string | null {
-    return this.#names[object] ?? null;
+    return typeof this.#types[object] === 'string' ? this.nameOf(object) : null;
   }
 
   numberOf(name: string): number | undefined {
-    return this.#numbers.get(name);
+    const { type, id } = partsOfName(name);
+    return this.#numbers.get(type)?.get(id);
   }
 
   /** Index of the last entry of an object. */
@@ -243,9 +259,14 @@ export class OpLog {
       this.#openIndex = floor;
     }
     this.#floor = floor;
-    for (const [name, number] of this.#numbers) {
-      if ((this.#last[number] as number) >= floor) continue;
-      this.#numbers.delete(name);
+    for (let number = 0; number < this.#types.length; number += 1) {
+      const type = this.#types[number];
+      if (typeof type !== 'string' || (this.#last[number] as number) >= floor) continue;
+      const numbers = this.#numbers.get(type) as Map<string, number>;
+      numbers.delete(this.#ids[number] as string);
+      if (numbers.size === 0) this.#numbers.delete(type);
+      this.#types[number] = null;
+      this.#ids[number] = '';
       this.#names[number] = null;
       this.#free.push(number);
     }
@@ -265,12 +286,18 @@ export class OpLog {
       this.#objectOf = resized(this.#objectOf, 2 * this.#objectOf.length);
       this.#back = resized(this.#back, 2 * this.#back.length);
     }
-    const name = objectName(type, id);
-    let number = this.#numbers.get(name);
+    let numbers = this.#numbers.get(type);
+    if (numbers === undefined) {
+      numbers = new Map();
+      this.#numbers.set(type, numbers);
+    }
+    let number = numbers.get(id);
     if (number === undefined) {
-      number = this.#free.pop() ?? this.#names.length;
-      this.#numbers.set(name, number);
-      this.#names[number] = name;
+      number = this.#free.pop() ?? this.#types.length;
+      numbers.set(id, number);
+      this.#types[number] = type;
+      this.#ids[number] = id;
+      this.#names[number] = null;
       this.#back[at] = NONE;
     } else this.#back[at] = index - (this.#last[number] as number);
     this.#last[number] = index;

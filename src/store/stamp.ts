@@ -4,7 +4,7 @@
  * months since January 2010 (two digits of base 64), day of month from 0, hour, minute, second, milliseconds (two),
  * sequence (two), as Base64x64 with trailing zeros dropped. The order of texts is the order of times.
  */
-import { decodeBase64x64, encodeBase64x64 } from './base64x64.js';
+import { decodeBase64x64, encodeBase64x64, readHalf } from './base64x64.js';
 import { parseNodeId } from './node-id.js';
 import type { NodeId } from './node-id.js';
 
@@ -21,6 +21,14 @@ const EPOCH_MS = 1_262_304_000_000;
 const DAY_MS = 86_400_000;
 /** Days before each month of a year that is no leap year; the thirteenth is the whole year. */
 const DAYS_BEFORE_MONTH = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
+
+const TIME_CHARS_MAX = 10;
+const HALF_CHARS = 5;
+const ZERO = 0x30;
+
+/** The minute of the last time that was read: most times follow one of the same minute. */
+let lastMinute = -1;
+let lastMinuteMs = -1;
 
 /** Below 0 if `a` is the older one: by time, then by origin. 0 only for equal stamps. */
 export function compareStamps(a: Stamp, b: Stamp): number {
@@ -63,20 +71,17 @@ export function formatTime(time: number): string {
 export function parseTime(text: string): number | null {
   const halves = decodeBase64x64(text);
   if (halves === null) return null;
-  const { hi, lo } = halves;
-  const months = hi >>> 18;
-  const day = (hi >>> 12) & 63;
-  const hour = (hi >>> 6) & 63;
-  const minute = hi & 63;
-  const second = lo >>> 24;
-  const ms = (lo >>> 12) & 4095;
-  const sequence = lo & 4095;
-  if (hour > 23 || minute > 59 || second > 59 || ms > 999) return null;
-  const firstDay = dayOfMonth(months);
-  if (day >= dayOfMonth(months + 1) - firstDay) return null;
-  const dayMs = ((hour * 60 + minute) * 60 + second) * 1000 + ms;
-  const time = ((firstDay + day) * DAY_MS + dayMs) * SEQUENCES + sequence;
-  return Number.isSafeInteger(time) ? time : null;
+  const time = timeOfHalves(halves.hi, halves.lo);
+  return time < 0 ? null : time;
+}
+
+/** The time whose text is those bytes; -1 for what `parseTime` answers null to. */
+export function readTime(bytes: Uint8Array, start: number, length: number): number {
+  if (length < 1 || length > TIME_CHARS_MAX) return -1;
+  if (length > 1 && bytes[start + length - 1] === ZERO) return -1;
+  const hi = readHalf(bytes, start, length);
+  const lo = length > HALF_CHARS ? readHalf(bytes, start + HALF_CHARS, length - HALF_CHARS) : 0;
+  return hi < 0 || lo < 0 ? -1 : timeOfHalves(hi, lo);
 }
 
 /** The first time of a millisecond of Unix time. What lies outside of 2010 to 2079 becomes the nearest end. */
@@ -88,6 +93,31 @@ export function timeOfMs(wallMs: number): number {
 /** Unix time in ms. */
 export function msOfTime(time: number): number {
   return Math.floor(time / SEQUENCES) + EPOCH_MS;
+}
+
+/** -1 if it is no moment of the calendar, or one that 53 bits can't hold. */
+function timeOfHalves(hi: number, lo: number): number {
+  if (hi !== lastMinute) {
+    lastMinute = hi;
+    lastMinuteMs = msOfMinute(hi);
+  }
+  const second = lo >>> 24;
+  const ms = (lo >>> 12) & 4095;
+  if (lastMinuteMs < 0 || second > 59 || ms > 999) return -1;
+  const time = (lastMinuteMs + second * 1000 + ms) * SEQUENCES + (lo & 4095);
+  return Number.isSafeInteger(time) ? time : -1;
+}
+
+/** Milliseconds from 2010-01-01 to a minute, the upper half of a time's number; -1 if the calendar has no such minute. */
+function msOfMinute(hi: number): number {
+  const months = hi >>> 18;
+  const day = (hi >>> 12) & 63;
+  const hour = (hi >>> 6) & 63;
+  const minute = hi & 63;
+  if (hour > 23 || minute > 59) return -1;
+  const firstDay = dayOfMonth(months);
+  if (day >= dayOfMonth(months + 1) - firstDay) return -1;
+  return (firstDay + day) * DAY_MS + (hour * 60 + minute) * 60_000;
 }
 
 /** Days from 2010-01-01 to the first of January, `year` years later. Every fourth year is a leap year until 2100. */

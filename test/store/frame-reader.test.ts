@@ -10,6 +10,8 @@ const readerOf = (bytes: Uint8Array | readonly number[]): FrameReader => {
   return reader;
 };
 
+const isWellFormed = (text: string): boolean => Buffer.from(text).toString() === text;
+
 describe('skip', () => {
   it('steps over any value, whole, and over no part of one', () => {
     fc.assert(
@@ -101,6 +103,29 @@ it('reads text, or nothing', () => {
     }),
     { numRuns: 500 },
   );
+});
+
+it('steps over a text that it is told of, and over no other', () => {
+  const reader = readerOf([...Buffer.from('lww'), 0xc0]);
+  for (const other of ['', 'lw', 'lwx', 'lwwx']) expect(reader.skipIfSame(other, 3)).toBe(false);
+  expect(reader.position).toBe(0);
+  expect(reader.skipIfSame('lww', 3)).toBe(true);
+  expect(reader.position).toBe(3);
+  // One unit of text, but two bytes.
+  expect(readerOf(Buffer.from('\u00e9')).skipIfSame('\u00c3\u00a9', 2)).toBe(false);
+});
+
+it('steps over text, and says whether it was any', () => {
+  const texts = fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' }).filter(isWellFormed));
+  fc.assert(
+    fc.property(texts, (text) => {
+      const bytes = Buffer.from(text);
+      const reader = readerOf(bytes);
+      expect(reader.skipText(bytes.length)).toBe(true);
+      expect(reader.position).toBe(bytes.length);
+    }),
+  );
+  expect(readerOf([0x61, 0xff]).skipText(2)).toBe(false);
 });
 
 it('stays where it is when something else comes', () => {

@@ -26,3 +26,17 @@ it('writes items that are read back, runs joined to one', () => {
   expect(reader.isAtEnd).toBe(true);
   expect(reader.open(new ItemsWriter().take())).toBe(0);
 });
+
+it('writes items that lie one behind the other at once', () => {
+  const snapshots = ['a', 'b', 'c', 'd'].map((id) => encodeSnapshot('lww', id, Uint8Array.of(0x90)));
+  const { length } = snapshots[0] as Uint8Array;
+  const writer = new ItemsWriter();
+  writer.skip();
+  writer.addRange(Buffer.concat(snapshots), length, 3 * length, 2);
+  expect(writer.count).toBe(3);
+  const reader = new ItemReader();
+  expect(reader.open(writer.take())).toBe(3);
+  const names = [0, 1, 2].map(() => reader.next() ?? (reader.kind === 'run' ? reader.count : reader.id));
+  expect(names).toEqual([1, 'b', 'c']);
+  expect(reader.isAtEnd).toBe(true);
+});

@@ -9,6 +9,7 @@ import {
   msOfTime,
   parseStamp,
   parseTime,
+  readTime,
   timeOfMs,
 } from '../../src/store/stamp.js';
 
@@ -34,6 +35,17 @@ function calendarText(iso: string, sequence: number): string {
 }
 
 describe('times', () => {
+  it('are read from bytes as from text, whatever these are', () => {
+    const digits = fc.stringMatching(/^[0-9A-Z_a-z~]{0,12}$/);
+    const anything = fc.string({ unit: 'binary-ascii', maxLength: 12 });
+    fc.assert(
+      fc.property(fc.oneof(times.map(formatTime), digits, anything), fc.nat(3), (text, before) => {
+        const bytes = Buffer.from('~'.repeat(before) + text + '~~');
+        expect(readTime(bytes, before, text.length)).toBe(parseTime(text) ?? -1);
+      }),
+    );
+  });
+
   it.each([
     ['2010-01-01T00:00:00.000Z', 0, '0'],
     ['2010-01-01T00:00:00.000Z', 1, '0000000001'],

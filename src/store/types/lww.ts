@@ -22,6 +22,7 @@ interface Field {
 export type LwwBody = Map<string, Field>;
 export type LwwView = Readonly<Record<string, unknown>>;
 
+const MAP_OBJECTION = 'a map of fields is expected';
 const NIL = 0xc0;
 const reader = new FrameReader();
 const writer = new FrameWriter();
@@ -42,15 +43,16 @@ export const lww: ReplicatedType<LwwBody, LwwView, typeof payloads> = {
   create: () => new Map(),
 
   objectionTo(payload) {
-    const count = beginMap(reader, payload, PAYLOAD_DEPTH_MAX);
-    if (count < 0) return 'a map of fields is expected';
+    reader.reset(payload);
+    const count = reader.readMap();
+    if (count < 0) return MAP_OBJECTION;
     for (let i = 0; i < count; i += 1) {
       const length = reader.readTextLength();
-      if (length < 0 || length > FIELD_BYTES_MAX || reader.takeText(length) === null)
+      if (length < 0 || length > FIELD_BYTES_MAX || !reader.skipText(length))
         return `a field's name is text of at most ${FIELD_BYTES_MAX} bytes of UTF-8`;
-      reader.skip();
+      if (!reader.skip(PAYLOAD_DEPTH_MAX - 1)) return MAP_OBJECTION;
     }
-    return null;
+    return reader.isAtEnd ? null : MAP_OBJECTION;
   },
 
   asksForBody: false,
