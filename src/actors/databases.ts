@@ -15,6 +15,7 @@ import type { DatabaseReply, DatabaseRequest, Info, MessageOf, RefusalCode, Requ
 import type { Addresses } from './addresses.js';
 import { drawPeer, objectionToOptions, objectionToPeer, optionsOf, parseOptions } from './database-options.js';
 import type { DatabaseOptions } from './database-options.js';
+import { FeedCredit } from './feed-credit.js';
 import type {
   Count,
   DatabasesMessage,
@@ -101,11 +102,14 @@ export class Databases {
   #lastChannel: number;
   #lastQuestion = 0;
   readonly #replicaCounts = newReplicaCounts();
+  readonly #feedCredit: FeedCredit;
   readonly #tunnelCounts: TunnelCounts = { near: 0, far: 0, broken: 0, misfits: 0, timeouts: 0 };
   readonly #counts = { requests: 0, refused: 0, strays: 0, created: 0, joined: 0, failed: 0 };
 
   constructor(self: Self<DatabasesMessage, ServingEvent>, args: Args) {
     this.#self = self;
+    const { creditBytes, lentBytes } = args.settings.replicaSizes;
+    this.#feedCredit = new FeedCredit(creditBytes, lentBytes);
     this.#args = args;
     this.#lastChannel = args.identity.incarnation * CHANNELS_PER_MS;
     self.ref.tell({ type: 'tick' }, self.ref);
@@ -382,7 +386,7 @@ export class Databases {
     const { identity, settings, addresses, disks } = this.#args;
     if (disks === null) return;
     const counts = this.#replicaCounts;
-    const args = { identity, settings, addresses, disks, name, creation, counts };
+    const args = { identity, settings, addresses, disks, name, creation, counts, credit: this.#feedCredit };
     const replica = this.#self.spawn(replicaKind, `database-${name}`, args);
     const here: Here = { name, replica, peer: null, toldPeers: '', creator };
     this.#here.set(name, here);

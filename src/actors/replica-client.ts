@@ -242,11 +242,12 @@ export class OpenDatabase {
     let lastTime = 0;
     let refusal: Refusal | null = null;
     let isWaiting = false;
+    const latest = timeOfMs(this.#replica.wallMs() + OP_SKEW_MS_MAX);
     for (let i = 0; i < count && refusal === null; i += 1) {
       const fault = reader.next();
       if (fault !== null) refusal = { code: 'BAD_REQUEST', name: 'bad op', text: fault, stamp: null };
       else if (i >= waiting.done) {
-        const verdict = this.#judge();
+        const verdict = this.#judge(latest);
         if (verdict === 'wait') {
           isWaiting = true;
           break;
@@ -271,8 +272,8 @@ export class OpenDatabase {
     return true;
   }
 
-  /** What is to become of the op that was read. */
-  #judge(): 'next' | 'seen' | 'wait' | Refusal {
+  /** What is to become of the op that was read. `latest`: the last time that it may have. */
+  #judge(latest: number): 'next' | 'seen' | 'wait' | Refusal {
     const { store, options } = this.#replica;
     if (this.origin === null) return this.#refusal('read only', 'this client only reads');
     if (reader.kind !== 'op') return this.#refusal('no state push', 'only ops can be submitted', false);
@@ -285,17 +286,15 @@ export class OpenDatabase {
     }
     if (verdict === 'forked') return this.#refusal('forked', 'another op follows on the same one');
     if (verdict === 'gap') return 'wait';
-    const objection = this.#objectionToOp(options);
+    const objection = this.#objectionToOp(options, latest);
     if (objection !== null) return objection;
     if (reader.seenCount > 0 && !this.#hasSeen()) return 'wait';
     return 'next';
   }
 
-  #objectionToOp(options: DatabaseOptions): Refusal | null {
+  #objectionToOp(options: DatabaseOptions, latest: number): Refusal | null {
     const { time, type: typeName, origin } = reader;
-    if (time > timeOfMs(this.#replica.wallMs() + OP_SKEW_MS_MAX)) {
-      return this.#refusal('clock', 'the stamp is too far ahead of the peer');
-    }
+    if (time > latest) return this.#refusal('clock', 'the stamp is too far ahead of the peer');
     const objection = this.#replica.objectionToTime(origin, time);
     if (objection !== null) return this.#refusal('interval', objection);
     const type = typeNamed(typeName);

@@ -4,16 +4,18 @@
  * only, since they come another way, and sends them if they don't. Whoever lacks what lies below the floor gets states.
  *
  * Invariants (RULES RB, RE): the receiver's position moves over what it has taken in, in order, and is confirmed when that
- * is stored; what is not confirmed is sent again; at most `creditBytes` are on their way; messages of a former channel
- * change nothing. Chains are checked for ops of other peers too (RULES RA).
+ * is stored; what is not confirmed is sent again; what is on its way has credit, see feed-credit.ts; messages of a former
+ * channel change nothing. Chains are checked for ops of other peers too (RULES RA).
  */
 import type { LogPosition } from '../store/log-position.js';
 import type { NodeId } from '../store/node-id.js';
+import type { LogSegment } from '../store/oplog.js';
 import { ItemsWriter } from '../store/items-writer.js';
 import { encodeSnapshot, encodeVector, ItemReader, objectName, partsOfName } from '../store/op.js';
 import { OpChains } from '../store/op-chain.js';
 import type { MessageOf } from '../transport/message.js';
 import type { DatabaseOptions } from './database-options.js';
+import type { ChannelCredit, FeedCredit } from './feed-credit.js';
 import type { OtherPeer, PeerMessage } from './message.js';
 import { infoOfPeer, parsePeerInfo } from './peer-info.js';
 import type { PeerInfo } from './peer-info.js';
@@ -31,6 +33,7 @@ export interface FeedReplica {
   readonly sizes: ReplicaSizes;
   readonly store: ReplicaStore;
   readonly counts: ReplicaCounts;
+  readonly credit: FeedCredit;
   /** The present incarnation of the log. */
   log(): NodeId;
   /** Where that position is in the log now; null if nobody can tell (RULES RE). */
@@ -118,8 +121,8 @@ export class Feed {
   #hasStates = false;
   #next = 0;
   #confirmed = 0;
+  readonly #credit: ChannelCredit;
   #sent: { readonly end: number; readonly bytes: number }[] = [];
-  #inFlight = 0;
   #isLazyThere = false;
   #itemsIndex = 0;
   #itemsHaveOps = false;
@@ -151,6 +154,7 @@ export class Feed {
     this.#place = other.place;
     this.#position = position;
     this.#savedPosition = position;
+    this.#credit = replica.credit.open();
     this.restart();
   }
 
@@ -208,6 +212,11 @@ export class Feed {
     this.#channel = this.#replica.nextChannel();
     this.#forgetOther();
     if (this.#place !== 'far') this.#sayOn();
+  }
+
+  /** The other peer is gone, or this one is about to be. */
+  end(): void {
+    this.#credit.clear();
   }
 
   // From the other peer
@@ -321,36 +330,19 @@ export class Feed {
       return;
     }
     if (this.#isLazyThere && !isTick) return;
-    const { store, counts } = this.#replica;
-    const { feedBytes, creditBytes } = this.#replica.sizes;
-    const { log, stored } = store;
+    const { log, stored } = this.#replica.store;
     let left = ENTRIES_PER_TURN;
-    while (this.#next < stored && this.#inFlight < creditBytes && left > 0) {
+    while (this.#next < stored && this.#credit.isLeft && left > 0) {
       if (this.#next < log.floor) return this.#beginStates(this.#next - 1);
       const segment = log.segmentAt(this.#next);
       if (segment === null) {
         this.#replica.say('warn', 'an entry of the log can not be read', { index: this.#next });
         return;
       }
-      const end = Math.min(segment.count, stored - segment.index);
-      for (let i = this.#next - segment.index; i < end && left > 0 && this.#inFlight < creditBytes; i += 1, left -= 1) {
-        const origin = segment.origins[i] as NodeId;
-        const time = segment.times[i] as number;
-        if (time <= (this.#known.get(origin) ?? 0)) {
-          counts.opsKnown += 1;
-          this.#items.skip();
-        } else if (this.#isLazyThere) {
-          counts.opsMentioned += 1;
-          this.#items.mention(origin, time);
-          this.#itemsHaveOps = true;
-        } else {
-          counts.opsSent += 1;
-          this.#items.add(segment.bytes.subarray(segment.starts[i], segment.starts[i + 1]));
-          this.#itemsHaveOps = true;
-        }
-        this.#next += 1;
-        if (this.#items.length >= feedBytes) this.#sendItems();
-      }
+      left -= this.#addSegment(
+        segment,
+        Math.min(segment.count, stored - segment.index, this.#next - segment.index + left),
+      );
     }
     if (this.#itemsHaveOps || isTick || this.#next - this.#itemsIndex >= ENTRIES_PER_TURN) this.#sendItems();
     if (left === 0) this.#replica.pumpLater();
@@ -405,6 +397,49 @@ export class Feed {
     if (this.#sent.length > 0 && nowMs - this.#progressMs >= RESEND_MS) this.#goBack(nowMs);
     this.#tickLazy(nowMs);
     this.pump(true);
+  }
+
+  /** Entries of a segment, from the next one on, as long as there is credit. How many. */
+  #addSegment(segment: LogSegment, end: number): number {
+    const { counts } = this.#replica;
+    const first = this.#next - segment.index;
+    let origin = '' as NodeId;
+    let knownTime = 0;
+    let i = first;
+    while (i < end && this.#credit.isLeft) {
+      if (segment.origins[i] !== origin) {
+        origin = segment.origins[i] as NodeId;
+        knownTime = this.#known.get(origin) ?? 0;
+      }
+      const time = segment.times[i] as number;
+      if (time <= knownTime) {
+        counts.opsKnown += 1;
+        this.#items.skip();
+        i += 1;
+      } else if (this.#isLazyThere) {
+        counts.opsMentioned += 1;
+        this.#items.mention(origin, time);
+        this.#itemsHaveOps = true;
+        i += 1;
+      } else i = this.#addOps(segment, i, end, origin);
+      this.#next = segment.index + i;
+      if (this.#items.length >= this.#replica.sizes.feedBytes) this.#sendItems();
+    }
+    return i - first;
+  }
+
+  /** The op at `from`, of that origin, and those of it behind, as they lie there; where they end. */
+  #addOps(segment: LogSegment, from: number, end: number, origin: NodeId): number {
+    const { bytes, starts, origins } = segment;
+    const start = starts[from] as number;
+    const room = this.#replica.sizes.feedBytes - this.#items.length;
+    let to = from + 1;
+    // Times rise along a chain: what follows an op that the other peer lacks is lacking there too.
+    while (to < end && origins[to] === origin && (starts[to] as number) - start < room) to += 1;
+    this.#items.addRange(bytes, start, starts[to] as number, to - from);
+    this.#itemsHaveOps = true;
+    this.#replica.counts.opsSent += to - from;
+    return to;
   }
 
   #forgetOther(): void {
@@ -517,6 +552,15 @@ export class Feed {
     let position = (this.#position as LogPosition).index;
     let at = index;
     let fault: 'malformed' | 'gap' | null = null;
+    /** What the other peer has of the origin that the last ops are of. */
+    let origin = '' as NodeId;
+    let time = 0;
+    const note = (): void => {
+      if (reader.origin !== origin) {
+        if (time > 0) this.#noteThere(origin, time);
+        ({ origin, time } = reader);
+      } else if (reader.time > time) ({ time } = reader);
+    };
     const count = reader.open(items);
     if (count < 0) return 'malformed';
     for (let i = 0; i < count && fault === null; i += 1) {
@@ -524,7 +568,7 @@ export class Feed {
       else if (reader.kind === 'run') at += reader.count;
       else if (at < position && (reader.kind === 'op' || reader.kind === 'mention')) at += 1;
       else if (reader.kind === 'mention') {
-        this.#noteThere(reader.origin, reader.time);
+        note();
         if (store.covers(reader.origin, reader.time)) at += 1;
         else {
           this.#stalledMs ??= this.#replica.nowMs();
@@ -541,7 +585,7 @@ export class Feed {
           counts.fed += 1;
         } else if (verdict === 'forked') counts.forks += 1;
         else counts.seen += 1;
-        this.#noteThere(reader.origin, reader.time);
+        note();
         at += 1;
       } else fault = 'malformed';
       if (at > position) {
@@ -550,6 +594,7 @@ export class Feed {
       }
     }
     reader.release();
+    if (time > 0) this.#noteThere(origin, time);
     this.#position = { log, index: position };
     return fault;
   }
@@ -579,7 +624,7 @@ export class Feed {
     let count = 0;
     for (const { end, bytes } of this.#sent) {
       if (end > index) break;
-      this.#inFlight -= bytes;
+      this.#credit.add(-bytes);
       count += 1;
     }
     this.#sent.splice(0, count);
@@ -599,7 +644,7 @@ export class Feed {
     this.#next = index;
     this.#confirmed = index;
     this.#sent = [];
-    this.#inFlight = 0;
+    this.#credit.clear();
     this.#progressMs = this.#replica.nowMs();
   }
 
@@ -622,7 +667,7 @@ export class Feed {
     });
     if (this.#sent.length === 0) this.#progressMs = this.#replica.nowMs();
     this.#sent.push({ end: this.#next, bytes });
-    this.#inFlight += bytes;
+    this.#credit.add(bytes);
     this.#itemsIndex = this.#next;
     this.#itemsHaveOps = false;
   }

@@ -2,7 +2,7 @@
  * Who may write under which replica id, and for how long (RULES RF). A grant is on disk before its client hears of it; a
  * client that has forgotten what it wrote, or whose interval is over, gets another session (RULES RE).
  */
-import { GrantTable } from '../store/grant-table.js';
+import { FOREVER, GrantTable } from '../store/grant-table.js';
 import type { Grant, GrantLimits } from '../store/grant-table.js';
 import type { NodeId } from '../store/node-id.js';
 import { parseScheme } from '../store/replica-id.js';
@@ -44,6 +44,9 @@ export class ReplicaGrants {
   readonly #counts: ReplicaCounts;
   readonly #random: Random;
   readonly #table: GrantTable;
+  /** What was found for the op before: most follow one of the same replica. */
+  #lastReplica = '';
+  #lastInterval: Pick<Grant, 'fromTime' | 'untilTime'> | null = null;
 
   constructor(store: ReplicaStore, options: DatabaseOptions, peer: string, counts: ReplicaCounts, random: Random) {
     this.#store = store;
@@ -67,6 +70,7 @@ export class ReplicaGrants {
     wallMs: number,
   ): Granted | NotGranted {
     const { replica, client = '', last } = asked;
+    this.#lastReplica = '';
     if (replica === undefined) return this.#grantFresh(client, wallMs);
     const id = this.#scheme.parse(replica);
     if (id === null || !this.#scheme.isReplica(id)) {
@@ -93,12 +97,21 @@ export class ReplicaGrants {
 
   /** Why an op of that time may not be written under that id here; null if it may. */
   objectionTo(replica: NodeId, time: number): string | null {
-    const id = replica as ReplicaId;
-    if (this.#scheme.peerOf(id) !== this.#peer) return null;
+    if (replica !== this.#lastReplica) {
+      this.#lastReplica = replica;
+      this.#lastInterval = this.#intervalOf(replica as ReplicaId);
+    }
+    const interval = this.#lastInterval;
+    if (interval !== null && time >= interval.fromTime && time <= interval.untilTime) return null;
+    return 'the stamp is outside of the interval for which the replica id was granted';
+  }
+
+  /** In which that replica may write here; null: there is none. */
+  #intervalOf(id: ReplicaId): Pick<Grant, 'fromTime' | 'untilTime'> | null {
+    if (this.#scheme.peerOf(id) !== this.#peer) return ALWAYS;
     const { client, session } = this.#scheme.chunksOf(id);
     const number = this.#scheme.hasSessions ? this.#scheme.numberOf('session', session) : 0;
-    if (this.#table.covers(client, number, time)) return null;
-    return 'the stamp is outside of the interval for which the replica id was granted';
+    return this.#table.find(client, number);
   }
 
   #grantFresh(wanted: string, wallMs: number): Granted | NotGranted {
@@ -147,6 +160,9 @@ export class ReplicaGrants {
     return false;
   }
 }
+
+/** What was granted by another peer is not this one's to judge. */
+const ALWAYS = { fromTime: 0, untilTime: FOREVER } as const;
 
 /** Times of stamps between two moments that far apart. */
 function timeOfSpan(ms: number): number {

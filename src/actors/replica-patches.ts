@@ -7,6 +7,7 @@
  * (R3); those who want the same get the same bytes, which are made once.
  */
 import { ItemsWriter } from '../store/items-writer.js';
+import type { LogSegment } from '../store/oplog.js';
 import { encodeSnapshot, partsOfName } from '../store/op.js';
 import type { MessageOf, RequestId } from '../transport/message.js';
 import type { ReplicaCounts } from './replica-counts.js';
@@ -91,6 +92,8 @@ export class ReplicaPatches {
   readonly #topics = new Map<string, Topic>();
   readonly #byObject = new Map<string, Topic>();
   readonly #byPattern = new Set<Topic>();
+  /** Of the log as it is. */
+  readonly #ofAll = new Set<Topic>();
   readonly #touched = new Set<Topic>();
   /** Subscriptions that are not live yet. */
   readonly #behind = new Set<ClientSubscription>();
@@ -129,8 +132,10 @@ export class ReplicaPatches {
     const topic = this.#topics.get(keyOf(subscription.filter));
     if (topic === undefined || !topic.subscriptions.delete(subscription) || topic.subscriptions.size > 0) return;
     this.#topics.delete(keyOf(subscription.filter));
-    if (subscription.filter.objectName !== null) this.#byObject.delete(subscription.filter.objectName);
-    else this.#byPattern.delete(topic);
+    const { objectName } = subscription.filter;
+    if (objectName !== null) this.#byObject.delete(objectName);
+    this.#byPattern.delete(topic);
+    this.#ofAll.delete(topic);
   }
 
   /** Entries have been stored: from the one up to the other. */
@@ -141,15 +146,9 @@ export class ReplicaPatches {
       const segment = log.segmentAt(index);
       if (segment === null) return;
       const end = Math.min(to, segment.index + segment.count);
-      for (; index < end; index += 1) {
-        const name = log.nameOf(log.objectAt(index));
-        const i = index - segment.index;
-        const topic = this.#byObject.get(name);
-        if (topic !== undefined) this.#add(topic, segment.bytes, segment.starts, i, index);
-        for (const other of this.#byPattern) {
-          if (covers(other.filter, name)) this.#add(other, segment.bytes, segment.starts, i, index);
-        }
-      }
+      for (const topic of this.#ofAll) this.#add(topic, segment, index, end);
+      if (this.#byObject.size > 0 || this.#byPattern.size > 0) this.#addByObject(segment, index, end);
+      index = end;
     }
     for (const topic of this.#touched) this.#publish(topic, to);
     this.#touched.clear();
@@ -166,7 +165,7 @@ export class ReplicaPatches {
       subscription.above = -1;
       subscription.after = '';
     }
-    for (const topic of [this.#byObject.get(name), ...this.#byPattern]) {
+    for (const topic of [this.#byObject.get(name), ...this.#byPattern, ...this.#ofAll]) {
       if (topic === undefined || !covers(topic.filter, name)) continue;
       topic.items.add(snapshot);
       this.#replica.counts.statesPatched += 1;
@@ -174,10 +173,23 @@ export class ReplicaPatches {
     }
   }
 
-  #add(topic: Topic, bytes: Uint8Array, starts: readonly number[], i: number, index: number): void {
-    topic.items.add(bytes.subarray(starts[i], starts[i + 1]));
-    this.#replica.counts.opsPatched += 1;
-    if (topic.items.length >= this.#replica.patchBytes) this.#publish(topic, index + 1);
+  #addByObject(segment: LogSegment, from: number, to: number): void {
+    const { log } = this.#replica.store;
+    for (let index = from; index < to; index += 1) {
+      const object = log.objectAt(index);
+      const topic = this.#byObject.size > 0 ? this.#byObject.get(log.nameOf(object)) : undefined;
+      if (topic !== undefined) this.#add(topic, segment, index, index + 1);
+      for (const other of this.#byPattern) {
+        if (other.filter.covers(log.typeOf(object), log.idOf(object))) this.#add(other, segment, index, index + 1);
+      }
+    }
+  }
+
+  /** Entries of one segment. */
+  #add(topic: Topic, { index, bytes, starts }: LogSegment, from: number, to: number): void {
+    topic.items.addRange(bytes, starts[from - index] as number, starts[to - index] as number, to - from);
+    this.#replica.counts.opsPatched += to - from;
+    if (topic.items.length >= this.#replica.patchBytes) this.#publish(topic, to);
     else this.#touched.add(topic);
   }
 
@@ -204,6 +216,7 @@ export class ReplicaPatches {
     const topic: Topic = { filter, subscriptions: new Set([subscription]), items: new ItemsWriter() };
     this.#topics.set(keyOf(filter), topic);
     if (filter.objectName !== null) this.#byObject.set(filter.objectName, topic);
+    else if (filter.isLog) this.#ofAll.add(topic);
     else this.#byPattern.add(topic);
   }
 
@@ -234,6 +247,7 @@ export class ReplicaPatches {
     let looks = this.#addStates(subscription);
     looks = this.#addObjects(subscription, looks);
     if (subscription.after !== null || subscription.object !== null) return;
+    const { filter } = subscription;
     const { store } = this.#replica;
     const { log } = store;
     // The floor may have risen above what was to come.
@@ -245,7 +259,8 @@ export class ReplicaPatches {
     }
     for (; subscription.next < store.stored && looks < LOOKS_PER_PAGE; subscription.next += 1, looks += 1) {
       if (this.#page.length >= this.#replica.patchBytes) return;
-      if (covers(subscription.filter, log.nameOf(log.objectAt(subscription.next)))) this.#addEntry(subscription.next);
+      const object = log.objectAt(subscription.next);
+      if (filter.isLog || filter.covers(log.typeOf(object), log.idOf(object))) this.#addEntry(subscription.next);
     }
   }
 
@@ -318,7 +333,7 @@ export class ReplicaPatches {
     if (segment === null) return;
     const i = index - segment.index;
     this.#replica.counts.opsPatched += 1;
-    this.#page.add(segment.bytes.subarray(segment.starts[i], segment.starts[i + 1]));
+    this.#page.addRange(segment.bytes, segment.starts[i] as number, segment.starts[i + 1] as number, 1);
   }
 }
 

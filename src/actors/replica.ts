@@ -19,6 +19,7 @@ import type { DatabaseReply, DatabaseRequest, MessageOf, RefusalCode, RequestId 
 import type { Addresses } from './addresses.js';
 import { drawPeer, isSame, optionsOf, parseOptions } from './database-options.js';
 import type { DatabaseOptions } from './database-options.js';
+import type { FeedCredit } from './feed-credit.js';
 import type {
   Continue,
   DatabaseNotice,
@@ -57,6 +58,7 @@ interface Args {
   /** What the database is to be; null: it is on disk. */
   readonly creation: { readonly options: DatabaseOptions; readonly peer: string; readonly isJoining: boolean } | null;
   readonly counts: ReplicaCounts;
+  readonly credit: FeedCredit;
 }
 
 /** The record of what the database is, and which of its peers this one is. */
@@ -379,6 +381,7 @@ export class Replica {
     const present = new Map(peers.map((peer) => [peer.node, peer]));
     for (const [node, feed] of this.#feeds) {
       if (present.has(node)) continue;
+      feed.end();
       this.#feeds.delete(node);
       if (this.#absorber === feed) this.#absorber = null;
     }
@@ -487,6 +490,7 @@ export class Replica {
   }
 
   end(): void {
+    for (const feed of this.#feeds.values()) feed.end();
     if (this.#diskFault !== '')
       this.#self.log('error', 'the database can not be opened', { database: this.#args.name, reason: this.#diskFault });
   }
@@ -709,12 +713,13 @@ export class Replica {
   }
 
   #forFeeds(): FeedReplica {
-    const { identity, name, counts, addresses, settings } = this.#args;
+    const { identity, name, counts, credit, addresses, settings } = this.#args;
     return {
       node: identity.node,
       database: name,
       counts,
       sizes: settings.replicaSizes,
+      credit,
       store: this.#store as ReplicaStore,
       options: (this.#meta as Meta).options,
       peer: () => (this.#meta as Meta).peer,

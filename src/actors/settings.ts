@@ -104,9 +104,11 @@ export interface Settings {
 
 /** What databases send, in bytes and about: no option of the command line, and other than usual only to try it out. */
 export interface ReplicaSizes {
-  /** Of one message to another peer, and of all that are on their way to it. */
+  /** Of one message to another peer. */
   readonly feedBytes: number;
+  /** Of what is on its way to each peer of each database, whatever the others do, and of what all may have beyond. */
   readonly creditBytes: number;
+  readonly lentBytes: number;
   /** Of one page of what a client catches up with, and of one patch. */
   readonly patchBytes: number;
 }
@@ -177,5 +179,6 @@ export const DEFAULT_SETTINGS: Settings = {
   drainMs: 10_000,
   lossWindowMs: 1000,
   backlogBytesMax: 16 * 1024 * 1024,
-  replicaSizes: { feedBytes: 64 * 1024, creditBytes: 256 * 1024, patchBytes: 64 * 1024 },
+  // What is lent is less than a link holds back for a slow neighbour.
+  replicaSizes: { feedBytes: 64 * 1024, creditBytes: 256 * 1024, lentBytes: 4 * 1024 * 1024, patchBytes: 64 * 1024 },
 };

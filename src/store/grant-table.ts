@@ -104,12 +104,6 @@ export class GrantTable {
     return this.#put(client, { number, fromTime: Math.min(lastTime, nowTime), untilTime });
   }
 
-  /** Whether an op of that stamp time may be written in the session. */
-  covers(client: string, number: number, time: number): boolean {
-    const grant = this.find(client, number);
-    return grant !== null && time >= grant.fromTime && time <= grant.untilTime;
-  }
-
   /** `[floorTime, [[client, [[number, fromTime, untilTime], ...]], ...]]` */
   encode(): Uint8Array {
     writer.reset();

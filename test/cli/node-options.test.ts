@@ -69,7 +69,7 @@ describe('the options of a node', () => {
         helloTimeoutMs: 5000,
         drainMs: 10_000,
         lossWindowMs: 1000,
-        replicaSizes: { feedBytes: 65_536, creditBytes: 262_144, patchBytes: 65_536 },
+        replicaSizes: { feedBytes: 65_536, creditBytes: 262_144, lentBytes: 4_194_304, patchBytes: 65_536 },
       },
     });
   });

@@ -18,13 +18,13 @@ describe('sessions', () => {
     const table = new GrantTable(limits('0262'));
     const grant = table.grant('abc', 1000, 5) as Grant;
     expect(grant).toEqual({ number: 6, fromTime: 1000, untilTime: 1100 });
-    expect([999, 1000, 1100, 1101].map((time) => table.covers('abc', 6, time))).toEqual([false, true, true, false]);
+    expect(table.find('abc', 6)).toEqual(grant);
     expect(table.renew('abc', 6, 1000, 1050)?.untilTime).toBe(1150);
     expect(table.renew('abc', 6, 1020, 1000)?.untilTime).toBe(1150);
     expect(table.renew('abc', 6, 999, 1060)).toBeNull();
     expect(table.renew('abc', 6, 1151, 1060)).toBeNull();
     expect(table.renew('abd', 6, 1000, 1060)).toBeNull();
-    expect(table.covers('abd', 6, 1050)).toBe(false);
+    expect(table.find('abd', 6)).toBeNull();
     // Late, but nobody has it meanwhile.
     expect(table.renew('abc', 6, 1020, 5000)).toEqual({ number: 6, fromTime: 1000, untilTime: 5100 });
   });

@@ -73,9 +73,8 @@ const drawWidePlan = (seed: number): ReplicaPlan => {
 const drawSizes = (random: Random): Partial<Settings> => {
   if (random.below(2) === 0) return {};
   const feedBytes = 50 + random.below(2000);
-  return {
-    replicaSizes: { feedBytes, creditBytes: feedBytes + random.below(5000), patchBytes: 50 + random.below(2000) },
-  };
+  const creditBytes = feedBytes + random.below(5000);
+  return { replicaSizes: { feedBytes, creditBytes, lentBytes: feedBytes, patchBytes: 50 + random.below(2000) } };
 };
 
 const drawActions = (random: Random, writers: number, nodes: number, peers: readonly number[]): PlannedAction[] => {

@@ -132,7 +132,7 @@ const FOCUSES = {
     return {
       edges: [[0, 1]],
       writers: [0, 1, random.below(2)],
-      settings: { replicaSizes: { feedBytes: 1000, creditBytes: 4000, patchBytes: 60 } },
+      settings: { replicaSizes: { feedBytes: 1000, creditBytes: 4000, lentBytes: 0, patchBytes: 60 } },
       latency: { minMs: 10 + random.below(20), extraMs: random.below(10) },
       actions,
       faults,
