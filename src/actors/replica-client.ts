@@ -239,37 +239,46 @@ export class OpenDatabase {
       });
       return true;
     }
-    let lastTime = 0;
-    let refusal: Refusal | null = null;
-    let isWaiting = false;
+    let at = 0;
+    let outcome: 'wait' | Refusal | null = null;
+    const readNext = (): void => {
+      const fault = at < count ? reader.next() : null;
+      if (fault !== null) outcome = { code: 'BAD_REQUEST', name: 'bad op', text: fault, stamp: null };
+    };
     const latest = timeOfMs(this.#replica.wallMs() + OP_SKEW_MS_MAX);
-    for (let i = 0; i < count && refusal === null; i += 1) {
-      const fault = reader.next();
-      if (fault !== null) refusal = { code: 'BAD_REQUEST', name: 'bad op', text: fault, stamp: null };
-      else if (i >= waiting.done) {
-        const verdict = this.#judge(latest);
-        if (verdict === 'wait') {
-          isWaiting = true;
-          break;
-        }
-        if (verdict === 'next') {
-          store.append(reader);
-          counts.submitted += 1;
-          lastTime = reader.time;
-        } else if (verdict === 'seen') counts.seen += 1;
-        else refusal = verdict;
-        if (refusal === null) {
-          waiting.done += 1;
-          waiting.time = reader.time;
-        }
-      }
+    const lengthBefore = store.log.length;
+    readNext();
+    while (at < count && outcome === null) {
+      const { type, id: object } = reader;
+      const takeSome = (): void => {
+        do {
+          if (at >= waiting.done) outcome = this.#takeOp(waiting, latest);
+          at += 1;
+          if (outcome === null) readNext();
+        } while (at < count && outcome === null && reader.id === object && reader.type === type);
+      };
+      store.together(type, object, takeSome);
     }
     reader.release();
-    if (lastTime > 0) this.#mark(lastTime);
-    if (isWaiting) return false;
-    if (refusal !== null) counts.opsRefused += 1;
-    this.#answer(id, waiting.time, refusal);
+    if (store.log.length > lengthBefore) this.#mark(store.chains.lastTime(this.origin as NodeId));
+    if (outcome === 'wait') return false;
+    if (outcome !== null) counts.opsRefused += 1;
+    this.#answer(id, waiting.time, outcome);
     return true;
+  }
+
+  /** Takes the op that was read. Null, or what becomes of it and those behind it instead. */
+  #takeOp(waiting: Waiting, latest: number): 'wait' | Refusal | null {
+    const { store, counts } = this.#replica;
+    const verdict = this.#judge(latest);
+    if (verdict === 'next') {
+      store.append(reader);
+      counts.submitted += 1;
+    } else if (verdict === 'seen') counts.seen += 1;
+    else return verdict;
+    waiting.done += 1;
+    waiting.time = reader.time;
+    return null;
   }
 
   /** What is to become of the op that was read. `latest`: the last time that it may have. */
@@ -286,13 +295,16 @@ export class OpenDatabase {
     }
     if (verdict === 'forked') return this.#refusal('forked', 'another op follows on the same one');
     if (verdict === 'gap') return 'wait';
-    const objection = this.#objectionToOp(options, latest);
+    const { payload } = reader;
+    const objection = this.#objectionToOp(options, latest, payload);
     if (objection !== null) return objection;
     if (reader.seenCount > 0 && !this.#hasSeen()) return 'wait';
-    return 'next';
+    // It may name what its author had seen, so not before all of that is here.
+    const fault = store.objectionToWriting(reader, payload);
+    return fault === null ? 'next' : this.#refusal('bad payload', fault);
   }
 
-  #objectionToOp(options: DatabaseOptions, latest: number): Refusal | null {
+  #objectionToOp(options: DatabaseOptions, latest: number, payload: Uint8Array): Refusal | null {
     const { time, type: typeName, origin } = reader;
     if (time > latest) return this.#refusal('clock', 'the stamp is too far ahead of the peer');
     const objection = this.#replica.objectionToTime(origin, time);
@@ -301,7 +313,7 @@ export class OpenDatabase {
     if (type === null || (options.types.length > 0 && !options.types.includes(typeName))) {
       return this.#refusal('unknown type', `objects of the type ${typeName} have no place here`);
     }
-    const fault = type.objectionTo(reader.payload) ?? this.#replica.store.objectionToWriting(reader);
+    const fault = type.objectionTo(payload);
     return fault === null ? null : this.#refusal('bad payload', fault);
   }
 

@@ -46,6 +46,8 @@ export class ReplicaStore {
   readonly #cache = new Map<string, CachedState>();
   /** The same with ops that are not stored. */
   readonly #currents = new Map<string, CachedState>();
+  /** The op that was asked about last and may be written, and what it is written on. */
+  #checked: { readonly origin: NodeId; readonly time: number; readonly object: CachedState } | null = null;
   #stored: number;
   /** The chains at the floor. */
   #floorChains: OpChains;
@@ -153,7 +155,15 @@ export class ReplicaStore {
   /** Appends an op that is the next one of its chain. Returns its index. */
   append(op: ItemReader): number {
     appendTo(this.chains, op);
-    return this.log.append(op);
+    const index = this.log.append(op);
+    const checked = this.#checked;
+    this.#checked = null;
+    if (checked !== null && checked.time === op.time && checked.origin === op.origin) {
+      // It was found to follow on all that is there, so it need not be read from the log again.
+      checked.object.state.apply({ time: op.time, origin: op.origin }, op.payload);
+      checked.object.upTo = index + 1;
+    }
+    return index;
   }
 
   putRecord(name: string, bytes: Uint8Array | null): void {
@@ -311,24 +321,34 @@ export class ReplicaStore {
   }
 
   /**
-   * Why the op that was read may not be written by its author on what is here, stored or not; null if it may. Only types
-   * that ask for the state cost one.
+   * Why the op that was read may not be written by its author on what is here, stored or not; null if it may: then it is
+   * to be appended next. `payload`: that of the op. Only types that ask for the state cost one.
    */
-  objectionToWriting(op: ItemReader): string | null {
-    const type = typeNamed(op.type);
-    if (type === null || !type.asksForBody) return null;
-    const state = this.#current(objectName(op.type, op.id));
-    return state === null
-      ? 'what is kept of the object is damaged'
-      : state.objectionTo({ time: op.time, origin: op.origin }, op.payload);
+  objectionToWriting(op: ItemReader, payload: Uint8Array): string | null {
+    const { time, origin } = op;
+    this.#checked = null;
+    if (typeNamed(op.type)?.asksForBody !== true) return null;
+    const object = this.#current(objectName(op.type, op.id));
+    if (object === null) return 'what is kept of the object is damaged';
+    const objection = object.state.objectionTo({ time, origin }, payload);
+    if (objection === null) this.#checked = { origin, time, object };
+    return objection;
+  }
+
+  /** Runs `work`, in which ops of that object are written: as one change, where that is cheaper. */
+  together(type: string, id: string, work: () => void): void {
+    const object = typeNamed(type)?.asksForBody === true ? this.#current(objectName(type, id)) : null;
+    if (object === null) work();
+    else object.state.type.together(object.state.body, work);
   }
 
   /** The object with all ops of the log: for nobody outside to see. */
-  #current(name: string): ObjectState | null {
-    const object = this.log.numberOf(name);
-    if (object !== undefined && this.log.lastOf(object) >= this.#stored) this.log.close();
+  #current(name: string): CachedState | null {
     const cached = this.#currents.get(name) ?? this.#readState(name);
     if (cached === null) return null;
+    const object = this.log.numberOf(name);
+    const isBehind = object !== undefined && this.log.lastOf(object) >= cached.upTo;
+    if (isBehind && this.log.lastOf(object) >= this.#stored) this.log.close();
     this.#currents.delete(name);
     this.#currents.set(name, cached);
     if (this.#currents.size > STATES_MAX) {
@@ -337,7 +357,7 @@ export class ReplicaStore {
         break;
       }
     }
-    return this.#catchUp(name, cached, this.log.length) ? cached.state : null;
+    return !isBehind || this.#catchUp(name, cached, this.log.length) ? cached : null;
   }
 
   /** The object as it was kept last, to be changed by the caller. Null: its type is unknown here, or it is damaged. */
@@ -356,15 +376,23 @@ export class ReplicaStore {
   #catchUp(name: string, cached: CachedState, end: number): boolean {
     const object = this.log.numberOf(name);
     if (object === undefined) return true;
+    const entries = this.log.entriesOf(object, Math.max(cached.upTo, this.log.floor));
+    let isRead = true;
+    const { type, body } = cached.state;
+    type.together(body, () => {
+      for (const index of entries) if (index < end) isRead &&= this.#applyEntry(cached.state, index);
+    });
+    if (isRead) cached.upTo = end;
+    return isRead;
+  }
+
+  /** False if it can't be read. */
+  #applyEntry(state: ObjectState, index: number): boolean {
     const reader = this.#reader;
-    for (const index of this.log.entriesOf(object, Math.max(cached.upTo, this.log.floor))) {
-      if (index >= end) break;
-      const segment = this.log.segmentAt(index);
-      if (segment === null) return false;
-      if (reader.readAt(segment.bytes, segment.starts[index - segment.index] as number) !== null) return false;
-      applyTo(cached.state, reader);
-    }
-    cached.upTo = end;
+    const segment = this.log.segmentAt(index);
+    if (segment === null) return false;
+    if (reader.readAt(segment.bytes, segment.starts[index - segment.index] as number) !== null) return false;
+    applyTo(state, reader);
     return true;
   }
 }

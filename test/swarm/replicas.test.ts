@@ -1,7 +1,11 @@
 /** Replicas in whole swarms, asked by clients that are no more than sockets. */
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { encodeItems } from '../../src/store/op.js';
+import type { Stamp } from '../../src/store/stamp.js';
+import { text } from '../../src/store/types/text.js';
 import { startSwarm } from '../../src/testing/index.js';
 import type { Swarm, SwarmOptions } from '../../src/testing/index.js';
+import { unpackValue } from '../../src/transport/msgpack.js';
 import { itemsOf, ReplicaClient, textOf, timeIn } from './replica-client.js';
 import type { Writer } from './replica-client.js';
 
@@ -53,6 +57,10 @@ const encode = (writer: ReturnType<ReplicaClient['open']>, i: number, round: num
   const op = writer.op(`o${round % 5}`, { [`f${i}`]: round });
   return Uint8Array.of(0x91, ...op);
 };
+
+/** Of an edit's payload. */
+const textOp = (writer: Writer, id: string, payload: Uint8Array, seen?: Stamp[]): Uint8Array =>
+  writer.op(id, unpackValue(payload), { type: 'text', ...(seen === undefined ? {} : { seen }) });
 
 describe('one peer', () => {
   it('[R3] acknowledges ops, and gives them to those who subscribe', async () => {
@@ -298,6 +306,34 @@ describe('a client', () => {
       code: 'TIMEOUT',
       info: { name: 'gap' },
     });
+  });
+
+  it('[OP3] has an edit of a text wait for what it names, and may write more texts in one submit', async () => {
+    await start({ nodes: 1, topology: [] });
+    const [client] = peers(0) as [ReplicaClient];
+    const [one, two] = [client.open(), client.open()];
+    const ours = text.create();
+    const insert = (writer: Writer, index: number, letters: string): Uint8Array =>
+      text.payloads.insert(ours, writer.origin, index, letters);
+    const first = textOp(one, 'page', insert(one, 0, 'ab'));
+    const answer = textOp(two, 'page', insert(two, 1, 'x'), [{ time: one.lastTime, origin: one.origin }]);
+    const waiting = two.client.send({ type: 'submit', open: two.open, ops: encodeItems([answer]) });
+    swarm.advance(200);
+    expect(one.submit(first)).toMatchObject({ type: 'acked' });
+    expect(two.client.take(waiting)).toMatchObject({ type: 'acked' });
+    const [here, there] = [text.create(), text.create()];
+    const both = [0, 1, 2].flatMap((index) => [
+      textOp(one, 'here', text.payloads.insert(here, one.origin, index, 'h')),
+      textOp(one, 'there', text.payloads.insert(there, one.origin, index, 't')),
+      one.op(`other${index}`, { index }),
+    ]);
+    expect(one.submit(...both)).toMatchObject({ type: 'acked' });
+    text.payloads.insert(here, one.origin, 3, 'never submitted');
+    const strange = textOp(one, 'here', text.payloads.insert(here, one.origin, 4, 'u'));
+    const after = one.op('after', { is: true });
+    expect(one.submit(strange, after)).toMatchObject({ type: 'refused', code: 'TYPE', info: { name: 'bad payload' } });
+    expect(client.inspect()['length']).toBe(11);
+    expect(one.read({ type: 'text' }).items).toHaveLength(8);
   });
 
   it('[R6] gets another session when it is behind its own last stamp, or forked', async () => {

@@ -34,6 +34,7 @@ export const counter: ReplicatedType<CounterBody, number, typeof payloads> = {
 
   asksForBody: false,
   objectionToWriting: () => null,
+  together: (_body, work) => work(),
 
   apply(body, _vector, stamp, payload) {
     body.set(stamp.origin, (body.get(stamp.origin) ?? 0) + numberOf(payload));

@@ -57,6 +57,7 @@ export const lww: ReplicatedType<LwwBody, LwwView, typeof payloads> = {
 
   asksForBody: false,
   objectionToWriting: () => null,
+  together: (_body, work) => work(),
 
   apply(body, _vector, stamp, payload) {
     const count = beginMap(reader, payload);

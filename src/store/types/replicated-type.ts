@@ -31,6 +31,8 @@ export interface ReplicatedType<Body, View, Payloads> {
    * null if it may be. Asked where an op is first stored, and nowhere later: all others have what was there, too.
    */
   objectionToWriting(body: Body, stamp: Stamp, payload: Bytes): string | null;
+  /** Runs `work`, which applies many ops to that body: as one change, where that is cheaper. */
+  together(body: Body, work: () => void): void;
   /** Changes the body in place. `vector`: what it includes, without this op. */
   apply(body: Body, vector: Vector, stamp: Stamp, payload: Bytes): void;
   /**

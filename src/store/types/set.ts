@@ -78,6 +78,7 @@ export const set: ReplicatedType<SetBody, SetView, typeof payloads> = {
 
   asksForBody: false,
   objectionToWriting: () => null,
+  together: (_body, work) => work(),
 
   apply(body, vector, stamp, payload) {
     const { adds, removes } = partsOf(payload);

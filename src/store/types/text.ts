@@ -116,6 +116,7 @@ export const text: ReplicatedType<TextBody, string, typeof payloads> = {
   asksForBody: true,
   objectionToWriting({ doc }, stamp, payload) {
     const update = updateIn(payload);
+    lastPayload = null;
     if (update === null) return UPDATE_OBJECTION;
     const own = clientOf(stamp.origin);
     const first = update.structs[0];
@@ -135,6 +136,10 @@ export const text: ReplicatedType<TextBody, string, typeof payloads> = {
     }
     if (!areNeighboursAtOnePlace(doc, update.structs)) return UNKNOWN_OBJECTION;
     return null;
+  },
+
+  together({ doc }, work) {
+    doc.transact(work, REMOTE);
   },
 
   apply(body, _vector, _stamp, payload) {
@@ -291,10 +296,18 @@ function indexOf(structs: Update['structs'], { client, clock }: Y.ID): number {
   return -1;
 }
 
+/** What was read last: whoever is asked about a payload is asked twice. */
+let lastPayload: Bytes | null = null;
+let lastUpdate: Update | null = null;
+
 /** The update in a payload, or null. */
 function updateIn(payload: Bytes): Update | null {
-  const bytes = bytesIn(payload);
-  return bytes === null ? null : decodeUpdate(bytes);
+  if (payload !== lastPayload) {
+    const bytes = bytesIn(payload);
+    lastUpdate = bytes === null ? null : decodeUpdate(bytes);
+    lastPayload = payload;
+  }
+  return lastUpdate;
 }
 
 function decodeUpdate(bytes: Uint8Array): Update | null {

@@ -81,6 +81,24 @@ export function describeLaws<Body, View, Payloads, Command>(laws: Laws<Body, Vie
       );
     });
 
+    it('[R5] comes to the same bytes where ops are applied together, and may be written there', () => {
+      fc.assert(
+        fc.property(histories, order, fc.integer({ min: 1, max: 9 }), (history, choices, size) => {
+          const ops = someOrder(history, all(history), choices, isCausal);
+          const state = new ObjectState(type);
+          for (let at = 0; at < ops.length; at += size) {
+            type.together(state.body, () => {
+              for (const { stamp, payload } of ops.slice(at, at + size)) {
+                if (isCausal) expect(state.objectionTo(stamp, payload)).toBeNull();
+                state.apply(stamp, payload);
+              }
+            });
+          }
+          expect(state.encode()).toEqual(stateOf(history, all(history), choices).encode());
+        }),
+      );
+    });
+
     it('ignores ops that it has', () => {
       fc.assert(
         fc.property(histories, order, (history, choices) => {
