@@ -147,7 +147,7 @@ export const REPLICA_MUTANTS: readonly ReplicaMutant[] = [
   {
     name: 'position advanced before `on`',
     focus: 'returning',
-    seed: 3,
+    seed: 9,
     edits: [
       [
         'this.#replica.positionText(isInLog ? subscription.next : Math.max(0, subscription.above));',
