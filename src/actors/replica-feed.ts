@@ -64,6 +64,8 @@ interface StatesSent {
   /** Only of objects that changed at or above this index of the log. */
   readonly above: number;
   readonly floor: number;
+  /** What the states cover: a compaction that ends meanwhile puts others, of which not all have been sent. */
+  readonly chains: Uint8Array;
   /** The page begins behind that object, and ends with that one. */
   after: string;
   next: string;
@@ -698,12 +700,14 @@ export class Feed {
   // States from below the floor
 
   #beginStates(above: number, absorbing: PeerInfo['absorbing'] = null): void {
-    const { floor } = this.#replica.store.log;
+    const { log, floorChains } = this.#replica.store;
+    const { floor } = log;
     const isResumed = absorbing !== null && absorbing.peer === this.#replica.peer() && absorbing.floor === floor;
     this.#hasStates = true;
     this.#start = floor;
     this.#resetOutgoing(floor);
-    this.#states = { above, floor, after: isResumed ? absorbing.after : '', next: '', phase: 'due' };
+    const after = isResumed ? absorbing.after : '';
+    this.#states = { above, floor, chains: floorChains.encode(), after, next: '', phase: 'due' };
     // In the middle of a feed the other peer does not expect them.
     if (this.isReady) this.restart();
   }
@@ -728,7 +732,7 @@ export class Feed {
         break;
       }
     }
-    if (isLast) this.#items.add(encodeVector(store.floorChains.encode()));
+    if (isLast) this.#items.add(encodeVector(states.chains));
     states.next = after;
     states.phase = isLast ? 'last' : 'sent';
     this.#progressMs = this.#replica.nowMs();

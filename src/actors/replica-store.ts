@@ -262,9 +262,13 @@ export class ReplicaStore {
     return this.#states.get(name) ?? this.#writing?.states.get(name) ?? this.#disk.state(name);
   }
 
-  /** States on disk, in the order of their names. */
+  /** States that were kept last, on disk or on their way there, in the order of their names. */
   keptStates(after: string, countMax: number): readonly KeptState[] {
-    return this.#disk.states(after, countMax);
+    const found = this.#disk.states(after, countMax);
+    const waiting = [...(this.#writing?.states ?? []), ...this.#states].filter(([name]) => byBytes(name, after) > 0);
+    if (waiting.length === 0) return found;
+    const merged = new Map([...found.map((state) => [state.object, state] as const), ...waiting]);
+    return [...merged.values()].sort((a, b) => byBytes(a.object, b.object)).slice(0, countMax);
   }
 
   /** The object with all ops that are stored. Null: nobody here knows its type, or what is kept of it is damaged. */
@@ -396,6 +400,8 @@ export class ReplicaStore {
     return true;
   }
 }
+
+const byBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 export const copyOf = (chains: OpChains): OpChains => OpChains.decode(chains.encode()) ?? new OpChains();
 

@@ -306,7 +306,9 @@ export class Replica {
     if (position === null && options.position !== undefined)
       return refuseAs('BAD_REQUEST', 'position: log:index is expected');
     const store = this.#store as ReplicaStore;
-    const index = position === null ? null : (this.#table as LogIncarnations).resolve(position, store.stored);
+    // States of another peer that are being taken in have no place in the log yet: whoever comes meanwhile gets all.
+    const isWhole = position === null || this.#absorbing !== null;
+    const index = isWhole ? null : (this.#table as LogIncarnations).resolve(position, store.stored);
     // A position of this peer says all; what the client names object by object is for those that come from elsewhere.
     const start = { index, held: index === null ? held : null };
     const subscription = new ClientSubscription(session, id, filter, start, store);

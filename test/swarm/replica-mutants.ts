@@ -139,8 +139,8 @@ export const REPLICA_MUTANTS: readonly ReplicaMutant[] = [
     edits: [
       ['for (const interest of this.#interests.values()) interest.position = null;', ''],
       [
-        'const index = position === null ? null : (this.#table as LogIncarnations).resolve(position, store.stored);',
-        'const index = position === null ? null : Math.min(position.index, store.stored);',
+        'const index = isWhole ? null : (this.#table as LogIncarnations).resolve(position, store.stored);',
+        'const index = isWhole ? null : Math.min(position.index, store.stored);',
       ],
     ],
   },
