@@ -218,7 +218,9 @@ export class LoadGenerator {
   }
 
   async #askAll(port, op, numbers, data, connectionsMax = FILL_CONNECTIONS) {
-    const batchSize = Math.max(1, Math.min(IN_FLIGHT_MAX, Math.floor(FILL_BYTES / (data.valueBytesMax + 50))));
+    // More connections have no more under way together: what is new takes longer than what is there.
+    const inFlight = Math.floor(IN_FLIGHT_MAX * Math.min(1, FILL_CONNECTIONS / connectionsMax));
+    const batchSize = Math.max(1, Math.min(inFlight, Math.floor(FILL_BYTES / (data.valueBytesMax + 50))));
     let next = 0;
     const takeBatch = () => {
       const own = numbers.slice(next, (next += batchSize));
