@@ -18,7 +18,8 @@ export default {
     ],
   },
   maxWorkers: 2,
-  testTimeout: 20_000,
+  // Many tests start whole swarms, and machines are busy: a test that hangs is noticed soon enough.
+  testTimeout: 60_000,
   // A test that leaves something open is to be repaired, not cut off.
   forceExit: false,
 };
