@@ -10,6 +10,7 @@ import type { ReplicaStore } from './replica-store.js';
 
 const KEPT_PER_SLICE = 512;
 const ENTRIES_PER_SLICE = 4096;
+const STATES_PER_SLICE = 512;
 const OBJECTS_PER_GROUP = 16_384;
 const ASKED_MAX = 16;
 
@@ -22,6 +23,8 @@ interface Run {
   index: number;
   readonly end: number;
   readonly states: Map<number, ObjectState>;
+  /** The states of the group that are complete and not in the digest yet; null: entries are looked at. */
+  left: Iterator<[number, ObjectState]> | null;
   readonly asked: readonly ((digest: string) => void)[];
 }
 
@@ -51,7 +54,7 @@ export class ReplicaDigests {
   goOn(): boolean {
     const run = this.#run;
     if (run === null) return false;
-    if (run.after === null ? this.#addEntries(run) : this.#addKept(run, run.after)) return true;
+    if (this.#addSome(run)) return true;
     this.#run = null;
     this.#reader.release();
     for (const answer of run.asked) answer(run.digest.value);
@@ -62,8 +65,22 @@ export class ReplicaDigests {
   #begin(): void {
     const { log, stored } = this.#store;
     const digest = new StateDigest();
-    this.#run = { digest, after: '', group: 0, index: log.floor, end: stored, states: new Map(), asked: this.#next };
+    this.#run = {
+      digest,
+      after: '',
+      group: 0,
+      index: log.floor,
+      end: stored,
+      states: new Map(),
+      left: null,
+      asked: this.#next,
+    };
     this.#next = [];
+  }
+
+  #addSome(run: Run): boolean {
+    if (run.after !== null) return this.#addKept(run, run.after);
+    return run.left === null ? this.#addEntries(run) : this.#addStates(run, run.left);
   }
 
   /** Objects that have no entries above the floor are as they were kept. */
@@ -92,14 +109,26 @@ export class ReplicaDigests {
       }
       applyTo(state, this.#reader);
     }
-    if (run.index < run.end) return true;
-    for (const [object, state] of run.states) {
+    if (run.index >= run.end) run.left = run.states.entries();
+    return true;
+  }
+
+  /** The objects of a group, each with all of its ops. */
+  #addStates(run: Run, left: NonNullable<Run['left']>): boolean {
+    const { log } = this.#store;
+    for (let count = 0; count < STATES_PER_SLICE; count += 1) {
+      const next = left.next();
+      if (next.done === true) {
+        run.states.clear();
+        run.left = null;
+        run.group += OBJECTS_PER_GROUP;
+        run.index = log.floor;
+        return run.group < log.objectNumbers;
+      }
+      const [object, state] = next.value;
       const name = log.nameAt(object);
       if (name !== null && partsOfName(name).type === state.type.name) run.digest.put(name, state.encode());
     }
-    run.states.clear();
-    run.group += OBJECTS_PER_GROUP;
-    run.index = log.floor;
-    return run.group < log.objectNumbers;
+    return true;
   }
 }
