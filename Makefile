@@ -13,7 +13,7 @@ MEASURED := gcc libc6-dev redis-server nats-server
 # Debian packages without which some tests are skipped, or fail where CI=true.
 HELPERS := python3-websockets python3-msgpack chromium tinyproxy gcc libc6-dev
 # Tests end themselves in time; should one hang all the same, the whole run ends after this.
-TEST_SECONDS := 900
+TEST_SECONDS := 2700
 TEST_LIMIT := $(if $(shell command -v timeout),timeout --foreground --kill-after=10 $(TEST_SECONDS))
 # Folders are listed too: their times change when a file in them is deleted.
 SOURCES := $(shell find src) package.json tsconfig.json tsconfig.esm.json tsconfig.cjs.json
