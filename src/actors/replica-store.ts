@@ -268,7 +268,7 @@ export class ReplicaStore {
     const waiting = [...(this.#writing?.states ?? []), ...this.#states].filter(([name]) => byBytes(name, after) > 0);
     if (waiting.length === 0) return found;
     const merged = new Map([...found.map((state) => [state.object, state] as const), ...waiting]);
-    return [...merged.values()].sort((a, b) => byBytes(a.object, b.object)).slice(0, countMax);
+    return [...merged.values()].toSorted((a, b) => byBytes(a.object, b.object)).slice(0, countMax);
   }
 
   /** The object with all ops that are stored. Null: nobody here knows its type, or what is kept of it is damaged. */

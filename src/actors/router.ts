@@ -139,6 +139,7 @@ export class Router {
   /** The view numbers of the members, as store and directory know them. */
   readonly #toldViews = new Map<NodeId, number>();
   #toldAtMs = -Infinity;
+  /** `tellView` is to come. */
   #isChanging = false;
   #isTicking = false;
   readonly #counts = {
@@ -445,7 +446,10 @@ export class Router {
     this.#tellClientUrls();
   }
 
-  /** Who of the view holds which databases, or holds them for this node, and how far those are from each other that share one with this node. */
+  /**
+   * Who of the view holds which databases, or holds them for this node, and how far those are from each other that share one
+   * with this node.
+   */
   #tellHolders(): void {
     const { node: self, databases: held } = this.#topology.own;
     const own = new Set(held.map(({ name }) => name));

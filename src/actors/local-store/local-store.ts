@@ -27,10 +27,10 @@ import type {
   EntryChange,
   Keep,
   Kept,
-  LoadFailed,
   Loaded,
-  LocalStoreMessage,
+  LoadFailed,
   Locate,
+  LocalStoreMessage,
   Members,
   Observe,
   PassBack,
@@ -88,7 +88,10 @@ export class LocalStore {
     this.#requestTimeoutMs = settings.requestTimeoutMs;
     this.#addresses = addresses;
     this.#incarnation = identity.incarnation;
-    const parts = createParts(self, args, (request, asker, dueMs) => this.#serve(request, asker, dueMs));
+    const parts = createParts(self, args, {
+      serve: (request, asker, dueMs) => this.#serve(request, asker, dueMs),
+      passBack: (request, asker, deadlineMs) => this.#giveBack(request, asker, deadlineMs, true),
+    });
     this.#executor = parts.executor;
     this.#owned = parts.owned;
     this.#registration = parts.registration;
@@ -136,8 +139,7 @@ export class LocalStore {
       if (!isRead(request)) this.#vacancy.advertise();
       asker.tell(reply, this.#self.ref);
     } else {
-      const absent: Absent = { type: 'absent', request, asker, passed: null, deadlineMs: dueMs, isPassedBack: false };
-      this.#addresses.finder.tell(absent, this.#self.ref);
+      this.#giveBack(request, asker, dueMs, false);
     }
   }
 
@@ -148,7 +150,11 @@ export class LocalStore {
       this.#held.hold({ request, asker, forward: null, deadlineMs, isRetry: false, isPassedBack: true });
       return;
     }
-    const absent: Absent = { type: 'absent', request, asker, passed: null, deadlineMs: null, isPassedBack: true };
+    this.#giveBack(request, asker, null, true);
+  }
+
+  #giveBack(request: CacheRequest, asker: Ref, deadlineMs: number | null, isPassedBack: boolean): void {
+    const absent: Absent = { type: 'absent', request, asker, passed: null, deadlineMs, isPassedBack };
     this.#addresses.finder.tell(absent, this.#self.ref);
   }
 

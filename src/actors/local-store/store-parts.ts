@@ -6,7 +6,7 @@ import type { CacheRequest, ClientReply, Key } from '../../transport/message.js'
 import type { Addresses } from '../addresses.js';
 import { Alarm } from '../alarm.js';
 import { isRead } from '../cache-request.js';
-import type { Absent, LocalStoreMessage, Room } from '../message.js';
+import type { LocalStoreMessage, Room } from '../message.js';
 import type { Ref, Self } from '../runtime/kind.js';
 import type { Identity, NodeDisk, Settings } from '../settings.js';
 import { Contest } from './contest.js';
@@ -46,11 +46,17 @@ export interface StoreParts {
   readonly alarm: Alarm<LocalStoreMessage>;
 }
 
-/** `serve` is what the store does with a request of this node that has waited. */
+/** `serve` and `passBack` are what the store does with a request of this node that has waited. */
 export function createParts(
   self: Self<LocalStoreMessage>,
   { identity, settings, addresses, disk }: LocalStoreArgs,
-  serve: (request: CacheRequest, asker: Ref, dueMs: number) => void,
+  {
+    serve,
+    passBack,
+  }: {
+    serve(request: CacheRequest, asker: Ref, dueMs: number): void;
+    passBack(request: CacheRequest, asker: Ref, deadlineMs: number): void;
+  },
 ): StoreParts {
   const alarm = new Alarm<LocalStoreMessage>(self, { type: 'remind' });
   const hasher = new KeyHasher(identity.hashSecret);
@@ -140,22 +146,18 @@ export function createParts(
     settings.drainMs,
     identity.incarnation,
   );
-  const passBack = (request: CacheRequest, asker: Ref | null, deadlineMs: number): void => {
-    const absent: Absent = { type: 'absent', request, asker, passed: null, deadlineMs, isPassedBack: true };
-    addresses.finder.tell(absent, self.ref);
-  };
   const held = new HeldRequests(
     {
       ...host,
       serve: ({ request, asker, forward, deadlineMs, isRetry, isPassedBack }) => {
-        if (isPassedBack) passBack(request, asker, deadlineMs);
+        if (isPassedBack) passBack(request, asker as Ref, deadlineMs);
         else if (forward === null) serve(request, asker as Ref, deadlineMs);
         else if (isRetry) forwarded.retry({ forward, deadlineMs });
         else forwarded.judge(forward, deadlineMs);
       },
       refuse: (request, refusal) => {
         // The finder waits for it, and refuses it itself: its time is over.
-        if (request.isPassedBack) passBack(request.request, request.asker, request.deadlineMs);
+        if (request.isPassedBack) passBack(request.request, request.asker as Ref, request.deadlineMs);
         else if (request.forward !== null) forwarded.refuse(request.forward, request, refusal);
         else request.asker?.tell(refusal, self.ref);
       },
