@@ -16,19 +16,22 @@ let runtime: TestRuntime;
 let [store, router, session]: Probe[] = [];
 let finder: Ref<FinderMessage>;
 
+/** The store gives a request of the session back. */
+const giveBack = (request: CacheRequest, deadlineMs: number | null = null): void =>
+  store!.tell(finder, {
+    type: 'absent',
+    request,
+    asker: session!.ref,
+    passed: null,
+    deadlineMs,
+    isPassedBack: false,
+  });
 /** A request of the session that the store gives back. */
 const ask = (type: 'get' | 'incr', id: number): void => {
   const request = (
     type === 'get' ? { type, id, key: KEY, options: {} } : { type, id, key: KEY, by: 1, options: {} }
   ) as MessageOf<'get'> | MessageOf<'incr'>;
-  store!.tell(finder, {
-    type: 'absent',
-    request: request as CacheRequest,
-    asker: session!.ref,
-    passed: null,
-    deadlineMs: null,
-    isPassedBack: false,
-  });
+  giveBack(request as CacheRequest);
   runtime.run();
 };
 const own = (owner: NodeId, claim: number): void => {
@@ -74,13 +77,12 @@ describe('the time of a request', () => {
 
   it('[C4] goes on when it is asked anew, and when it has waited before', () => {
     const dueMs = runtime.time.nowMs + 40;
-    const asker = session!.ref;
-    store!.tell(finder, { type: 'absent', request, asker, passed: null, deadlineMs: dueMs, isPassedBack: false });
+    giveBack(request, dueMs);
     runtime.advance(10);
     store!.tell(finder, { type: 'located', key: 'other', outcome: 'here', owner: null, claim: 0, clock: 1 });
     runtime.run();
     expect(store!.received.at(-1)).toMatchObject({ type: 'retry', request, deadlineMs: dueMs });
-    store!.tell(finder, { type: 'absent', request, asker, passed: null, deadlineMs: dueMs, isPassedBack: false });
+    giveBack(request, dueMs);
     const before = session!.received.length;
     runtime.advance(20);
     expect(session!.received.length).toBe(before);
@@ -93,14 +95,7 @@ describe('a get that the home may hand on to the owner', () => {
   const OTHER = 'other';
   const begin = (id: number): void => {
     const request: MessageOf<'get'> = { type: 'get', id, key: OTHER, options: {} };
-    store!.tell(finder, {
-      type: 'absent',
-      request,
-      asker: session!.ref,
-      passed: null,
-      deadlineMs: null,
-      isPassedBack: false,
-    });
+    giveBack(request);
     runtime.run();
   };
   const locates = (): (Locate['read'] | null)[] =>
@@ -185,14 +180,7 @@ it('[O3] a home that can not tell after a search either is asked again in a whil
     store!.tell(finder, { type: 'located', key, outcome: 'again', owner: null, claim: 0, clock: 1 });
     runtime.run();
   };
-  store!.tell(finder, {
-    type: 'absent',
-    request,
-    asker: session!.ref,
-    passed: null,
-    deadlineMs: null,
-    isPassedBack: false,
-  });
+  giveBack(request);
   runtime.run();
   for (let i = 0; sent(router!, 'find') === 0; i += 1) {
     expect(i).toBeLessThan(20);
