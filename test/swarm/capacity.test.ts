@@ -306,7 +306,7 @@ describe('a request that is passed on', () => {
       [4, 2],
     ] as const;
     const settingsOf = (node: number): Partial<Settings> => (node === 2 ? {} : GATEWAY);
-    for (let atMs = 20; atMs <= 200; atMs += 15) {
+    for (let atMs = 20; atMs <= 200; atMs += 10) {
       await using swarm = await start({ nodes: 5, topology, latencyMs: 20, settingsOf });
       const [a, , c] = (await clientsOf(swarm)) as [Client, Client, Client];
       const write = a.incr('n');
