@@ -103,11 +103,13 @@ export const text: ReplicatedType<TextBody, string, typeof payloads> = {
       if (next >= 0 && (id.client !== client || id.clock !== next))
         return 'an update of one Yjs client, without gaps, is expected';
       if (!(length > 0) || id.clock + length > CLOCK_MAX) return UPDATE_OBJECTION;
-      if (struct instanceof Y.Skip || !isSoundStruct(struct)) return UNKNOWN_OBJECTION;
+      if (!Number.isSafeInteger(id.client) || struct instanceof Y.Skip || !isSoundStruct(struct))
+        return UNKNOWN_OBJECTION;
       client = id.client;
       next = id.clock + length;
     }
-    for (const ranges of update.ds.clients.values()) {
+    for (const [author, ranges] of update.ds.clients) {
+      if (!Number.isSafeInteger(author)) return UPDATE_OBJECTION;
       for (const { clock, len } of ranges) if (!(len > 0) || clock + len > CLOCK_MAX) return UPDATE_OBJECTION;
     }
     return null;
@@ -215,10 +217,14 @@ function checkRange({ doc }: TextBody, index: number, length: number): void {
     throw new RangeError(`${index}, ${length} is not within the ${end} of the text`);
 }
 
-/** Whether Yjs can integrate it: it names nothing of its own client that comes later, and no documents within. */
+/**
+ * Whether Yjs can integrate it, and write it again: it names nothing of its own client that comes later, no client that is
+ * no number to Yjs (which reads larger ones in its first format only), and no documents within.
+ */
 function isSoundStruct(struct: Update['structs'][number]): boolean {
   for (const { client, clock } of dependencies(struct)) {
-    if (clock > CLOCK_MAX || (client === struct.id.client && clock >= struct.id.clock)) return false;
+    if (!Number.isSafeInteger(client) || clock > CLOCK_MAX || (client === struct.id.client && clock >= struct.id.clock))
+      return false;
   }
   return !(struct instanceof Y.Item && struct.content instanceof Y.ContentDoc);
 }

@@ -174,6 +174,15 @@ describe('text', () => {
     expect(one.objectionTo({ time: 9, origin: b }, mutated)).toMatch(/does not write/);
   });
 
+  it('refuses the ids of clients that Yjs reads but can not write again', () => {
+    const large = [255, 255, 255, 255, 255, 255, 255, 31];
+    // One struct of client 5 at clock 0: ten deleted units, whose parent is the item 0 of a client of 2 ** 54 - 1.
+    const update = Uint8Array.from([1, 1, 5, 0, 1, 0, ...large, 0, 10, 0]);
+    const [struct] = Y.decodeUpdate(update).structs;
+    expect(struct instanceof Y.Item && struct.parent).toMatchObject({ clock: 0 });
+    expect(text.objectionTo(packValue(update))).toContain('Yjs');
+  });
+
   it('refuses deletes of nothing, and clocks that are too large', () => {
     expect(text.objectionTo(packValue(Uint8Array.of(0, 1, 5, 1, 0, 1)))).toBeNull();
     expect(text.objectionTo(packValue(Uint8Array.of(0, 1, 5, 1, 0, 0)))).toMatch(/expected/);
