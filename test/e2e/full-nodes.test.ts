@@ -86,9 +86,9 @@ it.each(['lru', 'refuse'] as const)(
     expect({ stored, refused, evicted }).toEqual(
       policy === 'lru'
         ? { stored: 135_233, refused: 0, evicted: 15_233 }
-        : { stored: 300_000, refused: 15_233, evicted: 0 },
+        : { stored: 120_000, refused: 15_233, evicted: 0 },
     );
-    expect(await countPresent(swarm, 2)).toBe(300_000);
+    expect(await countPresent(swarm, 2)).toBe(120_000);
   },
   300_000,
 );
