@@ -114,6 +114,7 @@ export class PeerLink {
   #hasHeard = false;
   #hasSent = false;
   #lastHeardMs = 0;
+  #tickDueMs = 0;
   #isSelf = false;
   #heart: TimerId | null = null;
 
@@ -328,6 +329,8 @@ export class PeerLink {
 
   onTick(): PeerLinkEvent | void {
     const nowMs = this.#self.now();
+    // While this node stood still it could not hear: that says nothing about the neighbour.
+    this.#lastHeardMs += nowMs - this.#tickDueMs;
     if (this.#hasHeard) this.#lastHeardMs = nowMs;
     this.#hasHeard = false;
     if (nowMs - this.#lastHeardMs >= this.#args.settings.heartbeatTimeoutMs) {
@@ -394,6 +397,7 @@ export class PeerLink {
   }
 
   #beatLater(): void {
+    this.#tickDueMs = this.#self.now() + this.#args.settings.heartbeatMs;
     this.#heart = this.#self.after(this.#args.settings.heartbeatMs, { type: 'tick' });
   }
 

@@ -40,6 +40,23 @@ describe('links', () => {
     expect(links.silent + ((await b.inspect('counters'))['links'] as { silent: number }).silent).toBeGreaterThan(0);
   });
 
+  it('[LK5] a node that stood still does not take its neighbour for silent', async () => {
+    const settings = { heartbeatMs: 1000, heartbeatTimeoutMs: 3000 };
+    await using swarm = await startSwarm({ nodes: 2, topology: 'line', virtual: true, settings });
+    const [a, b] = [await swarm.client(0), await swarm.client(1)];
+    await b.set('k', 1);
+    swarm.advance(1000);
+    swarm.pause(1);
+    swarm.advance(3300);
+    swarm.resume(1);
+    swarm.advance(5000);
+    await swarm.settle();
+    expect(await a.get('k')).toBe(1);
+    const silent = async (client: typeof a): Promise<unknown> =>
+      ((await client.inspect('counters'))['links'] as { silent: number }).silent;
+    expect([await silent(a), await silent(b)]).toEqual([1, 0]);
+  });
+
   it('8. [RT1] a link to oneself and a second link to the same node are refused by id', async () => {
     await using swarm = await startSwarm({
       nodes: 2,
