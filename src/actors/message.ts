@@ -289,6 +289,12 @@ export interface Unrouted {
   readonly number: number;
 }
 
+/** Peer link to finder: the link to the next node has no room, so the message has not been sent. */
+export interface Congested {
+  readonly type: 'congested';
+  readonly number: number;
+}
+
 /** Watcher to store: tell of changes from now on, or no more. `attending` follows. */
 export interface Attend {
   readonly type: 'attend';
@@ -553,6 +559,7 @@ export type FinderMessage =
   | Concluded
   | Searched
   | Unrouted
+  | Congested
   | MessageOf<'answer'>
   | MessageOf<'notMine'>
   | View

@@ -118,6 +118,7 @@ export class Node {
     lost: 0,
     refused: 0,
     silent: 0,
+    congested: 0,
     malformed: 0,
     badFrames: 0,
   };

@@ -10,12 +10,13 @@ import type { NodeId } from '../store/node-id.js';
 import { parseNodeId } from '../store/node-id.js';
 import { isIncarnation } from '../store/topology.js';
 import type { Link, LinkHandler } from '../transport/link.js';
-import { CLOSE, forRouted, PROTOCOL_MAX, PROTOCOL_MIN } from '../transport/message.js';
+import { CLOSE, forRouted, refused, PROTOCOL_MAX, PROTOCOL_MIN } from '../transport/message.js';
 import type { LinkMessage, Malformed, MessageOf, Relay, RoutedMessage } from '../transport/message.js';
 import type { NodeWire } from '../transport/wire.js';
 import type { Addresses } from './addresses.js';
 import type {
   BadFrame,
+  Congested,
   Gone,
   LinkDown,
   LinkUp,
@@ -57,6 +58,7 @@ export interface LinkCounts {
   lost: number;
   refused: number;
   silent: number;
+  congested: number;
   malformed: number;
   badFrames: number;
 }
@@ -73,6 +75,12 @@ const BACKOFF_MAX_MS = 10_000;
 const REFUSED_BACKOFF_MS = 10_000;
 /** Messages that may come before the router's word, which takes one turn. */
 const EARLY_MAX = 16_384;
+/**
+ * Part of the backlog beyond which a link takes nothing more that can be asked for again. The rest is for what keeps the
+ * swarm together: a full link is closed (LM5), and with it nodes may be lost.
+ */
+const CONGESTED_SHARE = 1 / 2;
+const RETRY_AFTER_MS = 100;
 /** Different reasons for which a link does not come up, each told once. */
 const REASONS_MAX = 16;
 const STOPPING = 'the node stops';
@@ -111,6 +119,7 @@ export class PeerLink {
   readonly #told = new Set<string>();
   /** What came after `linked` and before the router's word. */
   #early: Passing[] = [];
+  readonly #congestedBytes: number;
   #hasHeard = false;
   #hasSent = false;
   #lastHeardMs = 0;
@@ -121,6 +130,7 @@ export class PeerLink {
   constructor(self: Self<PeerLinkMessage, PeerLinkEvent>, args: PeerLinkArgs) {
     this.#self = self;
     this.#args = args;
+    this.#congestedBytes = args.settings.backlogBytesMax * CONGESTED_SHARE;
     if ('url' in args.start) {
       this.#url = args.start.url;
       self.signal('dial');
@@ -277,7 +287,8 @@ export class PeerLink {
     if (from !== this.#router) {
       this.#hasHeard = true;
       this.#router.tell(message, this.#self.ref);
-    } else this.#send(message);
+    } else if (this.#wire !== null && this.#wire.bufferedBytes > this.#congestedBytes) this.#sendCongested(message);
+    else this.#send(message);
   }
 
   onBeat(): void {
@@ -405,6 +416,37 @@ export class PeerLink {
     this.#hasSent = true;
     this.#wire?.send(message);
     this.#self.flushLater();
+  }
+
+  /** Too much is unsent (LM9). */
+  #sendCongested(message: Passing): void {
+    const { identity, addresses, counts } = this.#args;
+    switch (message.type) {
+      case 'forward':
+        counts.congested += 1;
+        // A home's, for another node, is asked for again by that one.
+        if (message.from === identity.node) {
+          addresses.finder.tell({ type: 'congested', number: message.number } satisfies Congested, this.#self.ref);
+        }
+        return;
+      case 'answer': {
+        const { type, id } = message.message;
+        // All others are small, and of a change it is to be known whether it was made.
+        if (type !== 'value') return this.#send(message);
+        counts.congested += 1;
+        const text = 'the way from the node that stores the key is full; try again';
+        return this.#send({ ...message, message: refused(id, 'BUSY', text, { retryAfterMs: RETRY_AFTER_MS }) });
+      }
+      case 'relay':
+        if (!message.isDroppable) return this.#send(message);
+        counts.congested += message.count;
+        return;
+      case 'changed':
+        counts.congested += 1;
+        return;
+      default:
+        this.#send(message);
+    }
   }
 
   /** Closes the connection. What follows depends on who dialled. */

@@ -270,7 +270,7 @@ class Decoder {
     if (plan.form === 'routed') {
       if (elements < ROUTED_HEAD) return this.#faultElements(plan, elements);
       if (!this.#routedHead(base)) return null;
-      if (self !== null && this.#slots[base] !== self) return this.#relay(start, base);
+      if (self !== null && this.#slots[base] !== self) return this.#relay(start, base, plan.isDroppable);
     } else if (plan.headCount > 0 && elements > 1 && !this.#idHead(plan, base)) return null;
     if (elements < plan.elementsMin || elements > plan.elementsMax) return this.#faultElements(plan, elements);
     return this.#fields(plan, elements, base) ? plan.build(this.#slots, base) : null;
@@ -293,7 +293,7 @@ class Decoder {
         this.#routedHead(base) &&
         this.#slots[base] !== self
       ) {
-        return this.#relay(start, base);
+        return this.#relay(start, base, false);
       }
     } else if (elements > 1 && base === 0) {
       const id = this.#reader.readInteger();
@@ -334,7 +334,7 @@ class Decoder {
   }
 
   /** The message that begins at `start`, whose head was just read, and those behind it that go the same way. */
-  #relay(start: number, base: number): Relay | null {
+  #relay(start: number, base: number, isDroppable: boolean): Relay | null {
     const reader = this.#reader;
     const slots = this.#slots;
     const hopsAt = this.#hopsAt;
@@ -348,7 +348,8 @@ class Decoder {
     for (; count < RELAY_COUNT_MAX && end - start < RELAY_BYTES_MAX; count += 1) {
       const elements = reader.readArray();
       const tag = elements < ROUTED_HEAD ? NaN : reader.readInteger();
-      if (!(tag >= ROUTED_TAG_MIN) || !this.#routedHead(base) || slots[base] !== to || slots[base + 2] !== hops) break;
+      if (!(tag >= ROUTED_TAG_MIN) || (PLANS.node[tag]?.isDroppable === true) !== isDroppable) break;
+      if (!this.#routedHead(base) || slots[base] !== to || slots[base + 2] !== hops) break;
       hopsAt[count] = reader.position - 1;
       reader.seek(end);
       if (!reader.skipDeep()) break;
@@ -358,7 +359,7 @@ class Decoder {
     reader.seek(end);
     const bytes = reader.copyShared(start, end);
     for (let i = 0; i < count; i += 1) bytes[(hopsAt[i] as number) - start] = hops + 1;
-    return { type: 'relay', to, hops, count, bytes };
+    return { type: 'relay', to, hops, count, isDroppable, bytes };
   }
 
   /** Puts the fields in their slots. False, and the fault, if one is not what the row says. */

@@ -547,6 +547,12 @@ export type Message = MessageOf<MessageName>;
 
 export type RoutedName = NamesOf<'routed'>;
 
+/**
+ * What a link that has no room may drop: whoever waits for it is refused at his deadline or told of a gap. All else keeps
+ * the swarm together.
+ */
+export const DROPPABLE: ReadonlySet<MessageName> = new Set(['forward', 'answer', 'changed']);
+
 export type RequestName = NamesOf<'request'>;
 
 /** Requests that are answered by the owner of a key. */
@@ -609,6 +615,8 @@ export interface Relay {
   readonly hops: number;
   /** How many they are. */
   readonly count: number;
+  /** All of them are, or none. */
+  readonly isDroppable: boolean;
   /** The whole messages, with the next hop counted. */
   readonly bytes: Bytes;
 }

@@ -2,7 +2,7 @@
  * The message table in the form in which codecs use it: made once from MESSAGES, row by row. Between the wire and the
  * message object the values of a message lie in slots, head first, then the fields in the order of the row.
  */
-import { MESSAGES } from './message.js';
+import { DROPPABLE, MESSAGES } from './message.js';
 import type { AnyField, FieldKind, Info, Message, MessageName, OptionTypes, Row } from './message.js';
 
 export interface OptionPlan {
@@ -28,6 +28,7 @@ export interface RowPlan {
   readonly tag: number;
   readonly form: Row['form'];
   readonly isIdless: boolean;
+  readonly isDroppable: boolean;
   /** Slots before the first field. */
   readonly headCount: number;
   readonly fields: readonly FieldPlan[];
@@ -208,6 +209,7 @@ function planRow(name: MessageName, row: Row): RowPlan {
     tag: row.tag,
     form: row.form,
     isIdless: row.idless,
+    isDroppable: DROPPABLE.has(name),
     headCount: head.length,
     fields,
     elementsMin: 1 + head.length + required,

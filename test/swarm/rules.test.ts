@@ -528,3 +528,85 @@ describe('watches', () => {
     expect(writer.closed).toBeNull();
   });
 });
+
+describe('links without room', () => {
+  const big = packValue('x'.repeat(100_000));
+  const BACKLOG_BYTES = 2_000_000;
+  const COUNT = 40;
+  const setting = (id: number): ClientRequest => ({ type: 'set', id, key: 'k', options: {}, value: big });
+  const ids = Array.from({ length: COUNT }, (_, i) => i + 1);
+  const codesOf = (replies: readonly Reply[]): unknown[] =>
+    replies.map((reply) => (reply['type'] === 'refused' ? reply['code'] : reply['type']));
+  const count = (all: readonly unknown[], one: string): number => all.filter((each) => each === one).length;
+
+  /** A line whose last node has the key, and a client at the first. */
+  const start = (nodes: number): { world: World; client: RawClient; linksOf(number: number): Reply } => {
+    const world = new World(nodes, { backlogBytesMax: BACKLOG_BYTES, requestTimeoutMs: 2000 });
+    const writer = world.client(nodes - 1);
+    writer.sendAll(setting(1));
+    world.time.advance(100);
+    const client = world.client();
+    client.sendAll(get(0, 'k'));
+    world.time.advance(100);
+    expect(client.replies).toMatchObject([{ type: 'value' }]);
+    client.frames.length = 0;
+    const linksOf = (number: number): Reply => {
+      const asker = world.client(number);
+      const { info } = asker.ask({ type: 'inspect', id: 1, what: 'counters' }) as { info: { links: Reply } };
+      return info.links;
+    };
+    return { world, client, linksOf };
+  };
+
+  it('[LM9] refuse early what they would have to keep, and stay', () => {
+    const { world, client, linksOf } = start(2);
+    world.network.clog('n0', 'n1', 1000);
+    for (const id of ids) client.sendAll(setting(id));
+    world.time.advance(50);
+    // Half of the backlog and what the network itself takes are kept.
+    const early = codesOf(client.replies);
+    expect(new Set(early)).toEqual(new Set(['BUSY']));
+    expect(early.length).toBeGreaterThan(COUNT / 2 - 5);
+    expect(early.length).toBeLessThan(COUNT);
+    expect(client.replies[0]).toMatchObject({ info: { retryAfterMs: 100 } });
+    world.time.advance(1500);
+    const all = codesOf(client.replies);
+    expect(all.length).toBe(COUNT);
+    expect(count(all, 'stored')).toBe(COUNT - early.length);
+    expect(linksOf(0)).toMatchObject({ lost: 0, congested: early.length });
+    client.sendAll(setting(99));
+    world.time.advance(50);
+    expect(client.replies.at(-1)).toMatchObject({ type: 'stored', id: 99 });
+  });
+
+  it('[LM9] refuse values for others likewise', () => {
+    const { world, client, linksOf } = start(2);
+    client.sendAll(...ids.map((id) => get(id, 'k')));
+    // The questions have passed, the answers have not.
+    world.time.advance(2);
+    world.network.clog('n0', 'n1', 1000);
+    world.time.advance(1500);
+    expect(client.replies.length).toBe(COUNT);
+    const busy = client.replies.filter(({ message }) => String(message).startsWith('the way from the node'));
+    expect(busy.length).toBeGreaterThan(COUNT / 4);
+    expect(busy.length).toBeLessThan(COUNT);
+    expect(linksOf(1)).toMatchObject({ lost: 0, congested: busy.length });
+  });
+
+  it('[LM9] drop what only passes through, which ends at its deadline', () => {
+    const { world, client, linksOf } = start(3);
+    world.network.clog('n1', 'n2', 1000);
+    for (const id of ids) {
+      client.sendAll(setting(id));
+      // As fast as the first link takes them.
+      world.time.advance(5);
+    }
+    world.time.advance(3000);
+    const all = codesOf(client.replies);
+    expect(all.length).toBe(COUNT);
+    expect(count(all, 'TIMEOUT')).toBeGreaterThan(COUNT / 4);
+    expect(count(all, 'stored')).toBe(COUNT - count(all, 'TIMEOUT'));
+    expect(linksOf(0)).toMatchObject({ lost: 0, congested: 0 });
+    expect(linksOf(1)).toMatchObject({ lost: 0, congested: count(all, 'TIMEOUT') });
+  });
+});

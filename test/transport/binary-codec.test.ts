@@ -417,7 +417,7 @@ describe('a routed message to another node', () => {
     const frame = encode(forward);
     const { messages } = decode(frame, 'node', B);
     const next = encode({ ...forward, hops: 4 });
-    expect(messages).toEqual([{ type: 'relay', to: A, hops: 3, count: 1, bytes: next }]);
+    expect(messages).toEqual([{ type: 'relay', to: A, hops: 3, count: 1, isDroppable: true, bytes: next }]);
     expect(encode(messages[0] as Relay)).toEqual(next);
   });
 
@@ -441,7 +441,7 @@ describe('a routed message to another node', () => {
     const relay = (run: readonly (typeof forward)[]): Relay => {
       const [{ to, hops }] = run as [typeof forward];
       const passed = encodeAll(run.map((message) => ({ ...message, hops: hops + 1 })));
-      return { type: 'relay', to, hops, count: run.length, bytes: passed };
+      return { type: 'relay', to, hops, count: run.length, isDroppable: true, bytes: passed };
     };
     const counts = messages.map((message) => (message.type === 'relay' ? message.count : message.type));
     expect(counts.slice(0, -6).reduce((sum: number, count) => sum + (count as number), 0)).toBe(300);

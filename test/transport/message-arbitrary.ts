@@ -121,7 +121,7 @@ export function wrongWith(message: unknown): string | null {
   }
   if (message['type'] === 'relay') {
     const isRight = isNodeId(message['to']) && isNatural(message['hops']) && isNatural(message['count']);
-    return isRight && message['bytes'] instanceof Uint8Array && Object.keys(message).length === 5 ? null : 'relay';
+    return isRight && message['bytes'] instanceof Uint8Array && Object.keys(message).length === 6 ? null : 'relay';
   }
   const row: Row | undefined = MESSAGES[message['type'] as MessageName];
   if (row === undefined) return `type ${message['type']}`;

@@ -22,6 +22,7 @@ import { isRead } from '../cache-request.js';
 import type {
   Absent,
   Concluded,
+  Congested,
   Count,
   FinderMessage,
   Located,
@@ -78,7 +79,7 @@ export class Finder {
   readonly #lookups: Lookups;
   /** Requests that the store is about to give back, by key. */
   readonly #passedBack = new TransientMap<Key, number>();
-  readonly #counts = { notMine: 0, tooEarly: 0, lateAnswers: 0, misfits: 0, passedOn: 0, resent: 0 };
+  readonly #counts = { notMine: 0, tooEarly: 0, lateAnswers: 0, misfits: 0, passedOn: 0, resent: 0, congested: 0 };
 
   constructor(self: Self<FinderMessage, FinderEvent>, { identity, settings, addresses }: FinderArgs) {
     this.#self = self;
@@ -219,6 +220,15 @@ export class Finder {
     if (open !== undefined && open.owner !== null) this.#lookups.resume(open, REROUTE_PAUSE_MS);
   }
 
+  /** What has not been executed is refused early; what was sent before may have been, and its answer may yet come. */
+  onCongested({ number }: Congested): void {
+    const open = this.#opens.get(number);
+    if (open === undefined || (open.isResent && !isRead(open.request)) || !this.#opens.take(open)) return;
+    this.#counts.congested += 1;
+    const text = 'the way to the node that stores the key is full; try again';
+    this.#opens.reply(open, refused(open.request.id, 'BUSY', text, { retryAfterMs: 100 }));
+  }
+
   onView(message: View): void {
     this.#view.onView(message);
     for (const open of this.#opens.values()) {
@@ -238,6 +248,7 @@ export class Finder {
       // The question or its answer may have been on a link that broke. The owner executes a write once (RULES D1), one
       // that it has not seen before what was sent after it, and no read after a later change (C3).
       this.#counts.resent += 1;
+      open.isResent = true;
       this.#forward(open, owner, open.claim, open.learned);
     }
   }

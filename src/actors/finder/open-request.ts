@@ -15,6 +15,8 @@ export interface Open extends Asked {
   ownerIncarnation: number;
   /** A write for the key was sent to that owner after it: asked again, it might be answered with what that has changed. */
   isFollowed: boolean;
+  /** It was sent a second time, without word of the first: a write may have been executed. */
+  isResent: boolean;
   /** The number under which the home named that owner; 0 for a learned owner. */
   claim: number;
   /** What was known of that owner, where it is counted; null: it was sent to be created, or waits. */

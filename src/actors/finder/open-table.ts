@@ -88,6 +88,7 @@ export class OpenTable {
       owner: null,
       ownerIncarnation: 0,
       isFollowed: false,
+      isResent: false,
       claim: 0,
       learned: null,
       follows: 0,
