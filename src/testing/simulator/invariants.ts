@@ -54,6 +54,8 @@ export const judge = (evidence: Evidence): Judgement => {
   };
   const hasFaults = plan.faults.length > 0;
   const evicts = (counters.get('store.evicted') ?? 0) > 0;
+  // A full node does not remember deletes: they are not to cost it entries.
+  const forgets = evicts || (counters.get('store.unburied') ?? 0) > 0;
 
   add('settles', evidence.unsettled === null ? [] : [evidence.unsettled]);
   add('nothing unexpected', evidence.oddities);
@@ -68,7 +70,7 @@ export const judge = (evidence: Evidence): Judgement => {
   const { seenStamps, goneWithNode } = evidence;
   if (!evicts) add('stamps increase', checkStampsIncrease(nodes, seenStamps, goneWithNode, expiring));
   const hasOneTime = plan.faults.every(({ kind }) => kind !== 'clock-jump' && kind !== 'clock-drift');
-  if (!evicts && hasOneTime) add('deletes stay', checkDeletesStay(history, nodes, goneWithNode));
+  if (!forgets && hasOneTime) add('deletes stay', checkDeletesStay(history, nodes, goneWithNode));
   if (!evicts) add('no lost write', checkNoLostWrite(history, { ...evidence, partsFromMs }));
   const firstWindow = evidence.windows.slice(0, 1);
   add('stamp order', checkStampOrder(history, firstWindow));
