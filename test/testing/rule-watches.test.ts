@@ -9,6 +9,7 @@ import { RecoveryWaits } from '../../src/testing/simulator/rule/recovery-waits.j
 import { ACTOR } from '../../src/testing/simulator/rule/rule-watch.js';
 import type { RuleWatch } from '../../src/testing/simulator/rule/rule-watch.js';
 import { SearchWaits } from '../../src/testing/simulator/rule/search-waits.js';
+import { encodeBuckets } from '../../src/store/statement.js';
 import type { NodeLife } from '../../src/testing/node-life.js';
 
 const LIFE = { identity: { node: 'A' } } as unknown as NodeLife;
@@ -75,6 +76,11 @@ it('[O1] that nobody owns a key is said when all have registered', () => {
   expect(found(view, registered('B'), lookup('B'), place('B', 'unsettled'))).toBe(0);
   expect(found(view, registered('B'), lookup('B'), place('B', 'granted'))).toBe(1);
   expect(found(view, registered('B'), lookup('B', true), place('B', 'granted'))).toBe(0);
+  // What the asker itself has stated is granted to it again, whoever else is to state his keys.
+  const keys = encodeBuckets([{ bucket: 1, keys: [{ hash, claim: 8 }] }]);
+  const stated = (from: string): Step => [router, directory, { type: 'entries', from, keys } as AnyMessage];
+  expect(found(view, registered('B'), stated('B'), lookup('B'), place('B', 'granted'))).toBe(0);
+  expect(found(view, registered('B'), stated('C'), lookup('B'), place('B', 'granted'))).toBe(1);
   const renumbered: Step = [router, directory, { type: 'renumbered', node: 'C', view: 8 } as AnyMessage];
   expect(found(view, ...both, renumbered, lookup('B'), place('B', 'absent'))).toBe(1);
   expect(

@@ -9,6 +9,7 @@ import { samePair } from '../../../actors/pair.js';
 import type { Pair } from '../../../actors/pair.js';
 import { textOf } from '../../../store/key-hash.js';
 import type { NodeId } from '../../../store/node-id.js';
+import { decodeBuckets, decodePassing } from '../../../store/statement.js';
 import type { MessageOf } from '../../../transport/message.js';
 import { ACTOR } from './rule-watch.js';
 import type { RuleWatch } from './rule-watch.js';
@@ -27,7 +28,7 @@ interface Home {
   readonly registered: Map<NodeId, Pair>;
   /** Questions that were asked and not answered, by asker and number, with the view in which they came. */
   readonly asked: Map<string, Question[]>;
-  /** Claims that were granted before: who asks again is granted it again. */
+  /** What was granted, stated or handed over to whom before: it is granted again to who asks again. */
   readonly granted: Set<string>;
 }
 
@@ -54,6 +55,8 @@ export class HomeAnswers implements RuleWatch {
     if (to === ACTOR.directory) {
       if (type === 'members') onMembers(home, message as unknown as Members);
       else if (type === 'renumbered') onRenumbered(home, message as unknown as Renumbered);
+      else if (type === 'entries') onEntries(home, message as MessageOf<'entries'>);
+      else if (type === 'transfer') onTransfer(home, message as MessageOf<'transfer'>);
       else if (type === 'lookup' || type === 'seek') onQuestion(home, message as MessageOf<'lookup' | 'seek'>);
     } else if (to === ACTOR.router && from === ACTOR.directory) {
       if (type === 'registered') onRegistered(home, message as MessageOf<'registered'>);
@@ -70,10 +73,9 @@ export class HomeAnswers implements RuleWatch {
     const question = takeQuestion(home, { from: to, number }, null);
     if (question === null) return;
     const { message, members } = question;
-    const claim = `${to} ${textOf(hash)}`;
-    const isNew = !home.granted.has(claim);
+    const isNew = !home.granted.has(claimOf(to, hash));
     if (outcome === 'granted') {
-      home.granted.add(claim);
+      home.granted.add(claimOf(to, hash));
       const confirmed = home.registered.get(to);
       if (confirmed === undefined || !samePair(confirmed, message) || !isPresent(confirmed, to, question)) {
         this.#found.push(
@@ -91,6 +93,17 @@ export class HomeAnswers implements RuleWatch {
     }
   }
 }
+
+const claimOf = (owner: NodeId, hash: Uint8Array): string => `${owner} ${textOf(hash)}`;
+
+const onEntries = (home: Home, { from, keys }: MessageOf<'entries'>): void => {
+  for (const { keys: stated } of decodeBuckets(keys) ?? [])
+    for (const { hash } of stated) home.granted.add(claimOf(from, hash));
+};
+
+const onTransfer = (home: Home, { from, keys }: MessageOf<'transfer'>): void => {
+  for (const { hash } of decodePassing(keys) ?? []) home.granted.add(claimOf(from, hash));
+};
 
 const isSearched = (message: MessageOf<'lookup' | 'seek'>): boolean => message.type === 'lookup' && message.isSearched;
 
