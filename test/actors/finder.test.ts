@@ -217,6 +217,19 @@ describe('a view that has changed', () => {
     expect(refusals()).toEqual([]);
   });
 
+  it('[D2] has a write asked again of no other owner, also where it finds no way the second time', () => {
+    ask('incr', 3);
+    see(1);
+    const [[number]] = sentTo(FORMER).slice(-1) as [[number]];
+    router!.tell(finder, { type: 'unrouted', number });
+    runtime.advance(50);
+    own(NEXT, 6);
+    expect(sentTo(NEXT)).toEqual([]);
+    router!.tell(finder, { type: 'view', members: [SELF, NEXT], incarnations: [1, 1], missed: 1, number: 3 });
+    runtime.run();
+    expect(refusals()).toEqual([[3, 'UNKNOWN']]);
+  });
+
   it('[D2] has a write given up whose owner was started again, and a read that it has followed', () => {
     ask('get', 2);
     ask('incr', 3);

@@ -217,7 +217,10 @@ export class Finder {
 
   onUnrouted(message: Unrouted): void {
     const open = this.#opens.get(message.number);
-    if (open !== undefined && open.owner !== null) this.#lookups.resume(open, REROUTE_PAUSE_MS);
+    if (open === undefined || open.owner === null) return;
+    // The owner may have executed it when it was sent before: the view that follows tells what became of him (RULES D2).
+    if (open.isResent && !isRead(open.request)) return;
+    this.#lookups.resume(open, REROUTE_PAUSE_MS);
   }
 
   /** What has not been executed is refused early; what was sent before may have been, and its answer may yet come. */
