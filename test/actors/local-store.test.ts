@@ -263,6 +263,15 @@ describe('a key that goes', () => {
     expect(probe()).toMatchObject({ owner: SELF });
   });
 
+  it('[H1] [D1] is not taken back when the time for leaving is over: the next owner may have it already', () => {
+    give();
+    runtime.advance(DEFAULT_SETTINGS.drainMs);
+    expect(runtime.takeErrors()).toMatchObject([{ text: 'entries handed over', fields: { left: 1 } }]);
+    ask(incr, 1, 0);
+    see(GIVER);
+    expect(all('answer')).toEqual([]);
+  });
+
   it('[P1] [O6] is not denied where its copy lost against another one', () => {
     give();
     ask(get, 1, 5);

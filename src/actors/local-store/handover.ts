@@ -5,8 +5,8 @@
  * taken is free again, and given once more. A part of the local store, not an actor of its own.
  *
  * Until this node has heard that the other copy is active it keeps its own and states it to the homes (O1). If the other
- * node vanishes, it takes the key back under a new number, so that what still comes of the former attempt does not count
- * (O4).
+ * node vanishes before the time for leaving is over, it takes the key back under a new number, so that what still comes of
+ * the former attempt does not count (O4).
  */
 import { copyBytesMax, encodeCopies } from '../../store/entry-copy.js';
 import type { EntryCopy } from '../../store/entry-copy.js';
@@ -161,6 +161,9 @@ export class Handover {
       this.#targets.delete(node);
       if (member === undefined && this.#status === 'giving') this.#vanished.add(node);
     }
+    // When its time is over this node goes, its links before the store: whom it sees no more may have the copies, and may
+    // serve them from now on.
+    if (this.#status === 'ended') return;
     for (const batch of this.#batches.values()) if (!stores.has(batch.target)) this.#takeBack(batch);
     if (this.#status === 'giving') this.#host.remindWithin(1);
   }
