@@ -6,6 +6,7 @@ import type { NodeId } from '../../src/store/node-id.js';
 import { encodeBase64x64 } from '../../src/store/base64x64.js';
 import { MESSAGES } from '../../src/transport/message.js';
 import type { AnyField, Message, MessageName, Row } from '../../src/transport/message.js';
+import { anyCharacter } from './any-character.js';
 import { encodedValue } from './encoded-value.js';
 
 export const KEY_BYTES_MAX = 64;
@@ -27,9 +28,9 @@ const integer = fc.oneof(
 export const nodeId: fc.Arbitrary<NodeId> = fc
   .tuple(fc.integer({ min: 0, max: 2 ** 30 - 1 }), fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 2 ** 30 - 1 })))
   .map(([hi, lo]) => encodeBase64x64(hi, lo) as NodeId);
-const text = fc.string({ unit: 'binary', maxLength: 100 }).filter(wellFormed);
+const text = fc.string({ unit: anyCharacter, maxLength: 100 }).filter(wellFormed);
 const key = fc
-  .oneof(fc.string({ minLength: 1, maxLength: 20 }), fc.string({ unit: 'binary', minLength: 1, maxLength: 16 }))
+  .oneof(fc.string({ minLength: 1, maxLength: 20 }), fc.string({ unit: anyCharacter, minLength: 1, maxLength: 16 }))
   .filter((candidate) => wellFormed(candidate) && utf8Length(candidate) <= KEY_BYTES_MAX);
 const plain = fc.jsonValue({ maxDepth: 3 }).map((value) => withoutMinusZero(value));
 const info = fc.dictionary(
