@@ -38,7 +38,7 @@ import { nodeMachine } from './node-machine.js';
 import type { NodeEvent } from './node-machine.js';
 import { peerLinkKind } from './peer-link.js';
 import type { LinkCounts, PeerLinkArgs } from './peer-link.js';
-import { routerKind } from './router.js';
+import { routerKind } from './router/router-kind.js';
 import { defineKind, drop, refuse } from './runtime/kind.js';
 import type { ActorReport, Ref, Self, Terminated } from './runtime/kind.js';
 import { scannerKind } from './scanner.js';

@@ -3,7 +3,7 @@ import { ActorRef } from '../../actors/runtime/cell.js';
 import type { Cell } from '../../actors/runtime/cell.js';
 import type { LocalStore } from '../../actors/local-store/local-store.js';
 import type { Directory } from '../../actors/directory.js';
-import type { Router } from '../../actors/router.js';
+import type { Router } from '../../actors/router/router.js';
 import type { DirectoryTable } from '../../store/directory-table.js';
 import { FIRST_POSITION, keyPageOf } from '../../store/key-page.js';
 import type { Keyspace } from '../../store/keyspace.js';
