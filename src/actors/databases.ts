@@ -29,7 +29,7 @@ import type {
   ReplicaReady,
   Severed,
 } from './message.js';
-import { replicaKind } from './replica.js';
+import { replicaKind } from './replica/replica-kind.js';
 import { newReplicaCounts } from './replica-counts.js';
 import { defineKind, drop, refuse } from './runtime/kind.js';
 import type { Ref, Self, Terminated } from './runtime/kind.js';

@@ -4,7 +4,7 @@ import { finderMachine } from '../../src/actors/finder/finder-machine.js';
 import { localStoreMachine } from '../../src/actors/local-store/local-store-machine.js';
 import { nodeMachine } from '../../src/actors/node-machine.js';
 import { peerLinkMachine } from '../../src/actors/peer-link-machine.js';
-import { replicaMachine } from '../../src/actors/replica-machine.js';
+import { replicaMachine } from '../../src/actors/replica/replica-machine.js';
 import { servingMachine } from '../../src/actors/serving-machine.js';
 import { sessionMachine } from '../../src/actors/session-machine.js';
 import { tunnelMachine } from '../../src/actors/tunnel-machine.js';

@@ -44,10 +44,7 @@ export const REPLICA_MUTANTS: readonly ReplicaMutant[] = [
     focus: 'exchange',
     seed: 1,
     edits: [
-      [
-        '    this.#renewLog();\n    if (!this.#hasRecords)',
-        '    if (this.#table.last === null) this.#renewLog();\n    if (!this.#hasRecords)',
-      ],
+      ['    this.#renewLog();\n    if (isNew)', '    if (this.#table.last === null) this.#renewLog();\n    if (isNew)'],
     ],
   },
   {
@@ -139,8 +136,8 @@ export const REPLICA_MUTANTS: readonly ReplicaMutant[] = [
     edits: [
       ['for (const interest of this.#interests.values()) interest.position = null;', ''],
       [
-        'const index = isWhole ? null : (this.#table as LogIncarnations).resolve(position, store.stored);',
-        'const index = isWhole ? null : Math.min(position.index, store.stored);',
+        'const index = isWhole ? null : this.#records.resolve(position);',
+        'const index = isWhole ? null : Math.min(position.index, this.#store.stored);',
       ],
     ],
   },
@@ -179,10 +176,7 @@ export const REPLICA_MUTANTS: readonly ReplicaMutant[] = [
     focus: 'overdue',
     seed: 1,
     edits: [
-      [
-        'objectionToTime: (origin, time) => (this.#grants as ReplicaGrants).objectionTo(origin, time),',
-        'objectionToTime: () => null,',
-      ],
+      ['objectionToTime: (origin, time) => this.#grants.objectionTo(origin, time),', 'objectionToTime: () => null,'],
     ],
   },
 ];

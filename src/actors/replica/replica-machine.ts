@@ -1,5 +1,5 @@
 /** The lifecycle of a replica. */
-import { compileMachine, commands, events, setup } from './runtime/machine.js';
+import { compileMachine, commands, events, setup } from '../runtime/machine.js';
 
 export type ReplicaEvent =
   // The disk is open; all that it has is known.
