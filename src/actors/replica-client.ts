@@ -306,7 +306,10 @@ export class OpenDatabase {
 
   #objectionToOp(options: DatabaseOptions, latest: number, payload: Uint8Array): Refusal | null {
     const { time, type: typeName, origin } = reader;
-    if (time > latest) return this.#refusal('clock', 'the stamp is too far ahead of the peer');
+    // What follows on an op that is here must be stamped above it, however far ahead its author's peer was.
+    if (time > latest && time > this.#replica.store.chains.highestTime + 1) {
+      return this.#refusal('clock', 'the stamp is too far ahead of the peer');
+    }
     const objection = this.#replica.objectionToTime(origin, time);
     if (objection !== null) return this.#refusal('interval', objection);
     const type = typeNamed(typeName);

@@ -33,6 +33,7 @@ export class OpChains {
   /** The origin that was asked for last, as most ops follow one of the same; -1: it has none. */
   #lastOrigin = '' as NodeId;
   #lastNumber = -1;
+  #highestTime = 0;
   // By the origin's number.
   #times = new Float64Array(INITIAL_ORIGINS);
   #prevTimes = new Float64Array(INITIAL_ORIGINS);
@@ -44,6 +45,11 @@ export class OpChains {
 
   origins(): IterableIterator<NodeId> {
     return this.#numbers.keys();
+  }
+
+  /** Highest time of all ops; 0 for none. */
+  get highestTime(): number {
+    return this.#highestTime;
   }
 
   /** Time of the origin's last op; 0 for none. */
@@ -177,6 +183,7 @@ export class OpChains {
   }
 
   #put(number: number, time: number, prevTime: number, low: number, high: number): void {
+    if (time > this.#highestTime) this.#highestTime = time;
     this.#times[number] = time;
     this.#prevTimes[number] = prevTime;
     this.#digests[2 * number] = low;

@@ -62,6 +62,31 @@ it('[R3] what is written to an object without its handle is in its state, if it 
   expect(counters.get('visits')?.state).toBe(7);
 });
 
+it('[R4] [OP4] a clock that is far ahead keeps nobody from writing: its ops are stamped by the clock of the peer', async () => {
+  const storage: ReplicaStorage = memoryStorage();
+  const client = await swarm.client(0, { wallMs: () => Date.now() + 600_000 });
+  const ahead = await client.database('todos', { storage });
+  const other = await open(1);
+  const [mine, yours] = [await ahead.object('todo:1', lww), await other.object('todo:1', lww)];
+  mine.set('from', 'the future');
+  mine.set('count', 1);
+  await ahead.spread();
+  await eventually(() => yours.state['count'] === 1);
+  expect(ahead.status).toBe('live');
+  // Who has heard of it writes after it, and not ten minutes later.
+  yours.set('from', 'the present');
+  await eventually(() => mine.state['from'] === 'the present');
+  await ahead.close();
+  const next = await swarm.client(2, { wallMs: () => Date.now() + 600_000 });
+  const again = await next.database('todos', { storage });
+  // Before the peer was heard of again.
+  again.writer('todo:1', lww).set('count', 2);
+  expect(again.status).not.toBe('live');
+  await again.spread();
+  await eventually(() => yours.state['count'] === 2);
+  expect(again.pendingCount).toBe(0);
+});
+
 it('[R4] what a client leaves behind is sent by the next one with its storage, once, also to another peer', async () => {
   const storage: ReplicaStorage = memoryStorage();
   const first: Client = await swarm.client(0);

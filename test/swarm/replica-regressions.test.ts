@@ -61,6 +61,37 @@ describe('what waits in the outbox', () => {
     }
   });
 
+  it('[R4] gets new stamps where no peer has it, in place of the former ones (RULES RJ)', () => {
+    const outbox = new Outbox();
+    outbox.admit(grantOf('A1aaaaaa01'), 0);
+    const aheadMs = NOW_MS + 600_000;
+    const stored = outbox.write('lww', 'o', PAYLOAD, aheadMs);
+    outbox.noteStored(stored.time);
+    outbox.observe(id('B1bbbbbb01'), time(1));
+    const former = [1, 2].map((ms) => outbox.write('lww', 'o', PAYLOAD, aheadMs + 1_000_000 + ms));
+    outbox.observe(id('C1cccccc01'), time(2));
+    expect(outbox.restamp(NOW_MS + 5)).toBe(true);
+    const [kept, ...anew] = outbox.pending;
+    expect(kept).toBe(stored);
+    expect(anew.map(({ number }) => number)).toEqual(former.map(({ number }) => number));
+    // Above what some peer has of the chain, and no further ahead than that.
+    expect(anew.map(({ time: at }) => at - stored.time)).toEqual([1, 2]);
+    const next = outbox.write('lww', 'o', PAYLOAD, NOW_MS + 6);
+    expect(next.number).toBe((former[1]?.number ?? 0) + 1);
+    expect(seenOf(outbox.pending.map(({ op }) => op))).toEqual([[], ['B1bbbbbb01'], [], ['C1cccccc01']]);
+    outbox.noteStored(next.time);
+    expect(outbox.restamp(NOW_MS + 7)).toBe(false);
+  });
+
+  it('[R4] keeps its stamps where none of the present grant are left (RULES RJ)', () => {
+    const outbox = new Outbox();
+    outbox.admit(grantOf('A1aaaaaa01'), 0);
+    outbox.write('lww', 'o', PAYLOAD, NOW_MS + 1);
+    const before = [...outbox.pending];
+    expect(outbox.restamp(NOW_MS + 2e9)).toBe(false);
+    expect(outbox.pending).toEqual(before);
+  });
+
   it('[R1] goes on after what was written under the former id', () => {
     const outbox = new Outbox();
     outbox.admit(grantOf('A1aaaaaa01'), 0);
@@ -111,6 +142,7 @@ describe('a client', () => {
       peer: 'A1',
       have: () => Uint8Array.of(0xc0),
       wallMs: () => NOW_MS + 10,
+      onPeerTime: () => {},
       onOpened: () => {},
       onItems: () => null,
       onLive: () => {},

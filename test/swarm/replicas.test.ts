@@ -1,6 +1,7 @@
 /** Replicas in whole swarms, asked by clients that are no more than sockets. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { encodeItems } from '../../src/store/op.js';
+import { msOfTime, timeOfMs } from '../../src/store/stamp.js';
 import type { Stamp } from '../../src/store/stamp.js';
 import { text } from '../../src/store/types/text.js';
 import { startSwarm } from '../../src/testing/index.js';
@@ -378,6 +379,26 @@ describe('a client', () => {
     const old = next.op('a', { value: 1 }, { time: timeIn(first.info['clock']) + 5 });
     expect(next.submit(old)).toMatchObject({ type: 'refused', info: { name: 'interval' } });
   }, 30_000);
+
+  it('[OP4] may be stamped a minute ahead of the peer, or just above the highest that is there', async () => {
+    await start({ nodes: 1, topology: [] });
+    peers(0);
+    const outcomes = Array.from({ length: 40 }, (_, ms) => {
+      const client = clientOf(0);
+      const writer = client.open();
+      // One of them is as far ahead as may be.
+      const time = timeOfMs(msOfTime(timeIn(writer.info['clock'])) + 60_000 + ms);
+      const ops = [0, 1, 2].map((count) => writer.op('a', { value: count }, { time: time + count }));
+      const reply = writer.submit(...ops);
+      const last = client.open({ replica: writer.origin, last: textOf(writer.lastTime) });
+      return reply.type === 'refused'
+        ? { code: reply.code, name: reply.info?.['name'], stored: last.info['storedTime'] }
+        : { stored: last.info['storedTime'] === textOf(time + 2) };
+    });
+    const kinds = new Set(outcomes.map((outcome) => JSON.stringify(outcome)));
+    const refusal = { code: 'CLOCK', name: 'clock', stored: null };
+    expect([...kinds].toSorted()).toEqual([{ stored: true }, refusal].map((kind) => JSON.stringify(kind)).toSorted());
+  });
 
   it('[DB3] is joined to the nearest peer through a tunnel, and told when that is gone', async () => {
     await start({ nodes: 3, topology: 'line' });

@@ -51,6 +51,8 @@ type AnyKind = ObjectKind<unknown, unknown, unknown, object>;
 const HAVE_MAX = 10_000;
 /** What has changed is kept at the latest after this time; what was written, at once. */
 const KEEP_MS = 200;
+/** So far the clock may be ahead of the peer's, which takes stamps up to a minute ahead. */
+const AHEAD_MS_MAX = 30_000;
 
 export class Database implements SyncHost, ObjectHost {
   readonly name: string;
@@ -69,6 +71,7 @@ export class Database implements SyncHost, ObjectHost {
   readonly #collections = new Set<Collection<unknown>>();
   #peer: string | null = null;
   #storedTime = 0;
+  #aheadMs = 0;
   #error: SwarmError | null = null;
   /** Objects that have changed since the storage was told. */
   readonly #unkept = new Set<string>();
@@ -257,8 +260,14 @@ export class Database implements SyncHost, ObjectHost {
     return this.#peer;
   }
 
+  /** By the clock of the last peer, if this client's is too far ahead of it: no peer would take such stamps. */
   wallMs(): number {
-    return this.#context.wallMs();
+    return this.#context.wallMs() - this.#aheadMs;
+  }
+
+  onPeerTime(wallMs: number): void {
+    const aheadMs = this.#context.wallMs() - wallMs;
+    this.#aheadMs = aheadMs > AHEAD_MS_MAX ? aheadMs : 0;
   }
 
   onOpened(peer: string): void {
@@ -307,6 +316,7 @@ export class Database implements SyncHost, ObjectHost {
 
   onAcked(storedTime: number, spreadTime: number): void {
     this.#storedTime = Math.max(this.#storedTime, storedTime);
+    this.outbox.noteStored(storedTime);
     if (this.outbox.drop(spreadTime)) this.#keepSoon(KEEP_MS);
     this.#settle();
   }
@@ -394,7 +404,7 @@ export class Database implements SyncHost, ObjectHost {
   /** One more op, on its way to the storage and to the peer. Its stamp. */
   #append(type: string, id: string, payload: Bytes): Stamp {
     this.#assertOpen();
-    const { number, op, time } = this.outbox.write(type, id, payload, this.#context.wallMs());
+    const { number, op, time } = this.outbox.write(type, id, payload, this.wallMs());
     this.#opsUnkept.push({ number, op });
     this.#keepSoon(0);
     this.#sync.proceed();

@@ -41,6 +41,8 @@ export class Outbox {
   /** Time of the last op of the chain, 0 before the first. */
   #lastTime = 0;
   #heardTime = 0;
+  /** Time of the last op of the chain that some peer has. */
+  #storedTime = 0;
   /** What was seen since the last op: origin => time. */
   #seen = new Map<NodeId, number>();
   readonly #reader = new ItemReader();
@@ -102,7 +104,7 @@ export class Outbox {
     const ownTime = this.#settledTime();
     if (former !== null && !isSame && !isGivenUp && ownTime > 0) this.#seen.set(former.replica, ownTime);
     this.#adopt(grant);
-    if (!isSame) this.#lastTime = storedTime;
+    if (!isSame) this.#lastTime = this.#storedTime = storedTime;
     this.#clock?.observe(Math.max(this.#heardTime, this.#lastTime, storedTime));
     this.#sentCount = 0;
   }
@@ -165,6 +167,11 @@ export class Outbox {
     this.#sentCount = 0;
   }
 
+  /** A peer has the ops up to this time. */
+  noteStored(time: number): void {
+    this.#storedTime = Math.max(this.#storedTime, time);
+  }
+
   /** Ops up to this time are safe. Whether there were any. */
   drop(spreadTime: number): boolean {
     let count = 0;
@@ -195,6 +202,46 @@ export class Outbox {
     }
     this.#sentCount = 0;
     return this.#pending;
+  }
+
+  /**
+   * Gives the ops that no peer has new stamps, of the clock as it is now: the former ones are not taken (RULES RJ). Whether
+   * there were any.
+   */
+  restamp(wallMs: number): boolean {
+    const grant = this.#grant;
+    const first = this.#pending.findIndex(({ time }) => time > this.#storedTime);
+    const before = this.#pending[first];
+    if (grant === null || before === undefined || this.#reader.readAt(before.op, 0) !== null) return false;
+    const { prevTime } = this.#reader;
+    const [pending, lastTime, clock, nextNumber, seen] = [
+      this.#pending,
+      this.#lastTime,
+      this.#clock,
+      this.#nextNumber,
+      this.#seen,
+    ];
+    this.#pending = pending.slice(0, first);
+    this.#lastTime = prevTime;
+    this.#clock = new HybridClock(grant.replica);
+    this.#clock.observe(Math.max(this.#heardTime, prevTime));
+    // Under the numbers that they had, so that what is kept of them is replaced.
+    this.#nextNumber = before.number;
+    try {
+      for (const { type, id, payload, op } of pending.slice(first)) {
+        this.#seen = new Map();
+        this.#seeAgain(op);
+        this.write(type, id, payload, wallMs);
+      }
+    } catch {
+      // All of them or none: the present stamps may be taken later.
+      [this.#pending, this.#lastTime, this.#clock, this.#nextNumber] = [pending, lastTime, clock, nextNumber];
+      return false;
+    } finally {
+      this.#seen = seen;
+    }
+    this.#sentCount = Math.min(this.#sentCount, first);
+    return true;
   }
 
   #seeAgain(op: Bytes): void {

@@ -4,7 +4,7 @@
  * next connection. Knows the protocol, and neither objects nor storage.
  */
 import { encodeItems } from '../../store/op.js';
-import { formatTime } from '../../store/stamp.js';
+import { formatTime, msOfTime } from '../../store/stamp.js';
 import type { ClientReply, MessageOf } from '../../transport/message.js';
 import { refusalCode, SwarmError } from '../errors.js';
 import type { Timers } from '../timers.js';
@@ -39,6 +39,8 @@ export interface SyncHost {
   /** The peer that the positions are from; null: none. */
   readonly peer: string | null;
   wallMs(): number;
+  /** The clock of the peer, when it opened the database. */
+  onPeerTime(wallMs: number): void;
   /** Open at this peer. If it is another one, positions mean nothing any more. */
   onOpened(peer: string): void;
   /** Names and versions of what is held of this interest, for another peer (RULES RG): nil, or as `subscribe` wants it. */
@@ -83,6 +85,7 @@ const GAPS_MAX = 5;
 const FORKED = 'forked';
 /** Names of refusals after which the same changes may be submitted under new stamps. */
 const STALE: ReadonlySet<string> = new Set(['interval', 'clock']);
+const STALES_MAX = 2;
 
 export class Sync implements UpstreamUser {
   readonly #host: SyncHost;
@@ -98,11 +101,14 @@ export class Sync implements UpstreamUser {
   /** Time of the last op that this peer is known to have of the present replica. */
   #storedHere = 0;
   #gaps = 0;
+  /** Refusals of stamps, one after the other. */
+  #stales = 0;
   /**
    * The ops that wait are to be written again, under another replica: `givenUp`, by decision, also where what they follow on
-   * is lost; `forked`, because another op follows on the same one (RULES RE).
+   * is lost; `forked`, because another op follows on the same one (RULES RE). Or, `stale`, under the same one: their stamps
+   * are not taken (RJ).
    */
-  #rebasing: 'no' | 'givenUp' | 'forked' = 'no';
+  #rebasing: 'no' | 'givenUp' | 'forked' | 'stale' = 'no';
   #isSubmitting = false;
   readonly #subscriptions = new Map<Interest, number>();
   /** Interests whose turn has not come. */
@@ -189,7 +195,8 @@ export class Sync implements UpstreamUser {
   #openNow(): void {
     const { outbox } = this.#host;
     const { database, client, isReadOnly } = this.#options;
-    const replica = isReadOnly || this.#rebasing !== 'no' ? null : (outbox.grant?.replica ?? null);
+    const isOther = this.#rebasing === 'givenUp' || this.#rebasing === 'forked';
+    const replica = isReadOnly || isOther ? null : (outbox.grant?.replica ?? null);
     const options = {
       ...(replica === null ? {} : { replica, last: formatTime(outbox.lastTime) }),
       ...(client === null ? {} : { client }),
@@ -234,6 +241,8 @@ export class Sync implements UpstreamUser {
       return this.#connection?.fail('opened without what it has to tell');
     }
     this.#retryMs = RETRY_MS;
+    const peerTime = readTime(info['clock']);
+    if (peerTime !== null && peerTime > 0) this.#host.onPeerTime(msOfTime(peerTime));
     const former = outbox.grant?.replica ?? null;
     if (grant !== null) {
       const isOther = former !== null && former !== grant.replica;
@@ -245,7 +254,10 @@ export class Sync implements UpstreamUser {
       if (isOther && outbox.pending.length > 0) {
         outbox.rebase(this.#host.wallMs(), isGivenUp);
         this.#host.onRebased();
-      } else this.#host.onAcked(storedTime, spreadTime);
+      } else {
+        this.#host.onAcked(storedTime, spreadTime);
+        if (this.#rebasing === 'stale' && outbox.restamp(this.#host.wallMs())) this.#host.onRebased();
+      }
     }
     this.#rebasing = 'no';
     this.#storedHere = storedTime;
@@ -356,7 +368,7 @@ export class Sync implements UpstreamUser {
 
   #onSubmitted(reply: ClientReply): void {
     if (reply.type === 'acked') {
-      this.#gaps = 0;
+      this.#gaps = this.#stales = 0;
       this.#onAcked(reply);
       return this.#submit();
     }
@@ -365,7 +377,12 @@ export class Sync implements UpstreamUser {
     const name = reply.info?.['name'];
     this.#gaps = name === GAP ? this.#gaps + 1 : 0;
     if (isPassing(reply) && this.#gaps < GAPS_MAX) return this.#retry(reply.info?.['retryAfterMs']);
-    if (typeof name === 'string' && STALE.has(name)) return this.#renew();
+    if (typeof name === 'string' && STALE.has(name)) {
+      this.#rebasing = 'stale';
+      this.#stales += 1;
+      // New stamps that are no better will not be so at once.
+      return this.#stales <= STALES_MAX ? this.#renew() : this.#retry(RETRY_MS_MAX);
+    }
     if (name === FORKED) {
       this.#rebasing = 'forked';
       return this.#renew();
