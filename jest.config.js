@@ -28,7 +28,9 @@ export default {
     ],
   },
   sandboxInjectedGlobals: QUICK_GLOBALS,
-  maxWorkers: 2,
+  testSequencer: '<rootDir>/test/longest-first.mjs',
+  // For two cores: of three suites there is about one that waits.
+  maxWorkers: 3,
   // Many tests start whole swarms, and machines are busy: a test that hangs is noticed soon enough.
   testTimeout: 60_000,
   // A test that leaves something open is to be repaired, not cut off.
