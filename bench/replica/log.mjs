@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { cpuSeconds } from '../process-stat.mjs';
 import { DatabaseClient } from './client.mjs';
-import { encodeWrites, openToWrite, submitAll, WARM_UP_OPS } from './ops.mjs';
+import { encodeWrites, openToWrite, submitAll, warmUpOps } from './ops.mjs';
 import { createDatabase, startPeer, stopPeer, untilKnown, untilLength } from './peer.mjs';
 
 const OBJECTS = 10_000;
@@ -16,7 +16,7 @@ export async function measureLog(children, { folder, profiles }, count) {
   const data = mkdtempSync(join(folder, 'data-'));
   const source = await startPeer(children, folder, `${data}/source`, { name: 'peer', profiles });
   const written = await measureWriting(source, count);
-  const length = WARM_UP_OPS + count;
+  const length = warmUpOps(count) + count;
   const copy = await startPeer(children, folder, `${data}/copy`, { name: 'new-peer', link: source.port, profiles });
   const copied = await measureCatchUp(source, copy, length);
   await stopPeer(children, copy);
@@ -36,7 +36,7 @@ async function measureWriting({ port, pid }, count) {
   const client = await DatabaseClient.connect(port);
   await createDatabase(client);
   const writer = await openToWrite(client);
-  await submitAll(client, encodeWrites(client, writer, { count: WARM_UP_OPS, objects: OBJECTS }));
+  await submitAll(client, encodeWrites(client, writer, { count: warmUpOps(count), objects: OBJECTS }));
   const frames = encodeWrites(client, writer, { count, objects: OBJECTS });
   const took = stopwatch([pid]);
   await submitAll(client, frames);

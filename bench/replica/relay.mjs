@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseClient, itemCount, subscribe } from './client.mjs';
 import { stopwatch } from './log.mjs';
-import { encodeWrites, openToWrite, submitAll, WARM_UP_OPS } from './ops.mjs';
+import { encodeWrites, openToWrite, submitAll, warmUpOps } from './ops.mjs';
 import { createDatabase, startPeer, untilKnown, untilLength } from './peer.mjs';
 
 const OBJECTS = 10_000;
@@ -27,9 +27,10 @@ export async function measureRelay(children, { folder, profiles }, count) {
     await Promise.all([submitAll(writing, frames), arrivals.next(opCount)]);
     return took();
   };
-  await pass(WARM_UP_OPS);
+  const warmUp = warmUpOps(count);
+  await pass(warmUp);
   const { seconds, cpu } = await pass(count);
-  await untilLength(reading, WARM_UP_OPS + count);
+  await untilLength(reading, warmUp + count);
   writing.close();
   reading.close();
   rmSync(data, { recursive: true, force: true });
