@@ -33,16 +33,19 @@ export interface Trial {
 
 const BUILT = 'dist/esm';
 
-const sources = (): Map<string, string> =>
-  new Map(
+let sources: ReadonlyMap<string, string> | null = null;
+
+/** What `src/` holds, read once: a list of mutants is tried on the same text. */
+const readSources = (): ReadonlyMap<string, string> =>
+  (sources ??= new Map(
     readdirSync('src', { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts'))
       .map((file) => [file, readFileSync(join('src', file), 'utf8')]),
-  );
+  ));
 
 /** The modules that the edits change, below `src/`, each as JavaScript. */
 export const mutate = ({ name, edits }: Mutant): ReadonlyMap<string, string> => {
-  const texts = sources();
+  const texts = new Map(readSources());
   const changed = new Set<string>();
   for (const [from, to] of edits) {
     const [file, ...others] = [...texts].flatMap(([path, text]) => Array(text.split(from).length - 1).fill(path));
