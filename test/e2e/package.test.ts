@@ -125,9 +125,10 @@ describe('the package in an empty project', () => {
     'type-checks with moduleResolution %s, module %s, in %j',
     async (moduleResolution, module, names) => {
       const files = names.map((name) => write(`${moduleResolution}/${name}`, TYPED));
-      // The types of Node are not there, and ours are checked as well.
+      // The types of Node are not there, and ours are checked as well; not those that come with the compiler.
       const options = { strict: true, noEmit: true, target: 'es2022', lib: ['es2023', 'dom', 'esnext.disposable'] };
-      const compilerOptions = { ...options, module, moduleResolution, types: [], skipLibCheck: false };
+      const checks = { skipLibCheck: false, skipDefaultLibCheck: true };
+      const compilerOptions = { ...options, ...checks, module, moduleResolution, types: [] };
       const config = write(`tsconfig.${moduleResolution}.json`, JSON.stringify({ compilerOptions, files }));
       const { code, stdout } = await run(tool('tsc'), ['-p', config]);
       expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
