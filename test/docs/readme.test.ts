@@ -156,6 +156,8 @@ function servePages(): Server {
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'swarmbus-readme-'));
+  // Of its own, so that none in a folder above decides what `swarmbus` is.
+  writeFileSync(join(folder, 'package.json'), '{}');
   mkdirSync(join(folder, 'node_modules'));
   symlinkSync(resolve('.'), join(folder, 'node_modules', 'swarmbus'));
   mkdirSync(join(folder, 'bin'));

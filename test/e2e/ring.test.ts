@@ -42,13 +42,13 @@ describe('a ring on the command line', () => {
   });
 
   it.each(['SIGTERM', 'SIGINT'] as const)('%s ends a node with 0 at once, though a client is there', async (signal) => {
-    const [first, second] = (await processes.swarm(2, 'line')) as [NodeProcess, NodeProcess];
+    // A node that waited for its client would take all that time.
+    const flags = ['--drain-ms', '30s'];
+    const [first, second] = (await processes.swarm(2, 'line', flags)) as [NodeProcess, NodeProcess];
     const client = await first.client();
     await client.set('k', 1);
-    const beganMs = performance.now();
     first.process.kill(signal);
-    expect(await first.process.endsWithin(3000)).toMatchObject({ code: 0, stderr: '' });
-    expect(performance.now() - beganMs).toBeLessThan(1500);
+    expect(await first.process.endsWithin(15_000)).toMatchObject({ code: 0, stderr: '' });
     expect(await (await second.client()).ping()).toEqual(expect.any(Number));
   });
 });
