@@ -236,11 +236,13 @@ describe.each(rows)('%s', (name, row) => {
       fc.property(message, (each) => {
         const frame = encode(each);
         const whole = encode({ type: 'ping', id: 1 });
-        for (let length = 1; length < frame.length; length += 1) {
+        // Looked at together: an assertion for each of them would cost more than all that is tested.
+        const lengths = Array.from({ length: frame.length - 1 }, (_, i) => i + 1);
+        const unnoticed = lengths.filter((length) => {
           const { messages, reason } = decode(frame.subarray(0, length), direction);
-          expect(messages).toEqual([]);
-          expect(reason).toBe('no message at byte 0');
-        }
+          return messages.length > 0 || reason !== 'no message at byte 0';
+        });
+        expect(unnoticed).toEqual([]);
         if (direction !== 'client requests') return;
         const { messages, reason } = decode(concat([whole, frame.subarray(0, frame.length - 1)]));
         expect(messages).toHaveLength(1);
