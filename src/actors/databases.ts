@@ -15,7 +15,7 @@ import type { DatabaseReply, DatabaseRequest, Info, MessageOf, RefusalCode, Requ
 import type { Addresses } from './addresses.js';
 import { drawPeer, objectionToOptions, objectionToPeer, optionsOf, parseOptions } from './database-options.js';
 import type { DatabaseOptions } from './database-options.js';
-import { FeedCredit } from './feed-credit.js';
+import { FeedCredit } from './replica/feed-credit.js';
 import type {
   Count,
   DatabasesMessage,

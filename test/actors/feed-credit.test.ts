@@ -1,6 +1,6 @@
 /** What channels of a node may have on their way. */
 import { expect, it } from '@jest/globals';
-import { FeedCredit } from '../../src/actors/feed-credit.js';
+import { FeedCredit } from '../../src/actors/replica/feed-credit.js';
 
 const KIB = 1024;
 

@@ -158,8 +158,8 @@ export const REPLICA_MUTANTS: readonly ReplicaMutant[] = [
     seed: 1,
     edits: [
       [
-        "import { ItemsWriter } from '../store/items-writer.js';\nimport { encodeSnapshot, encodeVector, ItemReader,",
-        "import { timeOfMs } from '../store/stamp.js';\nimport { ItemsWriter } from '../store/items-writer.js';\nimport { encodeSnapshot, encodeVector, ItemReader,",
+        "import { encodeSnapshot, encodeVector, ItemReader, objectName, partsOfName } from '../../store/op.js';\n",
+        "import { timeOfMs } from '../../store/stamp.js';\nimport { encodeSnapshot, encodeVector, ItemReader, objectName, partsOfName } from '../../store/op.js';\n",
       ],
       [
         "const verdict = store.judge(reader);\n        if (verdict === 'gap') {",

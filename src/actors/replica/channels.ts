@@ -1,21 +1,21 @@
 /**
- * The channels to the other peers of the database, one to each (replica-feed.ts), and what they have in common: how far
+ * The channels to the other peers of the database, one to each (feed.ts), and what they have in common: how far
  * the log has spread, and which of them brings the states that are being taken in.
  *
  * Invariant: states are taken in from one peer at a time; when all are here, every channel begins anew.
  */
 import type { NodeId } from '../../store/node-id.js';
 import type { Addresses } from '../addresses.js';
-import type { FeedCredit } from '../feed-credit.js';
 import type { OtherPeer, PeerMessage, ReplicaMessage } from '../message.js';
 import type { ReplicaCounts } from '../replica-counts.js';
-import { Feed } from '../replica-feed.js';
-import type { FeedReplica } from '../replica-feed.js';
 import type { ReplicaPatches } from '../replica-patches.js';
 import type { ReplicaStore } from '../replica-store.js';
 import type { Self } from '../runtime/kind.js';
 import type { Identity, Settings } from '../settings.js';
 import type { Clients } from './clients.js';
+import { Feed } from './feed.js';
+import type { FeedReplica } from './feed.js';
+import type { FeedCredit } from './feed-credit.js';
 import type { Records } from './records.js';
 
 /** What they need of the replica that they are a part of. */

@@ -15,13 +15,13 @@ import type { ReplicaMessage } from '../message.js';
 import { OpenDatabase } from '../replica-client.js';
 import type { ClientReplica } from '../replica-client.js';
 import type { ReplicaCounts } from '../replica-counts.js';
-import { ReplicaGrants } from '../replica-grants.js';
 import { ClientSubscription } from '../replica-patches.js';
 import type { ReplicaPatches } from '../replica-patches.js';
 import type { ReplicaStore } from '../replica-store.js';
 import type { Ref, Self } from '../runtime/kind.js';
 import { OPENS_MAX, OPENS_PER_SESSION_MAX, SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_SESSION_MAX } from '../settings.js';
 import type { Identity, Settings } from '../settings.js';
+import { Grants } from './grants.js';
 import type { Records } from './records.js';
 import type { Replies } from './replies.js';
 
@@ -65,7 +65,7 @@ export class Clients {
   readonly #patches: ReplicaPatches;
   readonly #replies: Replies;
   readonly #forOpens: ClientReplica;
-  #grants: ReplicaGrants;
+  #grants: Grants;
   readonly #sessions = new Map<Ref, SessionHere>();
   #openCount = 0;
   #subscriptionCount = 0;
@@ -359,9 +359,9 @@ export class Clients {
     };
   }
 
-  #grantsOf(): ReplicaGrants {
+  #grantsOf(): Grants {
     const { meta } = this.#records;
-    return new ReplicaGrants(this.#store, meta.options, meta.peer, this.#host.counts, this.#self.random);
+    return new Grants(this.#store, meta.options, meta.peer, this.#host.counts, this.#self.random);
   }
 }
 

@@ -11,17 +11,17 @@ import { timeOfMs } from '../../store/stamp.js';
 import type { DatabaseRequest, MessageOf, RequestId } from '../../transport/message.js';
 import type { Addresses } from '../addresses.js';
 import { drawPeer, isSame, optionsOf } from '../database-options.js';
-import type { FeedCredit } from '../feed-credit.js';
 import type { Continue, OtherPeer, Peers, PeerMessage, ReplicaMessage, ReplicaReady, Written } from '../message.js';
-import { ReplicaCompaction } from '../replica-compaction.js';
 import type { ReplicaCounts } from '../replica-counts.js';
-import { ReplicaDigests } from '../replica-digests.js';
 import { ReplicaPatches } from '../replica-patches.js';
 import { ReplicaStore } from '../replica-store.js';
 import type { Ref, Self, Terminated, TimerId } from '../runtime/kind.js';
 import type { Identity, Settings } from '../settings.js';
 import { Channels } from './channels.js';
 import { Clients } from './clients.js';
+import { Compaction } from './compaction.js';
+import { Digests } from './digests.js';
+import type { FeedCredit } from './feed-credit.js';
 import { metaOn, Records } from './records.js';
 import type { Meta } from './records.js';
 import type { ReplicaEvent } from './replica-machine.js';
@@ -46,8 +46,8 @@ interface Parts {
   readonly clients: Clients;
   readonly channels: Channels;
   readonly patches: ReplicaPatches;
-  readonly compaction: ReplicaCompaction;
-  readonly digests: ReplicaDigests;
+  readonly compaction: Compaction;
+  readonly digests: Digests;
 }
 
 const TICK_MS = 250;
@@ -206,10 +206,10 @@ export class Replica {
       clients,
       goOnLater: () => this.#continue('feeds'),
     });
-    const compaction = new ReplicaCompaction(store, counts, (reason) =>
+    const compaction = new Compaction(store, counts, (reason) =>
       self.log('warn', 'the database can not be compacted', { database: name, reason }),
     );
-    return { store, records, clients, channels, patches, compaction, digests: new ReplicaDigests(store) };
+    return { store, records, clients, channels, patches, compaction, digests: new Digests(store) };
   }
 
   // From clients

@@ -2,11 +2,11 @@
  * A digest of all objects of a replica: equal where the same ops are (R5, RULES RI). It goes through the log in order,
  * once for each group of objects, so that no more than those are in memory at once; it takes many turns.
  */
-import { ItemReader, partsOfName } from '../store/op.js';
-import { StateDigest } from '../store/state-digest.js';
-import type { ObjectState } from '../store/types/object-state.js';
-import { applyTo } from './replica-store.js';
-import type { ReplicaStore } from './replica-store.js';
+import { ItemReader, partsOfName } from '../../store/op.js';
+import { StateDigest } from '../../store/state-digest.js';
+import type { ObjectState } from '../../store/types/object-state.js';
+import { applyTo } from '../replica-store.js';
+import type { ReplicaStore } from '../replica-store.js';
 
 const KEPT_PER_SLICE = 512;
 const ENTRIES_PER_SLICE = 4096;
@@ -28,7 +28,7 @@ interface Run {
   readonly asked: readonly ((digest: string) => void)[];
 }
 
-export class ReplicaDigests {
+export class Digests {
   readonly #store: ReplicaStore;
   readonly #reader = new ItemReader();
   #run: Run | null = null;

@@ -1,10 +1,10 @@
 /** What two peers of a database tell each other when they begin to speak: the `info` of `peerOn`. */
-import type { LogPosition } from '../store/log-position.js';
-import { parseNodeId } from '../store/node-id.js';
-import type { NodeId } from '../store/node-id.js';
-import type { Info } from '../transport/message.js';
-import type { DatabaseOptions } from './database-options.js';
-import { parseOptions } from './database-options.js';
+import type { LogPosition } from '../../store/log-position.js';
+import { parseNodeId } from '../../store/node-id.js';
+import type { NodeId } from '../../store/node-id.js';
+import type { Info } from '../../transport/message.js';
+import { parseOptions } from '../database-options.js';
+import type { DatabaseOptions } from '../database-options.js';
 
 export interface PeerInfo {
   /** The sender's peer id, the present incarnation of its log, and what of it there is. */

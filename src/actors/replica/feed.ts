@@ -7,22 +7,22 @@
  * is stored; what is not confirmed is sent again; what is on its way has credit, see feed-credit.ts; messages of a former
  * channel change nothing. Chains are checked for ops of other peers too (RULES RA).
  */
-import type { LogPosition } from '../store/log-position.js';
-import type { NodeId } from '../store/node-id.js';
-import type { LogSegment } from '../store/oplog.js';
-import { ItemsWriter } from '../store/items-writer.js';
-import { encodeSnapshot, encodeVector, ItemReader, objectName, partsOfName } from '../store/op.js';
-import { OpChains } from '../store/op-chain.js';
-import type { MessageOf } from '../transport/message.js';
-import type { DatabaseOptions } from './database-options.js';
+import { ItemsWriter } from '../../store/items-writer.js';
+import type { LogPosition } from '../../store/log-position.js';
+import type { NodeId } from '../../store/node-id.js';
+import { encodeSnapshot, encodeVector, ItemReader, objectName, partsOfName } from '../../store/op.js';
+import { OpChains } from '../../store/op-chain.js';
+import type { LogSegment } from '../../store/oplog.js';
+import type { MessageOf } from '../../transport/message.js';
+import type { DatabaseOptions } from '../database-options.js';
+import type { OtherPeer, PeerMessage } from '../message.js';
+import type { ReplicaCounts } from '../replica-counts.js';
+import { includes } from '../replica-store.js';
+import type { ReplicaStore } from '../replica-store.js';
+import type { ReplicaSizes } from '../settings.js';
 import type { ChannelCredit, FeedCredit } from './feed-credit.js';
-import type { OtherPeer, PeerMessage } from './message.js';
 import { infoOfPeer, parsePeerInfo } from './peer-info.js';
 import type { PeerInfo } from './peer-info.js';
-import type { ReplicaCounts } from './replica-counts.js';
-import { includes } from './replica-store.js';
-import type { ReplicaStore } from './replica-store.js';
-import type { ReplicaSizes } from './settings.js';
 
 /** What a channel knows of its replica. */
 export interface FeedReplica {

@@ -2,16 +2,16 @@
  * Who may write under which replica id, and for how long (RULES RF). A grant is on disk before its client hears of it; a
  * client that has forgotten what it wrote, or whose interval is over, gets another session (RULES RE).
  */
-import { FOREVER, GrantTable } from '../store/grant-table.js';
-import type { Grant, GrantLimits } from '../store/grant-table.js';
-import type { NodeId } from '../store/node-id.js';
-import { parseScheme } from '../store/replica-id.js';
-import type { ReplicaId, Scheme } from '../store/replica-id.js';
-import { msOfTime, parseTime, timeOfMs } from '../store/stamp.js';
-import type { DatabaseOptions } from './database-options.js';
-import type { ReplicaCounts } from './replica-counts.js';
-import type { ReplicaStore } from './replica-store.js';
-import { OP_SKEW_MS_MAX } from './settings.js';
+import { FOREVER, GrantTable } from '../../store/grant-table.js';
+import type { Grant, GrantLimits } from '../../store/grant-table.js';
+import type { NodeId } from '../../store/node-id.js';
+import { parseScheme } from '../../store/replica-id.js';
+import type { ReplicaId, Scheme } from '../../store/replica-id.js';
+import { msOfTime, parseTime, timeOfMs } from '../../store/stamp.js';
+import type { DatabaseOptions } from '../database-options.js';
+import type { ReplicaCounts } from '../replica-counts.js';
+import type { ReplicaStore } from '../replica-store.js';
+import { OP_SKEW_MS_MAX } from '../settings.js';
 
 export interface Granted {
   readonly replica: NodeId;
@@ -36,7 +36,7 @@ const GRANTS_MAX = 262_144;
 const RECORDS = 'grants:';
 const DRAWS_MAX = 100;
 
-export class ReplicaGrants {
+export class Grants {
   readonly #store: ReplicaStore;
   readonly #options: DatabaseOptions;
   readonly #scheme: Scheme;

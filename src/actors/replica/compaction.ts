@@ -3,12 +3,12 @@
  * they have at its end; when those are on disk together with the floor, the entries below are dropped (RULES RH). It goes
  * through the log in order, takes many turns, and nobody waits for it.
  */
-import { ItemReader, objectName } from '../store/op.js';
-import type { OpChains } from '../store/op-chain.js';
-import type { ObjectState } from '../store/types/object-state.js';
-import type { ReplicaCounts } from './replica-counts.js';
-import { appendTo, applyTo, copyOf } from './replica-store.js';
-import type { ReplicaStore } from './replica-store.js';
+import { ItemReader, objectName } from '../../store/op.js';
+import type { OpChains } from '../../store/op-chain.js';
+import type { ObjectState } from '../../store/types/object-state.js';
+import type { ReplicaCounts } from '../replica-counts.js';
+import { appendTo, applyTo, copyOf } from '../replica-store.js';
+import type { ReplicaStore } from '../replica-store.js';
 
 const ENTRIES_PER_SLICE = 2048;
 const STATES_PER_SLICE = 512;
@@ -34,7 +34,7 @@ interface Run {
   number: number | null;
 }
 
-export class ReplicaCompaction {
+export class Compaction {
   readonly #store: ReplicaStore;
   readonly #counts: ReplicaCounts;
   readonly #failed: (reason: string) => void;
