@@ -30,8 +30,8 @@ export const REPLICA_MUTANTS: readonly ReplicaMutant[] = [
     seed: 1,
     edits: [
       [
-        'this.#goBack(nowMs);\n    this.pump(false);',
-        'isWoken ? this.#resetOutgoing(this.#replica.store.stored) : this.#goBack(nowMs);\n    this.pump(false);',
+        '|| isWoken) this.#goBack(nowMs);',
+        '|| isWoken) isWoken ? this.reset(this.#replica.store.stored) : this.#goBack(nowMs);',
       ],
       [
         '    if (index > this.#position.index) {\n      this.#isGotDue = true;\n      return this.#sayGot();\n    }\n',
@@ -158,8 +158,8 @@ export const REPLICA_MUTANTS: readonly ReplicaMutant[] = [
     seed: 1,
     edits: [
       [
-        "import { encodeSnapshot, encodeVector, ItemReader, objectName, partsOfName } from '../../store/op.js';\n",
-        "import { timeOfMs } from '../../store/stamp.js';\nimport { encodeSnapshot, encodeVector, ItemReader, objectName, partsOfName } from '../../store/op.js';\n",
+        "import { StatesSent } from './states-sent.js';\n",
+        "import { timeOfMs } from '../../store/stamp.js';\nimport { StatesSent } from './states-sent.js';\n",
       ],
       [
         "const verdict = store.judge(reader);\n        if (verdict === 'gap') {",

@@ -14,7 +14,7 @@ import type { Self } from '../runtime/kind.js';
 import type { Identity, Settings } from '../settings.js';
 import type { Clients } from './clients.js';
 import { Feed } from './feed.js';
-import type { FeedReplica } from './feed.js';
+import type { FeedReplica } from './line.js';
 import type { FeedCredit } from './feed-credit.js';
 import type { Records } from './records.js';
 
@@ -46,7 +46,7 @@ export class Channels {
   readonly #records: Records;
   readonly #feeds = new Map<NodeId, Feed>();
   readonly #forFeeds: FeedReplica;
-  #absorber: Feed | null = null;
+  #absorber: NodeId | null = null;
   /** Feeds begin anew in the next turn: the log has another incarnation. */
   #isRenewed = false;
   #confirmed = 0;
@@ -104,7 +104,7 @@ export class Channels {
       if (present.has(node)) continue;
       feed.end();
       this.#feeds.delete(node);
-      if (this.#absorber === feed) this.#absorber = null;
+      if (this.#absorber === node) this.#absorber = null;
     }
     for (const peer of peers) this.#addFeed(peer);
   }
@@ -224,13 +224,13 @@ export class Channels {
       },
       onSpread: (origin, time) => clients.onSpread(origin, time),
       onCaughtUp: () => this.#self.flushLater(),
-      beginAbsorbing: (feed) => {
-        if (this.#absorber !== null && this.#absorber !== feed) return false;
-        this.#absorber = feed;
+      beginAbsorbing: (node) => {
+        if (this.#absorber !== null && this.#absorber !== node) return false;
+        this.#absorber = node;
         return true;
       },
       absorb: (object, state) => this.#absorb(object, state),
-      endAbsorbing: (_feed, chains) => this.#endAbsorbing(chains),
+      endAbsorbing: (chains) => this.#endAbsorbing(chains),
       noteAbsorbing: (absorbing) => this.#records.noteAbsorbing(absorbing),
       say: (level, text, fields) => this.#self.log(level, text, { database: name, ...fields }),
     };

@@ -1,77 +1,23 @@
 /**
- * What one peer and another have to say to each other about a database: a channel. Each sends the other its log by
- * contiguous index, ops as they are, a run for those that the other is known to have; on a lazy channel it mentions them
- * only, since they come another way, and sends them if they don't. Whoever lacks what lies below the floor gets states.
+ * What one peer and another have to say to each other about a database: a channel. Each sends the other its log
+ * (outgoing.ts); whoever lacks what lies below the floor gets states (states-sent.ts). Here are the numbers under which
+ * they speak, and what comes from the other peer.
  *
  * Invariants (RULES RB, RE): the receiver's position moves over what it has taken in, in order, and is confirmed when that
- * is stored; what is not confirmed is sent again; what is on its way has credit, see feed-credit.ts; messages of a former
- * channel change nothing. Chains are checked for ops of other peers too (RULES RA).
+ * is stored; messages of a former channel change nothing. Chains are checked for ops of other peers too (RULES RA).
  */
-import { ItemsWriter } from '../../store/items-writer.js';
 import type { LogPosition } from '../../store/log-position.js';
 import type { NodeId } from '../../store/node-id.js';
-import { encodeSnapshot, encodeVector, ItemReader, objectName, partsOfName } from '../../store/op.js';
+import { ItemReader, objectName } from '../../store/op.js';
 import { OpChains } from '../../store/op-chain.js';
-import type { LogSegment } from '../../store/oplog.js';
 import type { MessageOf } from '../../transport/message.js';
-import type { DatabaseOptions } from '../database-options.js';
-import type { OtherPeer, PeerMessage } from '../message.js';
-import type { ReplicaCounts } from '../replica-counts.js';
+import type { OtherPeer } from '../message.js';
 import { includes } from '../replica-store.js';
-import type { ReplicaStore } from '../replica-store.js';
-import type { ReplicaSizes } from '../settings.js';
-import type { ChannelCredit, FeedCredit } from './feed-credit.js';
 import { infoOfPeer, parsePeerInfo } from './peer-info.js';
+import type { FeedReplica, Line } from './line.js';
+import { Outgoing } from './outgoing.js';
 import type { PeerInfo } from './peer-info.js';
-
-/** What a channel knows of its replica. */
-export interface FeedReplica {
-  readonly node: NodeId;
-  readonly database: string;
-  peer(): string;
-  readonly options: DatabaseOptions;
-  readonly sizes: ReplicaSizes;
-  readonly store: ReplicaStore;
-  readonly counts: ReplicaCounts;
-  readonly credit: FeedCredit;
-  /** The present incarnation of the log. */
-  log(): NodeId;
-  /** Where that position is in the log now; null if nobody can tell (RULES RE). */
-  resume(position: LogPosition): number | null;
-  nextChannel(): number;
-  nowMs(): number;
-  send(message: PeerMessage): void;
-  /** Calls `pump` again in a later turn. */
-  pumpLater(): void;
-  /** Another peer has all entries below that index. */
-  onConfirmed(index: number): void;
-  /** Ops of that origin up to that time are at another peer. */
-  onSpread(origin: NodeId, time: number): void;
-  /** The channel has come so far that nothing is missing that the other peer had. */
-  onCaughtUp(): void;
-  /** Takes states in on behalf of this channel; false if another channel does. */
-  beginAbsorbing(feed: Feed): boolean;
-  absorb(name: string, state: Uint8Array): boolean;
-  /** All states are here: what they cover. All channels begin anew after it. */
-  endAbsorbing(feed: Feed, chains: Uint8Array): void;
-  absorbing(): PeerInfo['absorbing'];
-  noteAbsorbing(absorbing: PeerInfo['absorbing']): void;
-  say(level: 'warn' | 'info', text: string, fields: Readonly<Record<string, unknown>>): void;
-}
-
-/** States on their way to the other peer. */
-interface StatesSent {
-  /** Only of objects that changed at or above this index of the log. */
-  readonly above: number;
-  readonly floor: number;
-  /** What the states cover: a compaction that ends meanwhile puts others, of which not all have been sent. */
-  readonly chains: Uint8Array;
-  /** The page begins behind that object, and ends with that one. */
-  after: string;
-  next: string;
-  /** Nothing was sent yet, a page, the last page. */
-  phase: 'due' | 'sent' | 'last';
-}
+import { StatesSent } from './states-sent.js';
 
 /** States that came: to be confirmed when that write has ended. */
 interface StatesDue {
@@ -81,14 +27,7 @@ interface StatesDue {
   readonly number: number;
 }
 
-/** Entries looked at in one turn. */
-const ENTRIES_PER_TURN = 8192;
-/** What is on its way to a channel and counts as little as a run does. */
-const MESSAGE_BYTES = 64;
 const ON_AGAIN_MS = 1000;
-const RESEND_MS = 1500;
-/** Between two returns to what was confirmed. */
-const GO_BACK_MS = 200;
 /** A mentioned op that has not come another way by then is asked for. */
 const LAZY_WAIT_MS = 700;
 /** A woken channel is lazy again when nothing was missing for so long. */
@@ -96,13 +35,12 @@ const LAZY_AGAIN_MS = 5000;
 const OFF_MS = 10_000;
 /** Origins whose chains are told when a channel begins. */
 const CHAINS_TOLD_MAX = 32_768;
-const STATES_PER_PAGE = 512;
 
 export class Feed {
   readonly node: NodeId;
   readonly #replica: FeedReplica;
+  readonly #line: Line;
   readonly #reader = new ItemReader();
-  readonly #items = new ItemsWriter();
   #incarnation: number;
   #place: OtherPeer['place'];
 
@@ -121,16 +59,7 @@ export class Feed {
   // To the other peer
   #start = 0;
   #hasStates = false;
-  #next = 0;
-  #confirmed = 0;
-  readonly #credit: ChannelCredit;
-  #sent: { readonly end: number; readonly bytes: number }[] = [];
-  #isLazyThere = false;
-  #itemsIndex = 0;
-  #itemsHaveOps = false;
-  #progressMs = 0;
-  #wentBackMs = -Infinity;
-  readonly #known = new Map<NodeId, number>();
+  readonly #outgoing: Outgoing;
   #states: StatesSent | null = null;
 
   // From the other peer
@@ -156,7 +85,15 @@ export class Feed {
     this.#place = other.place;
     this.#position = position;
     this.#savedPosition = position;
-    this.#credit = replica.credit.open();
+    this.#line = {
+      node: other.node,
+      other: () => this.#other,
+      takeGot: () => {
+        this.#isGotDue = false;
+        return this.#confirmedHere;
+      },
+    };
+    this.#outgoing = new Outgoing(replica, this.#line);
     this.restart();
   }
 
@@ -175,7 +112,7 @@ export class Feed {
 
   /** Below that index nothing of the log is needed by this channel. */
   get needsFrom(): number {
-    return this.#other === 0 || this.#states !== null ? Infinity : this.#confirmed;
+    return this.#other === 0 || this.#states !== null ? Infinity : this.#outgoing.confirmed;
   }
 
   /** States are being sent, so that what they are of must stay. */
@@ -194,7 +131,7 @@ export class Feed {
       place: this.#place,
       isReady: this.isReady,
       isLazy: this.#isLazyHere,
-      confirmed: this.#confirmed,
+      confirmed: this.#outgoing.confirmed,
       position: this.#position,
     };
   }
@@ -218,7 +155,7 @@ export class Feed {
 
   /** The other peer is gone, or this one is about to be. */
   end(): void {
-    this.#credit.clear();
+    this.#outgoing.end();
   }
 
   // From the other peer
@@ -264,7 +201,7 @@ export class Feed {
     const { channel, log, index, items } = message;
     if (channel !== this.#channel || !this.#isReady || this.#absorbed !== null || log !== this.#position?.log)
       return this.#stray();
-    this.#onConfirmed(message.got);
+    this.#outgoing.confirm(message.got);
     if (index > this.#position.index) {
       this.#isGotDue = true;
       return this.#sayGot();
@@ -277,12 +214,7 @@ export class Feed {
 
   onGot({ channel, log, index, isLazy }: MessageOf<'got'>): void {
     if (channel !== this.#channel || log !== this.#replica.log() || this.#states !== null) return this.#stray();
-    const isWoken = this.#isLazyThere && !isLazy;
-    this.#isLazyThere = isLazy;
-    const isSame = index === this.#confirmed;
-    this.#onConfirmed(index);
-    const nowMs = this.#replica.nowMs();
-    if ((isSame && this.#next > index && nowMs - this.#wentBackMs >= GO_BACK_MS) || isWoken) this.#goBack(nowMs);
+    this.#outgoing.onGot(index, isLazy);
     this.pump(false);
   }
 
@@ -313,13 +245,16 @@ export class Feed {
   onStatesGot({ channel, log, floor, next }: MessageOf<'statesGot'>): void {
     const states = this.#states;
     if (channel !== this.#channel || log !== this.#replica.log() || states === null) return this.#stray();
-    if (floor !== states.floor || next !== states.next) return this.#stray();
-    states.after = next;
-    if (states.phase === 'last') {
-      this.#states = null;
-      this.#resetOutgoing(floor);
-      this.pump(false);
-    } else this.#sendStates();
+    switch (states.onGot(floor, next)) {
+      case 'stray':
+        return this.#stray();
+      case 'more':
+        return states.send();
+      case 'all':
+        this.#states = null;
+        this.#outgoing.reset(floor);
+        this.pump(false);
+    }
   }
 
   // In the course of turns
@@ -328,26 +263,10 @@ export class Feed {
   pump(isTick: boolean): void {
     if (this.#other === 0 || this.#isOff) return;
     if (this.#states !== null) {
-      if (this.#states.phase === 'due' && this.isReady) this.#sendStates();
+      if (this.#states.isDue && this.isReady) this.#states.send();
       return;
     }
-    if (this.#isLazyThere && !isTick) return;
-    const { log, stored } = this.#replica.store;
-    let left = ENTRIES_PER_TURN;
-    while (this.#next < stored && this.#credit.isLeft && left > 0) {
-      if (this.#next < log.floor) return this.#beginStates(this.#next - 1);
-      const segment = log.segmentAt(this.#next);
-      if (segment === null) {
-        this.#replica.say('warn', 'an entry of the log can not be read', { index: this.#next });
-        return;
-      }
-      left -= this.#addSegment(
-        segment,
-        Math.min(segment.count, stored - segment.index, this.#next - segment.index + left),
-      );
-    }
-    if (this.#itemsHaveOps || isTick || this.#next - this.#itemsIndex >= ENTRIES_PER_TURN) this.#sendItems();
-    if (left === 0) this.#replica.pumpLater();
+    if (!this.#outgoing.pump(isTick)) this.#beginStates(this.#outgoing.next - 1);
   }
 
   /** Something has been stored: what that confirms to the other peer. */
@@ -395,53 +314,10 @@ export class Feed {
       if (isWanted && nowMs - this.#saidOnMs >= ON_AGAIN_MS) this.#sayOn();
       return;
     }
-    this.#tickStates(nowMs);
-    if (this.#sent.length > 0 && nowMs - this.#progressMs >= RESEND_MS) this.#goBack(nowMs);
+    this.#states?.tick(nowMs);
+    this.#outgoing.tick(nowMs);
     this.#tickLazy(nowMs);
     this.pump(true);
-  }
-
-  /** Entries of a segment, from the next one on, as long as there is credit. How many. */
-  #addSegment(segment: LogSegment, end: number): number {
-    const { counts } = this.#replica;
-    const first = this.#next - segment.index;
-    let origin = '' as NodeId;
-    let knownTime = 0;
-    let i = first;
-    while (i < end && this.#credit.isLeft) {
-      if (segment.origins[i] !== origin) {
-        origin = segment.origins[i] as NodeId;
-        knownTime = this.#known.get(origin) ?? 0;
-      }
-      const time = segment.times[i] as number;
-      if (time <= knownTime) {
-        counts.opsKnown += 1;
-        this.#items.skip();
-        i += 1;
-      } else if (this.#isLazyThere) {
-        counts.opsMentioned += 1;
-        this.#items.mention(origin, time);
-        this.#itemsHaveOps = true;
-        i += 1;
-      } else i = this.#addOps(segment, i, end, origin);
-      this.#next = segment.index + i;
-      if (this.#items.length >= this.#replica.sizes.feedBytes) this.#sendItems();
-    }
-    return i - first;
-  }
-
-  /** The op at `from`, of that origin, and those of it behind, as they lie there; where they end. */
-  #addOps(segment: LogSegment, from: number, end: number, origin: NodeId): number {
-    const { bytes, starts, origins } = segment;
-    const start = starts[from] as number;
-    const room = this.#replica.sizes.feedBytes - this.#items.length;
-    let to = from + 1;
-    // Times rise along a chain: what follows an op that the other peer lacks is lacking there too.
-    while (to < end && origins[to] === origin && (starts[to] as number) - start < room) to += 1;
-    this.#items.addRange(bytes, start, starts[to] as number, to - from);
-    this.#itemsHaveOps = true;
-    this.#replica.counts.opsSent += to - from;
-    return to;
   }
 
   #forgetOther(): void {
@@ -459,8 +335,8 @@ export class Feed {
     this.#isCaughtUp = false;
     this.#stalledMs = null;
     this.#unconfirmed = [];
-    this.#known.clear();
-    this.#resetOutgoing(this.#replica.store.stored);
+    this.#outgoing.forgetKnown();
+    this.#outgoing.reset(this.#replica.store.stored);
   }
 
   get #wantsLazy(): boolean {
@@ -509,9 +385,9 @@ export class Feed {
     const { store } = this.#replica;
     this.#other = channel;
     this.#info = info;
-    this.#isLazyThere = info.isLazy;
+    this.#outgoing.isLazy = info.isLazy;
     const chains = info.chains === null ? null : OpChains.decode(info.chains);
-    for (const origin of chains?.origins() ?? []) this.#known.set(origin, chains?.lastTime(origin) ?? 0);
+    for (const origin of chains?.origins() ?? []) this.#outgoing.learn(origin, chains?.lastTime(origin) ?? 0);
     const resumed = info.position === null ? null : this.#replica.resume(info.position);
     const { floor } = store.log;
     if (resumed !== null && resumed >= floor) this.#start = Math.min(resumed, store.stored);
@@ -522,7 +398,7 @@ export class Feed {
       this.#beginStates(resumed === null ? -1 : resumed - 1, info.absorbing);
       return;
     }
-    this.#resetOutgoing(this.#start);
+    this.#outgoing.reset(this.#start);
     if (this.#start > 0) this.#replica.onConfirmed(this.#start);
   }
 
@@ -531,7 +407,7 @@ export class Feed {
     const start: LogPosition = { log: info.log, index: info.start };
     if (info.hasStates) {
       // If another channel brings what is missing, this one begins anew after that.
-      if (!this.#replica.beginAbsorbing(this)) return;
+      if (!this.#replica.beginAbsorbing(this.node)) return;
       this.#absorbed = start;
     } else this.#position = start;
     this.#confirmedHere = info.start;
@@ -603,7 +479,7 @@ export class Feed {
 
   /** The other peer has an op, and thereby all of its origin before it. */
   #noteThere(origin: NodeId, time: number): void {
-    if (time > (this.#known.get(origin) ?? 0)) this.#known.set(origin, time);
+    this.#outgoing.learn(origin, time);
     this.#replica.onSpread(origin, time);
   }
 
@@ -617,61 +493,6 @@ export class Feed {
     if (nowMs() - this.#wokenMs < OFF_MS) return this.#giveUp();
     this.#wokenMs = nowMs();
     this.restart();
-  }
-
-  #onConfirmed(index: number): void {
-    if (index <= this.#confirmed || index > this.#next) return;
-    this.#confirmed = index;
-    this.#progressMs = this.#replica.nowMs();
-    let count = 0;
-    for (const { end, bytes } of this.#sent) {
-      if (end > index) break;
-      this.#credit.add(-bytes);
-      count += 1;
-    }
-    this.#sent.splice(0, count);
-    this.#replica.onConfirmed(index);
-  }
-
-  #goBack(nowMs: number): void {
-    this.#replica.counts.resends += 1;
-    this.#wentBackMs = nowMs;
-    this.#resetOutgoing(this.#confirmed);
-  }
-
-  #resetOutgoing(index: number): void {
-    if (this.#items.count > 0) this.#items.take();
-    this.#itemsHaveOps = false;
-    this.#itemsIndex = index;
-    this.#next = index;
-    this.#confirmed = index;
-    this.#sent = [];
-    this.#credit.clear();
-    this.#progressMs = this.#replica.nowMs();
-  }
-
-  #sendItems(): void {
-    if (this.#items.count === 0) return;
-    const bytes = this.#items.length + MESSAGE_BYTES;
-    const { node, database } = this.#replica;
-    this.#isGotDue = false;
-    this.#replica.send({
-      type: 'feed',
-      to: this.node,
-      from: node,
-      hops: 1,
-      database,
-      channel: this.#other,
-      log: this.#replica.log(),
-      index: this.#itemsIndex,
-      got: this.#confirmedHere,
-      items: this.#items.take(),
-    });
-    if (this.#sent.length === 0) this.#progressMs = this.#replica.nowMs();
-    this.#sent.push({ end: this.#next, bytes });
-    this.#credit.add(bytes);
-    this.#itemsIndex = this.#next;
-    this.#itemsHaveOps = false;
   }
 
   #sayGot(): void {
@@ -700,60 +521,14 @@ export class Feed {
   // States from below the floor
 
   #beginStates(above: number, absorbing: PeerInfo['absorbing'] = null): void {
-    const { log, floorChains } = this.#replica.store;
-    const { floor } = log;
+    const { floor } = this.#replica.store.log;
     const isResumed = absorbing !== null && absorbing.peer === this.#replica.peer() && absorbing.floor === floor;
     this.#hasStates = true;
     this.#start = floor;
-    this.#resetOutgoing(floor);
-    const after = isResumed ? absorbing.after : '';
-    this.#states = { above, floor, chains: floorChains.encode(), after, next: '', phase: 'due' };
+    this.#outgoing.reset(floor);
+    this.#states = new StatesSent(this.#replica, this.#line, above, isResumed ? absorbing.after : '');
     // In the middle of a feed the other peer does not expect them.
     if (this.isReady) this.restart();
-  }
-
-  #sendStates(): void {
-    const states = this.#states as StatesSent;
-    const { store, counts, node, database } = this.#replica;
-    const { feedBytes } = this.#replica.sizes;
-    let { after } = states;
-    let isLast = false;
-    while (this.#items.length < feedBytes && !isLast) {
-      const kept = store.keptStates(after, STATES_PER_PAGE);
-      isLast = kept.length < STATES_PER_PAGE;
-      for (const { object, index, state } of kept) {
-        after = object;
-        if (index <= states.above) continue;
-        const { type, id } = partsOfName(object);
-        this.#items.add(encodeSnapshot(type, id, state));
-        counts.statesSent += 1;
-        if (this.#items.length < feedBytes) continue;
-        isLast = isLast && object === kept.at(-1)?.object;
-        break;
-      }
-    }
-    if (isLast) this.#items.add(encodeVector(states.chains));
-    states.next = after;
-    states.phase = isLast ? 'last' : 'sent';
-    this.#progressMs = this.#replica.nowMs();
-    this.#replica.send({
-      type: 'states',
-      to: this.node,
-      from: node,
-      hops: 1,
-      database,
-      channel: this.#other,
-      log: this.#replica.log(),
-      floor: states.floor,
-      after: states.after,
-      next: after,
-      isLast,
-      items: this.#items.take(),
-    });
-  }
-
-  #tickStates(nowMs: number): void {
-    if (this.#states !== null && nowMs - this.#progressMs >= RESEND_MS) this.#sendStates();
   }
 
   #onStatesStored(due: StatesDue): void {
@@ -762,7 +537,7 @@ export class Feed {
     if (!due.isLast || this.#chains === null) return;
     this.#position = this.#absorbed;
     this.#absorbed = null;
-    this.#replica.endAbsorbing(this, this.#chains);
+    this.#replica.endAbsorbing(this.#chains);
   }
 
   #sayStatesGot(floor: number, next: string): void {
