@@ -15,7 +15,6 @@ import type { DatabaseReply, DatabaseRequest, Info, MessageOf, RefusalCode, Requ
 import type { Addresses } from './addresses.js';
 import { drawPeer, objectionToOptions, objectionToPeer, optionsOf, parseOptions } from './database-options.js';
 import type { DatabaseOptions } from './database-options.js';
-import { FeedCredit } from './replica/feed-credit.js';
 import type {
   Count,
   DatabasesMessage,
@@ -29,14 +28,15 @@ import type {
   ReplicaReady,
   Severed,
 } from './message.js';
+import { newReplicaCounts } from './replica/counts.js';
+import { FeedCredit } from './replica/feed-credit.js';
 import { replicaKind } from './replica/replica-kind.js';
-import { newReplicaCounts } from './replica-counts.js';
 import { defineKind, drop, refuse } from './runtime/kind.js';
 import type { Ref, Self, Terminated } from './runtime/kind.js';
 import { servingMachine } from './serving-machine.js';
 import type { ServingEvent } from './serving-machine.js';
-import type { Identity, Settings } from './settings.js';
 import { OPENS_PER_SESSION_MAX, SUBSCRIPTIONS_PER_SESSION_MAX, TUNNELS_MAX } from './settings.js';
+import type { Identity, Settings } from './settings.js';
 import { farTunnelKind, nearTunnelKind } from './tunnel.js';
 import type { TunnelCounts } from './tunnel.js';
 

@@ -7,16 +7,16 @@
 import type { NodeId } from '../../store/node-id.js';
 import type { Addresses } from '../addresses.js';
 import type { OtherPeer, PeerMessage, ReplicaMessage } from '../message.js';
-import type { ReplicaCounts } from '../replica-counts.js';
-import type { ReplicaPatches } from '../replica-patches.js';
-import type { ReplicaStore } from '../replica-store.js';
 import type { Self } from '../runtime/kind.js';
 import type { Identity, Settings } from '../settings.js';
 import type { Clients } from './clients.js';
+import type { ReplicaCounts } from './counts.js';
 import { Feed } from './feed.js';
-import type { FeedReplica } from './line.js';
 import type { FeedCredit } from './feed-credit.js';
+import type { FeedReplica } from './line.js';
+import type { Patches } from './patches.js';
 import type { Records } from './records.js';
+import type { ReplicaStore } from './store.js';
 
 /** What they need of the replica that they are a part of. */
 export interface ChannelsHost {
@@ -30,7 +30,7 @@ export interface ChannelsHost {
   readonly credit: FeedCredit;
   readonly store: ReplicaStore;
   readonly records: Records;
-  readonly patches: ReplicaPatches;
+  readonly patches: Patches;
   readonly clients: Clients;
   /** `goOn` is called in a later turn. */
   goOnLater(): void;

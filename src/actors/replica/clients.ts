@@ -1,6 +1,6 @@
 /**
  * Those who have the database open: the sessions of clients at this node, or joined to it through a tunnel, each with its
- * opens and subscriptions. What a single one submits is replica-client.ts, what it hears of objects replica-patches.ts.
+ * opens and subscriptions. What a single one submits is open-database.ts, what it hears of objects patches.ts.
  *
  * Invariants: an id of a session is released when nothing is open under it any more; `opened` is said once the grant is on
  * disk, in the order of the requests; each open is flushed once at the end of a turn in which there was something for it.
@@ -12,18 +12,18 @@ import { formatTime, timeOfMs } from '../../store/stamp.js';
 import { Subscription } from '../../store/subscription.js';
 import type { MessageOf, RefusalCode, RequestId } from '../../transport/message.js';
 import type { ReplicaMessage } from '../message.js';
-import { OpenDatabase } from '../replica-client.js';
-import type { ClientReplica } from '../replica-client.js';
-import type { ReplicaCounts } from '../replica-counts.js';
-import { ClientSubscription } from '../replica-patches.js';
-import type { ReplicaPatches } from '../replica-patches.js';
-import type { ReplicaStore } from '../replica-store.js';
 import type { Ref, Self } from '../runtime/kind.js';
 import { OPENS_MAX, OPENS_PER_SESSION_MAX, SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_SESSION_MAX } from '../settings.js';
 import type { Identity, Settings } from '../settings.js';
+import type { ReplicaCounts } from './counts.js';
 import { Grants } from './grants.js';
+import { OpenDatabase } from './open-database.js';
+import type { ClientReplica } from './open-database.js';
+import { ClientSubscription } from './patches.js';
+import type { Patches } from './patches.js';
 import type { Records } from './records.js';
 import type { Replies } from './replies.js';
+import type { ReplicaStore } from './store.js';
 
 /** What they need of the replica that they are a part of. */
 export interface ClientsHost {
@@ -33,7 +33,7 @@ export interface ClientsHost {
   readonly counts: ReplicaCounts;
   readonly store: ReplicaStore;
   readonly records: Records;
-  readonly patches: ReplicaPatches;
+  readonly patches: Patches;
   readonly replies: Replies;
   readonly peers: {
     /** Entries below that index are at another peer, or there is none. */
@@ -62,7 +62,7 @@ export class Clients {
   readonly #self: Self<ReplicaMessage>;
   readonly #store: ReplicaStore;
   readonly #records: Records;
-  readonly #patches: ReplicaPatches;
+  readonly #patches: Patches;
   readonly #replies: Replies;
   readonly #forOpens: ClientReplica;
   #grants: Grants;

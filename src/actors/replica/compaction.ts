@@ -6,9 +6,9 @@
 import { ItemReader, objectName } from '../../store/op.js';
 import type { OpChains } from '../../store/op-chain.js';
 import type { ObjectState } from '../../store/types/object-state.js';
-import type { ReplicaCounts } from '../replica-counts.js';
-import { appendTo, applyTo, copyOf } from '../replica-store.js';
-import type { ReplicaStore } from '../replica-store.js';
+import type { ReplicaCounts } from './counts.js';
+import { appendTo, applyTo, copyOf } from './store.js';
+import type { ReplicaStore } from './store.js';
 
 const ENTRIES_PER_SLICE = 2048;
 const STATES_PER_SLICE = 512;

@@ -5,8 +5,8 @@
 import { ItemReader, partsOfName } from '../../store/op.js';
 import { StateDigest } from '../../store/state-digest.js';
 import type { ObjectState } from '../../store/types/object-state.js';
-import { applyTo } from '../replica-store.js';
-import type { ReplicaStore } from '../replica-store.js';
+import { applyTo } from './store.js';
+import type { ReplicaStore } from './store.js';
 
 const KEPT_PER_SLICE = 512;
 const ENTRIES_PER_SLICE = 4096;

@@ -12,12 +12,12 @@ import { ItemReader, objectName } from '../../store/op.js';
 import { OpChains } from '../../store/op-chain.js';
 import type { MessageOf } from '../../transport/message.js';
 import type { OtherPeer } from '../message.js';
-import { includes } from '../replica-store.js';
-import { infoOfPeer, parsePeerInfo } from './peer-info.js';
 import type { FeedReplica, Line } from './line.js';
 import { Outgoing } from './outgoing.js';
+import { infoOfPeer, parsePeerInfo } from './peer-info.js';
 import type { PeerInfo } from './peer-info.js';
 import { StatesSent } from './states-sent.js';
+import { includes } from './store.js';
 
 /** States that came: to be confirmed when that write has ended. */
 interface StatesDue {

@@ -9,9 +9,9 @@ import { parseScheme } from '../../store/replica-id.js';
 import type { ReplicaId, Scheme } from '../../store/replica-id.js';
 import { msOfTime, parseTime, timeOfMs } from '../../store/stamp.js';
 import type { DatabaseOptions } from '../database-options.js';
-import type { ReplicaCounts } from '../replica-counts.js';
-import type { ReplicaStore } from '../replica-store.js';
 import { OP_SKEW_MS_MAX } from '../settings.js';
+import type { ReplicaCounts } from './counts.js';
+import type { ReplicaStore } from './store.js';
 
 export interface Granted {
   readonly replica: NodeId;

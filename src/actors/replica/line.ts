@@ -3,11 +3,11 @@ import type { LogPosition } from '../../store/log-position.js';
 import type { NodeId } from '../../store/node-id.js';
 import type { DatabaseOptions } from '../database-options.js';
 import type { PeerMessage } from '../message.js';
-import type { ReplicaCounts } from '../replica-counts.js';
-import type { ReplicaStore } from '../replica-store.js';
 import type { ReplicaSizes } from '../settings.js';
+import type { ReplicaCounts } from './counts.js';
 import type { FeedCredit } from './feed-credit.js';
 import type { PeerInfo } from './peer-info.js';
+import type { ReplicaStore } from './store.js';
 
 /** What a channel knows of its replica. */
 export interface FeedReplica {

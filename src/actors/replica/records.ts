@@ -11,9 +11,9 @@ import { drawNodeId } from '../../store/node-id.js';
 import type { NodeId } from '../../store/node-id.js';
 import { parseOptions } from '../database-options.js';
 import type { DatabaseOptions } from '../database-options.js';
-import type { ReplicaStore } from '../replica-store.js';
 import type { Random } from '../runtime/env.js';
 import type { PeerInfo } from './peer-info.js';
+import type { ReplicaStore } from './store.js';
 
 /** What the database is, and which of its peers this one is. */
 export interface Meta {

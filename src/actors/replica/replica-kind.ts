@@ -3,10 +3,10 @@ import { forDatabaseRequests, refused } from '../../transport/message.js';
 import type { ReplicaMessage } from '../message.js';
 import { defineKind, drop, refuse, stash } from '../runtime/kind.js';
 import type { Self } from '../runtime/kind.js';
-import { replicaMachine } from './replica-machine.js';
-import type { ReplicaEvent } from './replica-machine.js';
 import { Replica } from './replica.js';
 import type { ReplicaArgs } from './replica.js';
+import { replicaMachine } from './replica-machine.js';
+import type { ReplicaEvent } from './replica-machine.js';
 
 const on = Replica.prototype;
 

@@ -12,20 +12,20 @@ import type { DatabaseRequest, MessageOf, RequestId } from '../../transport/mess
 import type { Addresses } from '../addresses.js';
 import { drawPeer, isSame, optionsOf } from '../database-options.js';
 import type { Continue, OtherPeer, Peers, PeerMessage, ReplicaMessage, ReplicaReady, Written } from '../message.js';
-import type { ReplicaCounts } from '../replica-counts.js';
-import { ReplicaPatches } from '../replica-patches.js';
-import { ReplicaStore } from '../replica-store.js';
 import type { Ref, Self, Terminated, TimerId } from '../runtime/kind.js';
 import type { Identity, Settings } from '../settings.js';
 import { Channels } from './channels.js';
 import { Clients } from './clients.js';
 import { Compaction } from './compaction.js';
+import type { ReplicaCounts } from './counts.js';
 import { Digests } from './digests.js';
 import type { FeedCredit } from './feed-credit.js';
+import { Patches } from './patches.js';
 import { metaOn, Records } from './records.js';
 import type { Meta } from './records.js';
 import type { ReplicaEvent } from './replica-machine.js';
 import { Replies } from './replies.js';
+import { ReplicaStore } from './store.js';
 
 export interface ReplicaArgs {
   readonly identity: Identity;
@@ -45,7 +45,7 @@ interface Parts {
   readonly records: Records;
   readonly clients: Clients;
   readonly channels: Channels;
-  readonly patches: ReplicaPatches;
+  readonly patches: Patches;
   readonly compaction: Compaction;
   readonly digests: Digests;
 }
@@ -180,7 +180,7 @@ export class Replica {
     const { counts, name, settings } = this.#args;
     const self = this.#self;
     const replies = this.#replies;
-    const patches = new ReplicaPatches({
+    const patches = new Patches({
       store,
       counts,
       patchBytes: settings.replicaSizes.patchBytes,

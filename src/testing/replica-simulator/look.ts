@@ -1,7 +1,7 @@
 /** Looks into the replicas of nodes and at their disks, for checkers only, and without changing anything. */
 import { ActorRef } from '../../actors/runtime/cell.js';
 import type { Replica } from '../../actors/replica/replica.js';
-import { CHAINS_RECORD } from '../../actors/replica-store.js';
+import { CHAINS_RECORD } from '../../actors/replica/store.js';
 import { ItemReader } from '../../store/op.js';
 import { OpChains } from '../../store/op-chain.js';
 import type { MemoryOpDisks } from '../../disk/memory-op-disk.js';

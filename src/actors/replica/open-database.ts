@@ -5,19 +5,19 @@
  * Invariants: ops of a client are stored in the order in which they were submitted; a submit is answered once, after all
  * its ops are stored or the first of them is refused; what waits is bounded, in number, bytes and time.
  */
-import type { NodeId } from '../store/node-id.js';
-import { ItemReader } from '../store/op.js';
-import type { Stamp } from '../store/stamp.js';
-import { formatStamp, formatTime, timeOfMs } from '../store/stamp.js';
-import { typeNamed } from '../store/types/index.js';
-import { refused } from '../transport/message.js';
-import type { DatabaseReply, MessageOf, RefusalCode, RequestId } from '../transport/message.js';
-import type { DatabaseOptions } from './database-options.js';
-import type { ReplicaCounts } from './replica-counts.js';
-import type { ClientSubscription } from './replica-patches.js';
-import type { ReplicaStore } from './replica-store.js';
-import type { Ref } from './runtime/kind.js';
-import { OP_SKEW_MS_MAX } from './settings.js';
+import type { NodeId } from '../../store/node-id.js';
+import { ItemReader } from '../../store/op.js';
+import { formatStamp, formatTime, timeOfMs } from '../../store/stamp.js';
+import type { Stamp } from '../../store/stamp.js';
+import { typeNamed } from '../../store/types/index.js';
+import { refused } from '../../transport/message.js';
+import type { DatabaseReply, MessageOf, RefusalCode, RequestId } from '../../transport/message.js';
+import type { DatabaseOptions } from '../database-options.js';
+import type { Ref } from '../runtime/kind.js';
+import { OP_SKEW_MS_MAX } from '../settings.js';
+import type { ReplicaCounts } from './counts.js';
+import type { ClientSubscription } from './patches.js';
+import type { ReplicaStore } from './store.js';
 
 /** What an open database knows of its replica. */
 export interface ClientReplica {

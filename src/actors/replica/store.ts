@@ -6,15 +6,15 @@
  * Invariants (R1): what is written together with or after an op never reaches the disk without it; nothing counts as
  * stored before it is on the disk, or handed to it where the database is relaxed. A write that fails is repeated.
  */
-import type { KeptState, OpDisk } from '../disk/op-disk.js';
-import type { NodeId } from '../store/node-id.js';
-import { OpChains } from '../store/op-chain.js';
-import type { Verdict } from '../store/op-chain.js';
-import { ItemReader, objectName, partsOfName } from '../store/op.js';
-import { OpLog } from '../store/oplog.js';
-import { decodeState, ObjectState } from '../store/types/object-state.js';
-import { typeNamed } from '../store/types/index.js';
-import type { ReplicaCounts } from './replica-counts.js';
+import type { KeptState, OpDisk } from '../../disk/op-disk.js';
+import type { NodeId } from '../../store/node-id.js';
+import { ItemReader, objectName, partsOfName } from '../../store/op.js';
+import { OpChains } from '../../store/op-chain.js';
+import type { Verdict } from '../../store/op-chain.js';
+import { OpLog } from '../../store/oplog.js';
+import { typeNamed } from '../../store/types/index.js';
+import { decodeState, ObjectState } from '../../store/types/object-state.js';
+import type { ReplicaCounts } from './counts.js';
 
 /** States of objects that are kept in memory because they were asked for. */
 const STATES_MAX = 1024;

@@ -6,16 +6,16 @@
  * Invariants: ops reach a subscription in the order of the log, each stored before; `isLive` says that nothing is missing
  * (R3); those who want the same get the same bytes, which are made once.
  */
-import { ItemsWriter } from '../store/items-writer.js';
-import type { LogSegment } from '../store/oplog.js';
-import { encodeSnapshot, partsOfName } from '../store/op.js';
-import type { MessageOf, RequestId } from '../transport/message.js';
-import type { ReplicaCounts } from './replica-counts.js';
-import type { ReplicaStore } from './replica-store.js';
-import { versionOf } from '../store/object-version.js';
-import type { ObjectVersion } from '../store/object-version.js';
-import type { Subscription } from '../store/subscription.js';
-import type { Ref } from './runtime/kind.js';
+import { ItemsWriter } from '../../store/items-writer.js';
+import { versionOf } from '../../store/object-version.js';
+import type { ObjectVersion } from '../../store/object-version.js';
+import { encodeSnapshot, partsOfName } from '../../store/op.js';
+import type { LogSegment } from '../../store/oplog.js';
+import type { Subscription } from '../../store/subscription.js';
+import type { MessageOf, RequestId } from '../../transport/message.js';
+import type { Ref } from '../runtime/kind.js';
+import type { ReplicaCounts } from './counts.js';
+import type { ReplicaStore } from './store.js';
 
 export interface PatchesReplica {
   readonly store: ReplicaStore;
@@ -87,7 +87,7 @@ interface Topic {
   readonly items: ItemsWriter;
 }
 
-export class ReplicaPatches {
+export class Patches {
   readonly #replica: PatchesReplica;
   readonly #topics = new Map<string, Topic>();
   readonly #byObject = new Map<string, Topic>();
