@@ -98,7 +98,11 @@ export const MUTANTS: readonly CacheMutant[] = [
   {
     name: 'incoming copy answers absent',
     probe: 'leaving',
-    edits: [['this.#handover.isGiven(key) || this.#takeover.isIncoming(key);', 'this.#handover.isGiven(key);']],
+    edits: [
+      ['this.#handover.isGiven(key) || this.#takeover.isIncoming(key);', 'this.#handover.isGiven(key);'],
+      // Else the finder and the store would send each other the request for ever.
+      ['isIncoming: (key) => takeover.isIncoming(key),', 'isIncoming: () => false,'],
+    ],
   },
   {
     name: 'no freeze',
@@ -135,7 +139,7 @@ export const MUTANTS: readonly CacheMutant[] = [
   },
   {
     name: 'records not handed over',
-    probe: 'returning',
+    probe: 'leaving',
     edits: [['recordsOf: (keys) => record.recordsOf(keys)', 'recordsOf: () => []']],
   },
   {
@@ -212,7 +216,7 @@ export const MUTANTS: readonly CacheMutant[] = [
   },
   {
     name: 'one-way edges',
-    probe: 'flapping',
+    probe: 'swapping',
     edits: [
       [
         'if (other?.state.incarnation === announced && other.edges.get(node) === incarnation) others',
@@ -242,7 +246,7 @@ export const MUTANTS: readonly CacheMutant[] = [
   },
   {
     name: 'change without stamp order',
-    probe: 'clocks',
+    probe: 'watching',
     edits: [
       [
         "const order = kind === 'merge' ? 'newer' : this.#latest.see(key, { time, origin });",

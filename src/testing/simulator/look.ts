@@ -7,6 +7,7 @@ import type { Router } from '../../actors/router/router.js';
 import type { DirectoryTable } from '../../store/directory-table.js';
 import { FIRST_POSITION, keyPageOf } from '../../store/key-page.js';
 import type { Keyspace } from '../../store/keyspace.js';
+import type { Stamp } from '../../store/stamp.js';
 import type { Topology } from '../../store/topology.js';
 import type { NodeLife } from '../node-life.js';
 
@@ -20,6 +21,20 @@ export const keyspaceOf = (life: NodeLife): Keyspace | null =>
 export const keysIn = (life: NodeLife): string[] => {
   const keyspace = keyspaceOf(life);
   return keyspace === null ? [] : [...keyPageOf(keyspace, '', FIRST_POSITION, Infinity, 0).keys];
+};
+
+/** Whether there is an entry of the key, a tombstone too. */
+export const holds = (life: NodeLife, key: string, atMs: number): boolean =>
+  keyspaceOf(life)?.peekAny(key, atMs) !== undefined;
+
+/** By key: the stamps of all entries with a value. */
+export const stampsIn = (life: NodeLife, atMs: number): ReadonlyMap<string, Stamp> => {
+  const stamps = new Map<string, Stamp>();
+  for (const key of keysIn(life)) {
+    const entry = keyspaceOf(life)?.peekAny(key, atMs);
+    if (entry !== undefined) stamps.set(key, { time: entry.time, origin: entry.origin });
+  }
+  return stamps;
 };
 
 export const tableOf = (life: NodeLife): DirectoryTable | null =>

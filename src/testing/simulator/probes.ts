@@ -297,6 +297,33 @@ const PROBES = {
     };
   },
 
+  /** Keys change their owners while what the former one has told of them stands still on some link. */
+  watching(random): Draft {
+    const nodes = within(random, 3, 4);
+    const edges = dialled('mesh', nodes);
+    const faults = Array.from({ length: 6 }, (_, i): PlannedFault => {
+      const atMs = 100 + i * 200 + random.below(60);
+      return { kind: 'clog', atMs, edge: oneOf(random, edges), forMs: within(random, 80, 180) };
+    });
+    return {
+      nodes,
+      edges,
+      latency: { minMs: random.below(10) / 10, extraMs: within(random, 1, 4) },
+      clients: everywhere(nodes),
+      watchers: everywhere(nodes),
+      faults,
+      requests: crowd(random, {
+        count: 120,
+        fromMs: 60,
+        toMs: 1400,
+        clients: nodes,
+        keys: names(within(random, 2, 4)),
+        mix: { set: 6, get: 1 },
+        ttlMs: [10, 40],
+      }),
+    };
+  },
+
   /** Links break while the ways between all nodes stay: what was on them is lost, and the view stays. */
   resets(random): Draft {
     const nodes = within(random, 3, 4);

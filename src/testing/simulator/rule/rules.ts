@@ -1,12 +1,18 @@
 /** All rules that are watched over in a run. */
-import { keysIn } from '../look.js';
+import { holds, keysIn, stampsIn } from '../look.js';
+import { ClockHeard } from './clock-heard.js';
 import { HomeAnswers } from './home-answers.js';
+import { IncomingWaits } from './incoming-waits.js';
+import { MergeFreezes } from './merge-freezes.js';
 import { MergeKeepsOne } from './merge-keeps-one.js';
+import { MovedKeyTold } from './moved-key-told.js';
 import { OneExecution } from './one-execution.js';
+import { RecordsTravel } from './records-travel.js';
 import { RecoveryWaits } from './recovery-waits.js';
 import type { RuleWatch } from './rule-watch.js';
 import { SearchWaits } from './search-waits.js';
 import { ViewEdges } from './view-edges.js';
+import { WholeDatabase } from './whole-database.js';
 
 export const createRuleWatches = (): readonly RuleWatch[] => [
   new HomeAnswers(),
@@ -15,4 +21,10 @@ export const createRuleWatches = (): readonly RuleWatch[] => [
   new SearchWaits(),
   new RecoveryWaits(keysIn),
   new ViewEdges(),
+  new WholeDatabase(),
+  new ClockHeard(),
+  new MergeFreezes(stampsIn),
+  new RecordsTravel(),
+  new MovedKeyTold(holds),
+  new IncomingWaits(),
 ];
