@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { counter, lww, memoryStorage, set } from '../../src/client/index.js';
 import type { Client, Database, DatabaseOptions, ReplicaStorage, SwarmError } from '../../src/client/index.js';
+import { text } from '../../src/client/database/kinds/text.js';
 import { startSwarm } from '../../src/testing/index.js';
 import type { Swarm } from '../../src/testing/index.js';
 
@@ -85,6 +86,33 @@ it('[R4] [OP4] a clock that is far ahead keeps nobody from writing: its ops are 
   await again.spread();
   await eventually(() => yours.state['count'] === 2);
   expect(again.pendingCount).toBe(0);
+});
+
+it('[R4] what waits says of itself the same when it is written anew under another id', async () => {
+  const database = await open(0);
+  const other = await open(1);
+  const [note, tags] = [await database.object('note', text), await database.object('tags', set)];
+  note.insert(0, 'hello world');
+  tags.add('a', 'b');
+  await database.spread();
+  swarm.crash(0);
+  note.insert(5, ' wide');
+  note.remove(0, 1);
+  note.insert(0, 'H');
+  note.remove(note.state.length - 1, 1);
+  tags.remove('a');
+  tags.add('c', 'd');
+  tags.remove('c');
+  const author = database.author;
+  database.rebase();
+  await swarm.restart(0);
+  await database.spread();
+  expect(database.author).not.toBe(author);
+  const [theirNote, theirTags] = [await other.object('note', text), await other.object('tags', set)];
+  await eventually(() => theirNote.state === 'Hello wide worl' && theirTags.state.length === 2);
+  expect(theirTags.state).toEqual(['b', 'd']);
+  await eventually(() => note.state === theirNote.state);
+  expect(tags.state).toEqual(['b', 'd']);
 });
 
 it('[R4] what a client leaves behind is sent by the next one with its storage, once, also to another peer', async () => {

@@ -5,6 +5,8 @@ import { encodeItems, ItemReader } from '../../src/store/op.js';
 import { parseNodeId } from '../../src/store/node-id.js';
 import type { NodeId } from '../../src/store/node-id.js';
 import { Outbox } from '../../src/client/database/outbox.js';
+import type { Rewriter } from '../../src/client/database/outbox.js';
+import { NO_REWRITING } from '../../src/store/types/replicated-type.js';
 import { Sync } from '../../src/client/database/sync.js';
 import type { SyncHost } from '../../src/client/database/sync.js';
 import type { Unnumbered, UpstreamConnection, UpstreamUser } from '../../src/client/database/upstream.js';
@@ -18,6 +20,7 @@ import { ReplicaClient, textOf } from './replica-client.js';
 
 const id = (text: string): NodeId => parseNodeId(text) as NodeId;
 const PAYLOAD = packValue({ a: 1 });
+const AS_IT_IS: Rewriter = () => NO_REWRITING;
 const NOW_MS = 1_767_225_600_000;
 const time = (ms = 0): number => {
   const clock = new HybridClock(id('A1'));
@@ -45,7 +48,7 @@ describe('what waits in the outbox', () => {
     outbox.admit(grantOf('A1aaaaaa01'), 0);
     outbox.write('lww', 'o', PAYLOAD, NOW_MS + 1);
     const [before] = outbox.pending;
-    expect(() => outbox.rebase(NOW_MS + 2e9, false)).toThrow();
+    expect(() => outbox.rebase(NOW_MS + 2e9, false, AS_IT_IS)).toThrow();
     expect(outbox.pending).toEqual([before]);
   });
 
@@ -56,7 +59,7 @@ describe('what waits in the outbox', () => {
       outbox.observe(id('B1bbbbbb01'), time(1));
       outbox.write('lww', 'o', PAYLOAD, NOW_MS + 2);
       outbox.admit(grantOf('A1aaaaaa02'), 0, isGivenUp);
-      outbox.rebase(NOW_MS + 3, isGivenUp);
+      outbox.rebase(NOW_MS + 3, isGivenUp, AS_IT_IS);
       expect(seenOf(outbox.take(1e6, Infinity))).toEqual([isGivenUp ? [] : ['B1bbbbbb01']]);
     }
   });
@@ -70,7 +73,7 @@ describe('what waits in the outbox', () => {
     outbox.observe(id('B1bbbbbb01'), time(1));
     const former = [1, 2].map((ms) => outbox.write('lww', 'o', PAYLOAD, aheadMs + 1_000_000 + ms));
     outbox.observe(id('C1cccccc01'), time(2));
-    expect(outbox.restamp(NOW_MS + 5)).toBe(true);
+    expect(outbox.restamp(NOW_MS + 5, AS_IT_IS)).toBe(true);
     const [kept, ...anew] = outbox.pending;
     expect(kept).toBe(stored);
     expect(anew.map(({ number }) => number)).toEqual(former.map(({ number }) => number));
@@ -80,7 +83,7 @@ describe('what waits in the outbox', () => {
     expect(next.number).toBe((former[1]?.number ?? 0) + 1);
     expect(seenOf(outbox.pending.map(({ op }) => op))).toEqual([[], ['B1bbbbbb01'], [], ['C1cccccc01']]);
     outbox.noteStored(next.time);
-    expect(outbox.restamp(NOW_MS + 7)).toBe(false);
+    expect(outbox.restamp(NOW_MS + 7, AS_IT_IS)).toBe(false);
   });
 
   it('[R4] keeps its stamps where none of the present grant are left (RULES RJ)', () => {
@@ -88,7 +91,7 @@ describe('what waits in the outbox', () => {
     outbox.admit(grantOf('A1aaaaaa01'), 0);
     outbox.write('lww', 'o', PAYLOAD, NOW_MS + 1);
     const before = [...outbox.pending];
-    expect(outbox.restamp(NOW_MS + 2e9)).toBe(false);
+    expect(outbox.restamp(NOW_MS + 2e9, AS_IT_IS)).toBe(false);
     expect(outbox.pending).toEqual(before);
   });
 
@@ -142,6 +145,7 @@ describe('a client', () => {
       peer: 'A1',
       have: () => Uint8Array.of(0xc0),
       wallMs: () => NOW_MS + 10,
+      rewriter: AS_IT_IS,
       onPeerTime: () => {},
       onOpened: () => {},
       onItems: () => null,

@@ -7,6 +7,8 @@ import type { Stamp } from '../../store/stamp.js';
 import { versionOf } from '../../store/object-version.js';
 import { parseNodeId } from '../../store/node-id.js';
 import type { NodeId } from '../../store/node-id.js';
+import { NO_REWRITING } from '../../store/types/replicated-type.js';
+import { set } from '../../store/types/set.js';
 import type { Bytes } from '../../transport/message.js';
 import { packValue, unpackValue } from '../../transport/msgpack.js';
 import { SwarmError } from '../errors.js';
@@ -16,6 +18,7 @@ import type { Timers } from '../timers.js';
 import { Collection } from './collection.js';
 import type { ObjectKind } from './object-kind.js';
 import { Outbox } from './outbox.js';
+import type { Rewriter } from './outbox.js';
 import { handleOf, ReplicatedObject } from './replicated-object.js';
 import type { ObjectHandle, ObjectHost } from './replicated-object.js';
 import { Sync } from './sync.js';
@@ -264,6 +267,13 @@ export class Database implements SyncHost, ObjectHost {
   wallMs(): number {
     return this.#context.wallMs() - this.#aheadMs;
   }
+
+  /** Ops of types that nobody has asked for yet, and that need more for it than the payload, stay as they are. */
+  readonly rewriter: Rewriter = (type, id, next) => {
+    const object = this.#objectOf(type, id);
+    if (object !== null) return object.rewriting(next);
+    return type === set.name ? set.rewriting(set.create(), next) : NO_REWRITING;
+  };
 
   onPeerTime(wallMs: number): void {
     const aheadMs = this.#context.wallMs() - wallMs;

@@ -6,8 +6,10 @@
 import { HybridClock } from '../../store/clock.js';
 import { parseNodeId } from '../../store/node-id.js';
 import type { NodeId } from '../../store/node-id.js';
-import { encodeOp, encodeOpWithSeen, ItemReader, SEEN_MAX } from '../../store/op.js';
+import { encodeOp, encodeOpWithSeen, ItemReader, objectName, SEEN_MAX } from '../../store/op.js';
 import { parseTime } from '../../store/stamp.js';
+import type { Stamp } from '../../store/stamp.js';
+import type { Rewriting } from '../../store/types/replicated-type.js';
 import type { Bytes } from '../../transport/message.js';
 import { SwarmError } from '../errors.js';
 import type { KeptOp } from '../storage/storage.js';
@@ -19,6 +21,9 @@ export interface Grant {
   readonly fromTime: number;
   readonly untilTime: number;
 }
+
+/** How ops on that object are written anew by that replica. */
+export type Rewriter = (type: string, id: string, next: NodeId) => Rewriting;
 
 export interface PendingOp {
   /** Rises by one with each op of this outbox. */
@@ -184,9 +189,10 @@ export class Outbox {
 
   /**
    * Gives all pending ops new stamps, as if they were written now by the present replica (RULES RD). The new ones.
-   * `isGivenUp`: what they followed on may be lost, and is waited for no longer.
+   * `isGivenUp`: what they followed on may be lost, and is waited for no longer. `rewriter`: for what their payloads say of
+   * each other.
    */
-  rebase(wallMs: number, isGivenUp: boolean): readonly PendingOp[] {
+  rebase(wallMs: number, isGivenUp: boolean, rewriter: Rewriter): readonly PendingOp[] {
     const former = this.#pending;
     const [lastTime, seen] = [this.#lastTime, new Map(this.#seen)];
     this.#pending = [];
@@ -194,7 +200,7 @@ export class Outbox {
     if (isGivenUp) this.#seen.clear();
     else for (const { op } of former) this.#seeAgain(op);
     try {
-      for (const { type, id, payload } of former) this.write(type, id, payload, wallMs);
+      this.#writeAnew(former, wallMs, rewriter, () => {});
     } catch (error) {
       // All of them or none.
       [this.#pending, this.#lastTime, this.#seen] = [former, lastTime, seen];
@@ -208,7 +214,7 @@ export class Outbox {
    * Gives the ops that no peer has new stamps, of the clock as it is now: the former ones are not taken (RULES RJ). Whether
    * there were any.
    */
-  restamp(wallMs: number): boolean {
+  restamp(wallMs: number, rewriter: Rewriter): boolean {
     const grant = this.#grant;
     const first = this.#pending.findIndex(({ time }) => time > this.#storedTime);
     const before = this.#pending[first];
@@ -228,11 +234,10 @@ export class Outbox {
     // Under the numbers that they had, so that what is kept of them is replaced.
     this.#nextNumber = before.number;
     try {
-      for (const { type, id, payload, op } of pending.slice(first)) {
+      this.#writeAnew(pending.slice(first), wallMs, rewriter, (op) => {
         this.#seen = new Map();
         this.#seeAgain(op);
-        this.write(type, id, payload, wallMs);
-      }
+      });
     } catch {
       // All of them or none: the present stamps may be taken later.
       [this.#pending, this.#lastTime, this.#clock, this.#nextNumber] = [pending, lastTime, clock, nextNumber];
@@ -242,6 +247,30 @@ export class Outbox {
     }
     this.#sentCount = Math.min(this.#sentCount, first);
     return true;
+  }
+
+  /** Writes them once more. `prepare` is called with each before it is. */
+  #writeAnew(former: readonly PendingOp[], wallMs: number, rewriter: Rewriter, prepare: (op: Bytes) => void): void {
+    const [first] = former;
+    const grant = this.#grant;
+    if (first === undefined || grant === null || this.#reader.readAt(first.op, 0) !== null) return;
+    const { origin, prevTime } = this.#reader;
+    const times = new Map<number, number>();
+    const renamed = (stamp: Stamp): readonly Stamp[] => {
+      const time = stamp.origin === origin ? times.get(stamp.time) : undefined;
+      if (time === undefined) return [stamp];
+      const anew = { time, origin: grant.replica };
+      // What the former replica had written before stays its own.
+      return origin === grant.replica || prevTime === 0 ? [anew] : [{ time: prevTime, origin }, anew];
+    };
+    const rewritings = new Map<string, Rewriting>();
+    for (const { time, type, id, payload, op } of former) {
+      prepare(op);
+      const name = objectName(type, id);
+      const rewriting = rewritings.get(name) ?? rewriter(type, id, grant.replica);
+      rewritings.set(name, rewriting);
+      times.set(time, this.write(type, id, rewriting(payload, renamed), wallMs).time);
+    }
   }
 
   #seeAgain(op: Bytes): void {

@@ -5,7 +5,7 @@
 import type { NodeId } from '../../store/node-id.js';
 import type { Stamp } from '../../store/stamp.js';
 import { decodeState, ObjectState } from '../../store/types/object-state.js';
-import type { ReplicatedType } from '../../store/types/replicated-type.js';
+import type { ReplicatedType, Rewriting } from '../../store/types/replicated-type.js';
 import type { Bytes } from '../../transport/message.js';
 import type { ObjectKind, Writable } from './object-kind.js';
 
@@ -129,6 +129,10 @@ export class ReplicatedObject<Body = unknown, View = unknown, Payloads = unknown
   /** Forgets all. */
   clear(): void {
     this.#state = new ObjectState(this.#type);
+  }
+
+  rewriting(next: NodeId): Rewriting {
+    return this.#type.rewriting(this.#state.body, next);
   }
 
   encode(): Bytes {

@@ -9,7 +9,7 @@ import type { ClientReply, MessageOf } from '../../transport/message.js';
 import { refusalCode, SwarmError } from '../errors.js';
 import type { Timers } from '../timers.js';
 import { readGrant, readTime } from './outbox.js';
-import type { Outbox } from './outbox.js';
+import type { Outbox, Rewriter } from './outbox.js';
 import type { Upstream, UpstreamConnection, UpstreamUser } from './upstream.js';
 
 /** Which objects are wanted. Without `object` and `prefix`, all of a type. */
@@ -39,6 +39,7 @@ export interface SyncHost {
   /** The peer that the positions are from; null: none. */
   readonly peer: string | null;
   wallMs(): number;
+  readonly rewriter: Rewriter;
   /** The clock of the peer, when it opened the database. */
   onPeerTime(wallMs: number): void;
   /** Open at this peer. If it is another one, positions mean nothing any more. */
@@ -252,11 +253,12 @@ export class Sync implements UpstreamUser {
       outbox.admit(grant, storedTime, isGivenUp);
       // Under another id the ops that wait are none of this chain.
       if (isOther && outbox.pending.length > 0) {
-        outbox.rebase(this.#host.wallMs(), isGivenUp);
+        outbox.rebase(this.#host.wallMs(), isGivenUp, this.#host.rewriter);
         this.#host.onRebased();
       } else {
         this.#host.onAcked(storedTime, spreadTime);
-        if (this.#rebasing === 'stale' && outbox.restamp(this.#host.wallMs())) this.#host.onRebased();
+        const isStale = this.#rebasing === 'stale';
+        if (isStale && outbox.restamp(this.#host.wallMs(), this.#host.rewriter)) this.#host.onRebased();
       }
     }
     this.#rebasing = 'no';

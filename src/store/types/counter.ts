@@ -7,6 +7,7 @@ import { FrameReader } from '../frame-reader.js';
 import { FrameWriter } from '../frame-writer.js';
 import { parseNodeId } from '../node-id.js';
 import { begin, beginArray, packPlain, readNumber, sorted } from './plain-value.js';
+import { NO_REWRITING } from './replicated-type.js';
 import type { Bytes, ReplicatedType } from './replicated-type.js';
 
 /** Origin => sum. */
@@ -34,6 +35,7 @@ export const counter: ReplicatedType<CounterBody, number, typeof payloads> = {
 
   asksForBody: false,
   objectionToWriting: () => null,
+  rewriting: () => NO_REWRITING,
   together: (_body, work) => work(),
 
   apply(body, _vector, stamp, payload) {

@@ -8,6 +8,7 @@ import { PAYLOAD_DEPTH_MAX } from '../op.js';
 import { compareStamps, formatStamp } from '../stamp.js';
 import type { Stamp } from '../stamp.js';
 import { beginArray, beginMap, frozenValue, packPlain, readStamp, setOwn, sorted, takeValue } from './plain-value.js';
+import { NO_REWRITING } from './replicated-type.js';
 import type { Bytes, ReplicatedType } from './replicated-type.js';
 
 /** Bytes of a field's name in UTF-8. */
@@ -57,6 +58,7 @@ export const lww: ReplicatedType<LwwBody, LwwView, typeof payloads> = {
 
   asksForBody: false,
   objectionToWriting: () => null,
+  rewriting: () => NO_REWRITING,
   together: (_body, work) => work(),
 
   apply(body, _vector, stamp, payload) {

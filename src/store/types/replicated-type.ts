@@ -5,6 +5,7 @@
  * all types alike: `apply` is called once for each op, in an order that keeps that of each origin. No other order may
  * matter, even for ops that name what nobody has written yet.
  */
+import type { NodeId } from '../node-id.js';
 import type { Stamp } from '../stamp.js';
 
 /** Encoded MessagePack: an op's payload, or a body. Lent for the call. */
@@ -12,6 +13,16 @@ export type Bytes = Uint8Array;
 
 /** Origin => time of the last op of that origin that a state includes. */
 export type Vector = ReadonlyMap<string, number>;
+
+/**
+ * Rewrites the payloads of one author's ops on one object that get other stamps, one after the other in their order, each
+ * with the words that it has about those before it. `renamed`: by which stamps to name, instead of one of those, all that
+ * its origin had written up to it; for another op's stamp that one.
+ */
+export type Rewriting = (payload: Bytes, renamed: (stamp: Stamp) => readonly Stamp[]) => Bytes;
+
+/** Of a type whose payloads don't name what came before them. */
+export const NO_REWRITING: Rewriting = (payload) => payload;
 
 /**
  * `Payloads`: functions that make an op's payload, for those who write: of plain values, or of the body that the author
@@ -31,6 +42,8 @@ export interface ReplicatedType<Body, View, Payloads> {
    * null if it may be. Asked where an op is first stored, and nowhere later: all others have what was there, too.
    */
   objectionToWriting(body: Body, stamp: Stamp, payload: Bytes): string | null;
+  /** For ops that wait, and are to be written by `next`, or under other stamps. `body` includes them. */
+  rewriting(body: Body, next: NodeId): Rewriting;
   /** Runs `work`, which applies many ops to that body: as one change, where that is cheaper. */
   together(body: Body, work: () => void): void;
   /** Changes the body in place. `vector`: what it includes, without this op. */

@@ -13,6 +13,7 @@ import { byteText, canonicalValue } from '../canonical-value.js';
 import { FrameReader } from '../frame-reader.js';
 import { FrameWriter } from '../frame-writer.js';
 import { parseNodeId } from '../node-id.js';
+import type { NodeId } from '../node-id.js';
 import { PAYLOAD_DEPTH_MAX } from '../op.js';
 import { formatStamp, formatTime, parseTime } from '../stamp.js';
 import type { Stamp } from '../stamp.js';
@@ -78,6 +79,19 @@ export const set: ReplicatedType<SetBody, SetView, typeof payloads> = {
 
   asksForBody: false,
   objectionToWriting: () => null,
+
+  rewriting: () => (payload, renamed) => {
+    const { adds, removes } = partsOf(payload);
+    if (removes.length === 0) return payload;
+    writer.reset();
+    writer.map(2);
+    writer.text('add');
+    writer.array(adds.length);
+    for (const value of adds) writer.raw(value);
+    writeRemoves(removes.map(({ value, dots }) => ({ value, dots: dots.flatMap((dot) => renamed(dot)) })));
+    return writer.copy();
+  },
+
   together: (_body, work) => work(),
 
   apply(body, vector, stamp, payload) {
@@ -251,14 +265,22 @@ function readValues(): Values | null {
 function removal(found: readonly Dotted[]): Bytes {
   writer.reset();
   writer.map(1);
-  writer.text('remove');
-  writer.array(found.length);
-  for (const { value, dots } of found) {
-    writer.array(1 + dots.size);
-    writer.raw(value);
-    for (const [origin, time] of sorted(dots)) writer.text(formatStamp({ time, origin: origin as Stamp['origin'] }));
-  }
+  writeRemoves(
+    found.map(({ value, dots }) => {
+      return { value, dots: sorted(dots).map(([origin, time]) => ({ time, origin: origin as NodeId })) };
+    }),
+  );
   return writer.copy();
+}
+
+function writeRemoves(removes: readonly { readonly value: Bytes; readonly dots: readonly Stamp[] }[]): void {
+  writer.text('remove');
+  writer.array(removes.length);
+  for (const { value, dots } of removes) {
+    writer.array(1 + dots.length);
+    writer.raw(value);
+    for (const dot of dots) writer.text(formatStamp(dot));
+  }
 }
 
 function keyOf(value: unknown): string {

@@ -140,6 +140,24 @@ export const text: ReplicatedType<TextBody, string, typeof payloads> = {
     return null;
   },
 
+  /** Under the Yjs client id of `next`, and with the numbers that follow on what that one has written here. */
+  rewriting({ doc }, next) {
+    const own = clientOf(next);
+    const ownStart = Y.getState(doc.store, own);
+    let first: Y.ID | null = null;
+    const renamed = (id: Y.ID): Y.ID =>
+      first !== null && id.client === first.client && id.clock >= first.clock
+        ? Y.createID(own, id.clock - first.clock + ownStart)
+        : id;
+    return (payload) => {
+      const update = updateIn(payload);
+      lastPayload = null;
+      const begin = update?.structs[0]?.id;
+      if (first === null && begin !== undefined && begin.client !== own) first = begin;
+      return update === null || first === null ? payload : binOf(renamedUpdate(update, first, renamed));
+    };
+  },
+
   together({ doc }, work) {
     doc.transact(work, REMOTE);
   },
@@ -227,6 +245,56 @@ function isSoundStruct(struct: Update['structs'][number]): boolean {
       return false;
   }
   return !(struct instanceof Y.Item && struct.content instanceof Y.ContentDoc);
+}
+
+/** The update, written again by other ids. What is deleted on both sides of `first` is told apart. */
+function renamedUpdate(update: Update, first: Y.ID, renamed: (id: Y.ID) => Y.ID): Uint8Array {
+  const { structs, ds } = update;
+  const written: number[] = [];
+  writeNumber(written, structs.length > 0 ? 1 : 0);
+  const begin = structs[0]?.id;
+  const encoder = new Y.UpdateEncoderV1();
+  if (begin !== undefined) {
+    const { client, clock } = renamed(begin);
+    for (const number of [structs.length, client, clock]) writeNumber(written, number);
+    for (const struct of structs) {
+      if (struct instanceof Y.Item) {
+        const { origin, rightOrigin } = struct;
+        const parent: unknown = struct.parent;
+        if (origin !== null) struct.origin = renamed(origin);
+        if (rightOrigin !== null) struct.rightOrigin = renamed(rightOrigin);
+        if (parent instanceof Y.ID) struct.parent = renamed(parent);
+      }
+      struct.write(encoder, 0);
+    }
+  }
+  for (const byte of encoder.toUint8Array()) written.push(byte);
+  const deleted = new Map<number, [clock: number, length: number][]>();
+  const remove = (id: Y.ID, length: number): void => {
+    const { client, clock } = renamed(id);
+    const ranges = deleted.get(client);
+    if (ranges === undefined) deleted.set(client, [[clock, length]]);
+    else ranges.push([clock, length]);
+  };
+  for (const [client, ranges] of ds.clients) {
+    for (const { clock, len } of ranges) {
+      const before = client === first.client ? Math.max(0, Math.min(len, first.clock - clock)) : len;
+      if (before > 0) remove(Y.createID(client, clock), before);
+      if (before < len) remove(Y.createID(client, clock + before), len - before);
+    }
+  }
+  writeNumber(written, deleted.size);
+  for (const [client, ranges] of deleted) {
+    for (const number of [client, ranges.length, ...ranges.flat()]) writeNumber(written, number);
+  }
+  return Uint8Array.from(written);
+}
+
+/** As Yjs does: seven bits to a byte, the lowest first. */
+function writeNumber(bytes: number[], number: number): void {
+  let rest = number;
+  for (; rest > 0x7f; rest = Math.floor(rest / 128)) bytes.push(0x80 | (rest % 128));
+  bytes.push(rest);
 }
 
 function dependencies(struct: Update['structs'][number]): Y.ID[] {

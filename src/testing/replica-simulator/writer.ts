@@ -274,9 +274,9 @@ export class Writer {
       observe(origin, time);
     };
     const rebase = outbox.rebase.bind(outbox);
-    outbox.rebase = (wallMs, isGivenUp) => {
+    outbox.rebase = (wallMs, isGivenUp, rewriter) => {
       const before = outbox.pending.map(({ number }) => this.#waiting.get(number));
-      const after = rebase(wallMs, isGivenUp);
+      const after = rebase(wallMs, isGivenUp, rewriter);
       this.#record.count('rebase');
       // What it saw may be lost, and is waited for no longer.
       if (isGivenUp) this.#seen.clear();
@@ -292,6 +292,17 @@ export class Writer {
         this.#waiting.set(number, op);
       }
       return after;
+    };
+    const restamp = outbox.restamp.bind(outbox);
+    outbox.restamp = (wallMs, rewriter) => {
+      const isDone = restamp(wallMs, rewriter);
+      for (const { number, time } of outbox.pending) {
+        const op = this.#waiting.get(number);
+        const known = op?.ids.at(-1);
+        if (op !== undefined && known?.time !== time) op.ids.push({ origin: outbox.grant?.replica as never, time });
+      }
+      if (isDone) this.#record.count('restamp');
+      return isDone;
     };
     const onAcked = database.onAcked.bind(database);
     database.onAcked = (storedTime, spreadTime) => {

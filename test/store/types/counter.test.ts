@@ -11,6 +11,8 @@ describeLaws({
   type: counter,
   isCausal: false,
   command: fc.oneof(fc.integer(), fc.maxSafeInteger(), fc.double({ min: -1e6, max: 1e6, noNaN: true })),
+  // Whose sums are exact.
+  honest: fc.integer(),
   write: (_state, _origin, delta) => counter.payloads.add(delta),
   hostile: fc.oneof(encodedValue, fc.uint8Array({ maxLength: 10 }), fc.double().map(packValue)),
 });

@@ -31,6 +31,8 @@ interface Step<Command> {
 export interface Laws<Body, View, Payloads, Command> {
   readonly type: ReplicatedType<Body, View, Payloads>;
   readonly command: fc.Arbitrary<Command>;
+  /** Those for which the law of what is written anew holds; default: all. */
+  readonly honest?: fc.Arbitrary<Command>;
   /** What an author writes who sees that state; null: nothing. */
   write(state: ObjectState<Body, View, Payloads>, origin: NodeId, command: Command): Bytes | null;
   /** The laws hold only where each op comes after what its author had seen. */
@@ -43,15 +45,15 @@ export interface Laws<Body, View, Payloads, Command> {
 export function describeLaws<Body, View, Payloads, Command>(laws: Laws<Body, View, Payloads, Command>): void {
   const { type, isCausal } = laws;
   type State = ObjectState<Body, View, Payloads>;
-  const step = fc.record({
-    author: fc.nat(ORIGINS.length - 1),
-    heard: fc.nat(ORIGINS.length - 1),
-    delay: fc.nat(20),
-    command: laws.command,
-  });
-  const histories = fc
-    .array(step, { minLength: 1, maxLength: laws.stepsMax ?? 30, size: 'max' })
-    .map((steps) => historyOf(steps, laws));
+  const historiesOf = (command: fc.Arbitrary<Command>): fc.Arbitrary<History> => {
+    const author = fc.nat(ORIGINS.length - 1);
+    const step = fc.record({ author, heard: author, delay: fc.nat(20), command });
+    return fc
+      .array(step, { minLength: 1, maxLength: laws.stepsMax ?? 30, size: 'max' })
+      .map((steps) => historyOf(steps, laws));
+  };
+  const histories = historiesOf(laws.command);
+  const honest = historiesOf(laws.honest ?? laws.command);
   const order = fc.array(fc.nat(), { maxLength: 60, size: 'max' });
   const cuts = fc.array(fc.nat(1000), { minLength: ORIGINS.length, maxLength: ORIGINS.length });
 
@@ -143,6 +145,44 @@ export function describeLaws<Body, View, Payloads, Command>(laws: Laws<Body, Vie
           for (const { stamp, payload } of someOrder(history, all(history), choices, isCausal))
             joined.apply(stamp, payload);
           expect(joined.encode()).toEqual(stateOf(history, all(history), choices).encode());
+        }),
+      );
+    });
+
+    it('[R4] comes to the same view where what waits is written anew, by another replica or under other stamps', () => {
+      fc.assert(
+        fc.property(honest, cuts, fc.boolean(), (history, [author = 0, at = 0], isOther) => {
+          const own = author % ORIGINS.length;
+          const [former, next] = [ORIGINS[own], isOther ? 'Next' : ORIGINS[own]] as [NodeId, NodeId];
+          const ops = history[own] ?? [];
+          const first = ops[at % (ops.length || 1)];
+          if (first === undefined) return;
+          const others = ({ seen }: WrittenOp): string => JSON.stringify(seen.toSpliced(own, 1));
+          // What others wrote meanwhile is not at the same place for another author.
+          const waiting = ops.slice(first.seen[own]).filter((op) => others(op) === others(first));
+          const [original, anew] = [0, 1].map(() => stateOf(history, first.seen, [])) as [State, State];
+          for (const { stamp, payload } of waiting) original.apply(stamp, payload);
+          const before = ops[(first.seen[own] ?? 0) - 1]?.stamp.time ?? 0;
+          const heard = Math.max(0, ...history.flatMap((some, k) => some[(first.seen[k] ?? 0) - 1]?.stamp.time ?? 0));
+          const times = new Map<number, number>();
+          const rewriting = type.rewriting(original.body, next);
+          for (const [i, { stamp, payload }] of waiting.entries()) {
+            const rewritten = rewriting(payload, (named) => {
+              const time = named.origin === former ? times.get(named.time) : undefined;
+              if (time === undefined) return [named];
+              return isOther && before > 0
+                ? [
+                    { time: before, origin: former },
+                    { time, origin: next },
+                  ]
+                : [{ time, origin: next }];
+            });
+            const time = heard + 1 + i;
+            times.set(stamp.time, time);
+            expect(anew.objectionTo({ time, origin: next }, rewritten)).toBeNull();
+            expect(anew.apply({ time, origin: next }, rewritten)).toBe(true);
+          }
+          expect(anew.view()).toEqual(original.view());
         }),
       );
     });

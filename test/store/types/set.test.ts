@@ -24,14 +24,16 @@ const anyPayload = fc
 
 const hostile = fc.oneof(encodedValue, fc.uint8Array({ maxLength: 30 }), anyPayload);
 
+const honest = fc.oneof(
+  fc.record({ isAdd: fc.boolean(), values: fc.array(value, { minLength: 1, maxLength: 3 }) }),
+  fc.constant(null),
+);
+
 describeLaws({
   type: set,
   isCausal: false,
-  command: fc.oneof(
-    fc.record({ isAdd: fc.boolean(), values: fc.array(value, { minLength: 1, maxLength: 3 }) }),
-    fc.constant(null),
-    anyPayload,
-  ),
+  command: fc.oneof({ arbitrary: honest, weight: 2 }, anyPayload),
+  honest,
   write(state, _origin, command) {
     if (command === null) return set.payloads.clear(state.body);
     if (command instanceof Uint8Array) return command;
