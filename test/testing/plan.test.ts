@@ -56,6 +56,15 @@ it('probes are short, of all kinds, and functions of their seeds', () => {
   }
 });
 
+it('nodes that are there from the start hang together', () => {
+  for (const { about, nodes, edges, faults } of PROBE_KINDS.flatMap((kind) =>
+    Array.from({ length: 100 }, (_, seed) => drawProbe(700_750 + seed, kind)),
+  )) {
+    const late = faults.flatMap((fault) => (fault.kind === 'join' ? [fault.node] : []));
+    expect([about, areDispensable(nodes, edges, new Set(late))]).toEqual([about, true]);
+  }
+});
+
 it('the smallest part that still fails is found', () => {
   const items = Array.from({ length: 100 }, (_, i) => i);
   expect(minimize(items, (left) => left.includes(13) && left.includes(77))).toEqual([13, 77]);

@@ -156,11 +156,16 @@ const PROBES = {
     const shape = oneOf(random, ['mesh', 'mesh', 'ring', 'star'] as const);
     const late = lateOf(random, nodes, dialled(shape, nodes), within(random, 1, 2));
     const edges = dialled(shape, nodes, late);
-    const faults = late.map((node): PlannedFault => {
+    const comings = late.map((node): PlannedFault => {
       const atMs = 100 + random.below(60);
       return random.below(3) < 2
         ? { kind: 'join', atMs, node }
         : { kind: 'leave', atMs, node, forMs: 300 + random.below(600) };
+    });
+    const joins = comings.some(({ kind }) => kind === 'join');
+    // Only without all of them the others hang together: one that was there before might be a swarm of its own.
+    const faults = comings.map((fault): PlannedFault => {
+      return joins && fault.kind === 'leave' ? { kind: 'join', atMs: fault.atMs, node: fault.node } : fault;
     });
     if (random.below(3) > 0) {
       const clog = { edge: oneOf(random, edges), forMs: within(random, 50, 350) };
