@@ -12,6 +12,7 @@ import type { Disturbance, Evidence, MissedCopy, NodeEvidence, SeenStamp, Watchi
 import { checkDirectoryAgrees } from './check/directory-agrees.js';
 import { countersOf, lookAt } from './look-at.js';
 import { keyspaceOf, topologyOf } from './look.js';
+import { areDispensable } from './graph.js';
 import type { Plan, PlannedRequest } from './plan.js';
 import type { RuleWatch } from './rule/rule-watch.js';
 import { createRuleWatches } from './rule/rules.js';
@@ -216,19 +217,32 @@ class Run {
     const world = this.#world;
     const { faults } = this.#plan;
     const gone = world.nodes.filter((node) => !isAlive(node));
+    const lives = world.nodes.map(({ life }) => life);
     const isOver = faults.every((fault) => {
       const endMs = fault.atMs + ('forMs' in fault ? fault.forMs : 0);
       return fault.kind === 'leave' || (fault.kind !== 'crash' && startMs + endMs < world.nowMs);
     });
     if (!isOver || gone.length === 0 || gone.some(({ index }) => !this.#hasLeft.has(index))) return [];
+    if (!this.#isWholeWithout(new Set(gone.map(({ index }) => index)))) return [];
     if (world.settle(HEAL_MS_MAX) !== null) return [];
     world.time.advance(HEARD_MS);
+    // Meanwhile others went or came back, or are about to go.
+    const isAsBefore = world.nodes.every(
+      (node, at) => node.life === lives[at] && isAlive(node) !== gone.includes(node),
+    );
+    if (!isAsBefore || world.living.some(({ isLeaving }) => isLeaving)) return [];
     return world.living.flatMap((node) => {
       const count = topologyOf(node.life as NodeLife)?.missedCount(world.nowMs) ?? 0;
-      return count === 0 || gone.some(isAlive)
-        ? []
-        : [`n${node.index} misses ${count} nodes, and all that are gone have left`];
+      return count === 0 ? [] : [`n${node.index} misses ${count} nodes, and all that are gone have left`];
     });
+  }
+
+  /** Those who are left see each other, and each of those who have gone could say so to one of them. */
+  #isWholeWithout(gone: ReadonlySet<number>): boolean {
+    const { nodes, edges } = this.#plan;
+    const wasHeard = (node: number): boolean =>
+      edges.some(([a, b]) => (a === node && !gone.has(b)) || (b === node && !gone.has(a)));
+    return areDispensable(nodes, edges, gone) && [...gone].every(wasHeard);
   }
 
   /** One timer at a time: requests are in the order of their times. */
