@@ -212,9 +212,11 @@ it('no flood', () => {
 
 it('no refusal where nothing went wrong', () => {
   const refusedBy = (code: string) => operation('get', [0, 1], { type: 'refused', code });
-  expect(checkNoRefusal([refusedBy('BUSY'), operation('get', [0, 1], { type: 'missing' })])).toEqual([]);
-  expect(checkNoRefusal([refusedBy('TIMEOUT')])).toHaveLength(1);
-  expect(checkNoRefusal([operation('get', [0, Infinity], { type: 'lost' })])).toHaveLength(1);
+  expect(checkNoRefusal([refusedBy('BUSY'), operation('get', [0, 1], { type: 'missing' })], false)).toEqual([]);
+  expect(checkNoRefusal([refusedBy('TIMEOUT')], false)).toHaveLength(1);
+  expect(checkNoRefusal([refusedBy('TIMEOUT')], true)).toEqual([]);
+  expect(checkNoRefusal([refusedBy('UNKNOWN')], true)).toHaveLength(1);
+  expect(checkNoRefusal([operation('get', [0, Infinity], { type: 'lost' })], true)).toHaveLength(1);
 });
 
 describe('[C4] true missing', () => {

@@ -61,7 +61,7 @@ export const judge = (evidence: Evidence): Judgement => {
   add('nothing unexpected', evidence.oddities);
   add('value was set', checkValueWasSet(history));
   add('answered once', checkAnsweredOnce(history, deadlineOf(evidence), evidence.endMs));
-  if (!hasFaults) add('no refusal', checkNoRefusal(history));
+  if (!hasFaults) add('no refusal', checkNoRefusal(history, evicts));
   add('true missing', checkTrueMissing(evidence.missedCopies, { ...evidence, edges: plan.edges, ...settings }));
   const partsFromMs = evidence.windows[0]?.toMs ?? Infinity;
   const expiring = new Set(
