@@ -170,7 +170,7 @@ export const MUTANTS: readonly CacheMutant[] = [
   },
   {
     name: 'no tombstone for absent keys',
-    probe: 'parting',
+    probe: 'returning',
     edits: [
       [
         '    this.#bury(key, stamp, nowMs + this.#limits.tombstoneMs, nowMs);\n',
@@ -263,7 +263,7 @@ export const MUTANTS: readonly CacheMutant[] = [
   },
   {
     name: 'stamp comparison reversed',
-    probe: 'parting',
+    probe: 'returning',
     edits: [['return a.time < b.time ? -1 : 1;', 'return a.time < b.time ? 1 : -1;']],
   },
 ];
