@@ -263,6 +263,14 @@ it('[D1] the records of writes go with their keys', () => {
   expect(found(forward(3, 0, 'set', 'other'), answer(3), take(0))).toBe(0);
   expect(found(forward(3), answer(3), forward(4, 4), take(0))).toBe(0);
   expect(found(forward(3), answer(3), forward(4, 0, 'set', 'k', 3), take(0))).toBe(0);
+  // From a former owner it was heard that the asker has the answer.
+  const record = (floor: number): Step => [
+    router,
+    store,
+    { type: 'record', asker: 'B', askerIncarnation: 2, floor } as AnyMessage,
+  ];
+  expect(found(forward(3), answer(3), record(4), take(0))).toBe(0);
+  expect(found(forward(3), answer(3), record(3), take(0))).toBe(1);
   expect(found(forward(3), answer(3), membersOf('A', 'B'), take(0))).toBe(1);
   expect(found(forward(3), answer(3), membersOf('A'), take(0))).toBe(0);
 });

@@ -36,6 +36,7 @@ export class RecordsTravel implements RuleWatch {
     if (askers === undefined) return;
     if (to === ACTOR.store) {
       if (type === 'forward') onForward(askers, message as MessageOf<'forward'>);
+      else if (type === 'record') onRecord(askers, message as MessageOf<'record'>);
       else if (type === 'members') onMembers(askers, message as unknown as Members);
     } else if (from === ACTOR.store) {
       if (type === 'answer') onAnswer(askers, message as MessageOf<'answer'>);
@@ -60,19 +61,30 @@ const onForward = (askers: Map<NodeId, Asker>, message: MessageOf<'forward'>): v
   const { from, incarnation, floor, number } = message;
   const request = message.message as CacheRequest;
   if (isRead(request)) return;
-  let asker = askers.get(from);
+  const asker = heardOf(askers, from, incarnation, floor);
+  if (asker !== null && number >= asker.floor) asker.asked.set(number, request.key);
+};
+
+/** What a former owner knew of an asker holds here as well. */
+const onRecord = (askers: Map<NodeId, Asker>, { asker, askerIncarnation, floor }: MessageOf<'record'>): void => {
+  heardOf(askers, asker, askerIncarnation, floor);
+};
+
+/** Null: of a former life. */
+const heardOf = (askers: Map<NodeId, Asker>, node: NodeId, incarnation: number, floor: number): Asker | null => {
+  let asker = askers.get(node);
   if (asker === undefined || incarnation > asker.incarnation) {
     asker = { incarnation, floor: 0, asked: new Map(), executed: new Map() };
-    askers.set(from, asker);
+    askers.set(node, asker);
   }
-  if (incarnation < asker.incarnation) return;
+  if (incarnation < asker.incarnation) return null;
   if (floor > asker.floor) {
     asker.floor = floor;
     for (const numbers of [asker.asked, asker.executed]) {
       for (const older of numbers.keys()) if (older < floor) numbers.delete(older);
     }
   }
-  if (number >= asker.floor) asker.asked.set(number, request.key);
+  return asker;
 };
 
 const onAnswer = (askers: ReadonlyMap<NodeId, Asker>, { to, number, message }: MessageOf<'answer'>): void => {
