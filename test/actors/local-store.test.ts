@@ -24,6 +24,7 @@ const hash = new KeyHasher(hashSecret).hash(KEY);
 let runtime: TestRuntime;
 let router: Probe;
 let finder: Probe;
+let node: Probe;
 let store: Ref<LocalStoreMessage>;
 let view: number;
 
@@ -96,8 +97,7 @@ const probe = (): Probed => {
 beforeEach(() => {
   view = 0;
   runtime = createTestRuntime();
-  [router, finder] = [runtime.probe('router'), runtime.probe('finder')];
-  const node = runtime.probe('node');
+  [router, finder, node] = ['router', 'finder', 'node'].map((name) => runtime.probe(name)) as [Probe, Probe, Probe];
   const addresses = { router: router.ref, finder: finder.ref, node: node.ref } as unknown as Addresses;
   const identity = { node: SELF, incarnation: 1, name: 's', swarm: 's', version: '0', hashSecret };
   store = runtime.spawn(localStoreKind, 'store', { identity, settings: DEFAULT_SETTINGS, addresses, disk: null });
@@ -120,6 +120,19 @@ describe('a key that comes in', () => {
     expect(states()).toEqual([TAKING.active]);
     expect(last('answer').message).toMatchObject({ type: 'value', value: Uint8Array.of(7) });
     expect(probe()).toMatchObject({ owner: SELF, isPending: false });
+  });
+
+  it('[H2] is waited for by a node that leaves, though nobody is there to take it: it is lost, and that is said', () => {
+    take(1, 7);
+    see();
+    tell({ type: 'drain', urls: [] });
+    runtime.advance(60);
+    const emptied = (): unknown[] => node.received.filter(({ type }) => type === 'emptied');
+    expect(emptied()).toEqual([]);
+    answer(VERDICT.yes);
+    runtime.advance(60);
+    expect(emptied()).toMatchObject([{ handed: 0, left: 1 }]);
+    runtime.takeErrors();
   });
 
   it('[H1] [K3] is dropped when its home says no, and what waited is sent on', () => {

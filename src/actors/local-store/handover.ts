@@ -336,8 +336,9 @@ export class Handover {
   }
 
   #isDone(nowMs: number): boolean {
-    if (this.#targets.size === 0 && this.#vanished.size === 0) return true;
-    if (this.#owned.count === 0 && this.#host.incomingCount() === 0) return true;
+    const isAlone = this.#targets.size === 0 && this.#vanished.size === 0;
+    // What is still to become active here would go unsaid.
+    if ((isAlone || this.#owned.count === 0) && this.#host.incomingCount() === 0) return true;
     if (nowMs < this.#deadlineMs) return false;
     this.#fault = this.#describeFault();
     return true;
