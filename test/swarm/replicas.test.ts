@@ -380,6 +380,34 @@ describe('a client', () => {
     expect(next.submit(old)).toMatchObject({ type: 'refused', info: { name: 'interval' } });
   }, 30_000);
 
+  it('[SB3] misses nothing where the log is compacted between the pages of what it has not', async () => {
+    const replicaSizes = { feedBytes: 1000, creditBytes: 4000, lentBytes: 0, patchBytes: 60 };
+    await start({ nodes: 1, topology: [], settings: { replicaSizes } });
+    const [client] = peers(0) as [ReplicaClient];
+    const writer = client.open();
+    const objects = ['a', 'b', 'c', 'd', 'e'];
+    for (const object of objects) writer.set(object, 'x'.repeat(50));
+    for (const compactAfter of [1, 2, 4]) {
+      const reader = clientOf(0);
+      const { open } = reader.open();
+      // Of another peer's log it holds nothing.
+      const id = reader.send({ type: 'subscribe', open, options: { type: 'lww' }, have: Uint8Array.of(0x90) });
+      const items: string[] = [];
+      let page = reader.take(id);
+      for (let pages = 1; ; pages += 1) {
+        if (page.type !== 'patch') throw new Error(`a patch was expected, ${JSON.stringify(page)} came`);
+        items.push(...itemsOf(page.items));
+        if (page.isLive) break;
+        if (pages === compactAfter) client.expect('databaseInfo', { type: 'compactDatabase', database: 'db' });
+        page = reader.ask({ type: 'next', subscription: id });
+      }
+      expect(new Set(items)).toEqual(new Set(objects.map((object) => `snapshot lww/${object}`)));
+      reader.disconnect();
+      // Something to compact once more.
+      for (const object of objects) writer.set(object, 'y'.repeat(50));
+    }
+  });
+
   it('[OP4] may be stamped a minute ahead of the peer, or just above the highest that is there', async () => {
     await start({ nodes: 1, topology: [] });
     peers(0);

@@ -49,6 +49,10 @@ export class ClientSubscription {
   next: number;
   /** The object after which states go on; null: all have been looked at. */
   after: string | null;
+  /** The log's floor when those states were looked through from the first one on. */
+  floor: number;
+  /** With `held`: kept states up to this index have been looked at before. */
+  keptAbove = -1;
   /** The number of the object with which those go on that have no kept state; null: all have been looked at. */
   object: number | null;
 
@@ -64,6 +68,7 @@ export class ClientSubscription {
     this.filter = filter;
     this.held = start.held;
     const { floor } = store.log;
+    this.floor = floor;
     if (start.held !== null) {
       // States as they are when they are looked at; what comes after this moment is sent again by the log.
       this.above = -1;
@@ -162,7 +167,7 @@ export class Patches {
     // Whoever is on the way may have passed that object: it looks at all of them once more.
     for (const subscription of this.#behind) {
       if (!covers(subscription.filter, name)) continue;
-      subscription.above = -1;
+      subscription.above = subscription.keptAbove = -1;
       subscription.after = '';
     }
     for (const topic of [this.#byObject.get(name), ...this.#byPattern, ...this.#ofAll]) {
@@ -244,6 +249,7 @@ export class Patches {
   }
 
   #addPage(subscription: ClientSubscription): void {
+    this.#noteCompaction(subscription);
     let looks = this.#addStates(subscription);
     looks = this.#addObjects(subscription, looks);
     if (subscription.after !== null || subscription.object !== null) return;
@@ -264,6 +270,16 @@ export class Patches {
     }
   }
 
+  /** Of what was to come object by object there may be kept states since the last page, and nothing else. */
+  #noteCompaction(subscription: ClientSubscription): void {
+    const { floor } = this.#replica.store.log;
+    const { held, after, object } = subscription;
+    if (held === null || (after === null && object === null) || subscription.floor >= floor) return;
+    subscription.keptAbove = after === null ? subscription.floor : -1;
+    subscription.after = '';
+    subscription.floor = floor;
+  }
+
   /** Kept states, in the order of their names. How many have been looked at. */
   #addStates(subscription: ClientSubscription): number {
     const { store } = this.#replica;
@@ -275,8 +291,9 @@ export class Patches {
         subscription.after = object;
         looks += subscription.held === null ? 1 : LOOKS_PER_STATE;
         if (!covers(subscription.filter, object)) continue;
-        if (subscription.held !== null) this.#addIfOther(subscription, object);
-        else if (index > subscription.above) this.#addSnapshot(object, state);
+        if (subscription.held !== null) {
+          if (index > subscription.keptAbove) this.#addIfOther(subscription, object);
+        } else if (index > subscription.above) this.#addSnapshot(object, state);
       }
       if (kept.length < STATES_PER_READ) subscription.after = null;
     }
@@ -297,8 +314,10 @@ export class Patches {
       const name = log.nameAt(subscription.object);
       subscription.object += 1;
       looks += LOOKS_PER_STATE;
-      if (name === null || !covers(subscription.filter, name) || store.keptState(name) !== null) continue;
-      this.#addIfOther(subscription, name);
+      if (name === null || !covers(subscription.filter, name)) continue;
+      // Newer ones are of a compaction under way.
+      const kept = store.keptState(name);
+      if (kept === null || kept.index > subscription.floor) this.#addIfOther(subscription, name);
     }
     return looks;
   }
