@@ -303,17 +303,24 @@ function dependencies(struct: Update['structs'][number]): Y.ID[] {
   return named.filter((id) => id instanceof Y.ID);
 }
 
+/** Which list, map or text something is in, and there under which key; one that is not there is named by a text. */
+interface Place {
+  readonly parent: unknown;
+  readonly key: string | null;
+}
+
+/** Of what was collected together with the list or map that it was in. */
+const GONE: Place = { parent: null, key: null };
+
 /**
  * Whether each item's neighbours are of one and the same list or map, which Yjs takes for granted: it would put the item
  * elsewhere in a document that has collected one of them. What an update names is known to be here or in it.
  */
 function areNeighboursAtOnePlace(doc: Y.Doc, structs: Update['structs']): boolean {
-  const places: string[] = [];
-  const find = (id: Y.ID): { struct: unknown; place: string } => {
+  const places: Place[] = [];
+  const placeAt = (id: Y.ID): Place => {
     const own = indexOf(structs, id);
-    if (own >= 0) return { struct: structs[own], place: places[own] ?? GONE };
-    const struct: unknown = Y.getItem(doc.store, id);
-    return { struct, place: placeOf(struct) };
+    return own >= 0 ? (places[own] ?? GONE) : placeOf(Y.getItem(doc.store, id));
   };
   for (const struct of structs) {
     if (!(struct instanceof Y.Item)) {
@@ -322,37 +329,33 @@ function areNeighboursAtOnePlace(doc: Y.Doc, structs: Update['structs']): boolea
     }
     const { origin, rightOrigin, parentSub } = struct;
     const parent: unknown = struct.parent;
-    const left = origin === null ? null : find(origin).place;
-    const right = rightOrigin === null ? null : find(rightOrigin).place;
-    if (left !== null && right !== null && left !== right) return false;
+    const left = origin === null ? null : placeAt(origin);
+    const right = rightOrigin === null ? null : placeAt(rightOrigin);
+    if (left !== null && right !== null && (left.parent !== right.parent || left.key !== right.key)) return false;
     let place = left ?? right;
     if (parent instanceof Y.ID) {
-      const above = find(parent).struct;
+      const own = indexOf(structs, parent);
+      const above: unknown = own >= 0 ? structs[own] : Y.getItem(doc.store, parent);
       if (above instanceof Y.Item && !isTypeContent(above.content)) return false;
-      place = above instanceof Y.Item ? placeName(parent, parentSub) : GONE;
-    } else if (typeof parent === 'string') place = placeName(parent, parentSub);
+      place = above instanceof Y.Item ? { parent: typeIn(above, parent), key: parentSub } : GONE;
+    } else if (typeof parent === 'string') place = { parent: doc.share.get(parent) ?? parent, key: parentSub };
     places.push(place ?? GONE);
   }
   return true;
 }
 
-/** Of what was collected together with the list or map that it was in. */
-const GONE = '';
-
 function isTypeContent(content: unknown): boolean {
   return content instanceof Y.ContentType || content instanceof Y.ContentDeleted;
 }
 
-function placeOf(struct: unknown): string {
-  if (!(struct instanceof Y.Item) || !(struct.parent instanceof Y.AbstractType)) return GONE;
-  const { parent, parentSub } = struct;
-  return placeName(parent._item === null ? Y.findRootTypeKey(parent) : parent._item.id, parentSub);
+/** What the items below it have for their parent, if it has not been deleted. */
+function typeIn({ content }: Y.Item, { client, clock }: Y.ID): unknown {
+  return content instanceof Y.ContentType ? content.type : `${client} ${clock}`;
 }
 
-/** `parent`: the name of one at the root, or the id of its item. */
-function placeName(parent: string | Y.ID, parentSub: string | null): string {
-  const of = typeof parent === 'string' ? ['root', parent] : [parent.client, parent.clock];
-  return JSON.stringify([...of, parentSub]);
+function placeOf(struct: unknown): Place {
+  if (!(struct instanceof Y.Item) || !(struct.parent instanceof Y.AbstractType)) return GONE;
+  return { parent: struct.parent, key: struct.parentSub };
 }
 
 /** Of the struct that has that id, among those of one client in the order of their clocks; or -1. */
