@@ -120,6 +120,9 @@ export class Compaction {
         return;
       }
       const [object, { state, last }] = next.value;
+      // What was taken over from another peer meanwhile has more than the log here.
+      const kept = (this.#store.keptState(object)?.index ?? 0) > last + 1 ? this.#store.keptObject(object) : null;
+      if (kept !== null) state.join(kept);
       this.#store.putState({ object, index: last + 1, state: state.encode() });
     }
   }
