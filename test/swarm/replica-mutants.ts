@@ -95,9 +95,9 @@ export const REPLICA_MUTANTS: readonly ReplicaMutant[] = [
     seed: 1,
     edits: [
       [
-        'this.#store.putState({ object, index: last + 1, state: state.encode() });',
+        'this.#store.putState({ object, index, state: state.encode() });',
         `(state.vector as Map<string, number>).clear();
-      this.#store.putState({ object, index: last + 1, state: state.encode() });`,
+      this.#store.putState({ object, index, state: state.encode() });`,
       ],
     ],
   },

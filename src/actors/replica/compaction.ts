@@ -6,6 +6,7 @@
 import { ItemReader, objectName } from '../../store/op.js';
 import type { OpChains } from '../../store/op-chain.js';
 import type { ObjectState } from '../../store/types/object-state.js';
+import { sameBytes } from '../../store/types/plain-value.js';
 import type { ReplicaCounts } from './counts.js';
 import { appendTo, applyTo, copyOf } from './store.js';
 import type { ReplicaStore } from './store.js';
@@ -17,6 +18,8 @@ const ENTRIES_PER_CHUNK = 16_384;
 
 interface ChunkState {
   readonly state: ObjectState;
+  /** The kept state that it began with; null: there was none. */
+  readonly from: Uint8Array | null;
   last: number;
 }
 
@@ -102,7 +105,7 @@ export class Compaction {
         const state = this.#store.keptObject(name);
         if (state === null)
           return this.#fail(run, `the object ${name} is of a type that is not known here, or damaged`);
-        chunk = { state, last: run.index };
+        chunk = { state, from: this.#store.keptState(name)?.state ?? null, last: run.index };
         run.states.set(name, chunk);
       }
       applyTo(chunk.state, this.#reader);
@@ -119,11 +122,14 @@ export class Compaction {
         run.number = this.#store.number;
         return;
       }
-      const [object, { state, last }] = next.value;
+      const [object, { state, from, last }] = next.value;
       // What was taken over from another peer meanwhile has more than the log here.
-      const kept = (this.#store.keptState(object)?.index ?? 0) > last + 1 ? this.#store.keptObject(object) : null;
-      if (kept !== null) state.join(kept);
-      this.#store.putState({ object, index: last + 1, state: state.encode() });
+      const kept = this.#store.keptState(object);
+      const isOther = kept !== null && (from === null || !sameBytes(kept.state, from));
+      const taken = isOther ? this.#store.keptObject(object) : null;
+      if (taken !== null) state.join(taken);
+      const index = taken === null ? last + 1 : Math.max(last + 1, kept?.index ?? 0);
+      this.#store.putState({ object, index, state: state.encode() });
     }
   }
 
