@@ -238,9 +238,10 @@ export class Outbox {
         this.#seen = new Map();
         this.#seeAgain(op);
       });
-    } catch {
+    } catch (error) {
       // All of them or none: the present stamps may be taken later.
       [this.#pending, this.#lastTime, this.#clock, this.#nextNumber] = [pending, lastTime, clock, nextNumber];
+      if (!(error instanceof SwarmError)) throw error;
       return false;
     } finally {
       this.#seen = seen;
@@ -253,15 +254,17 @@ export class Outbox {
   #writeAnew(former: readonly PendingOp[], wallMs: number, rewriter: Rewriter, prepare: (op: Bytes) => void): void {
     const [first] = former;
     const grant = this.#grant;
-    if (first === undefined || grant === null || this.#reader.readAt(first.op, 0) !== null) return;
-    const { origin, prevTime } = this.#reader;
+    if (first === undefined || grant === null) return;
+    const isRead = this.#reader.readAt(first.op, 0) === null;
+    const [origin, prevTime] = isRead ? [this.#reader.origin, this.#reader.prevTime] : [null, 0];
     const times = new Map<number, number>();
     const renamed = (stamp: Stamp): readonly Stamp[] => {
       const time = stamp.origin === origin ? times.get(stamp.time) : undefined;
       if (time === undefined) return [stamp];
       const anew = { time, origin: grant.replica };
       // What the former replica had written before stays its own.
-      return origin === grant.replica || prevTime === 0 ? [anew] : [{ time: prevTime, origin }, anew];
+      const isSame = stamp.origin === grant.replica;
+      return isSame || prevTime === 0 ? [anew] : [{ time: prevTime, origin: stamp.origin }, anew];
     };
     const rewritings = new Map<string, Rewriting>();
     for (const { time, type, id, payload, op } of former) {
