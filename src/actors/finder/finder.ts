@@ -219,14 +219,14 @@ export class Finder {
     const open = this.#opens.get(message.number);
     if (open === undefined || open.owner === null) return;
     // The owner may have executed it when it was sent before: the view that follows tells what became of him (RULES D2).
-    if (open.isResent && !isRead(open.request)) return;
+    if (mayBeExecuted(open)) return;
     this.#lookups.resume(open, REROUTE_PAUSE_MS);
   }
 
   /** What has not been executed is refused early; what was sent before may have been, and its answer may yet come. */
   onCongested({ number }: Congested): void {
     const open = this.#opens.get(number);
-    if (open === undefined || (open.isResent && !isRead(open.request)) || !this.#opens.take(open)) return;
+    if (open === undefined || mayBeExecuted(open) || !this.#opens.take(open)) return;
     this.#counts.congested += 1;
     const text = 'the way to the node that stores the key is full; try again';
     this.#opens.reply(open, refused(open.request.id, 'BUSY', text, { retryAfterMs: 100 }));
@@ -337,3 +337,6 @@ export class Finder {
     this.#addresses.router.tell(message, this.#self.ref);
   }
 }
+
+/** A write of which it is not known what became of it when it was sent before. */
+const mayBeExecuted = ({ isResent, request }: Open): boolean => isResent && !isRead(request);
