@@ -5,11 +5,10 @@
  */
 import type { Absent } from '../../../actors/message.js';
 import type { Hop } from '../../../actors/runtime/runtime.js';
-import { decodeCopies } from '../../../store/entry-copy.js';
 import { TAKING } from '../../../store/taking.js';
 import { CACHE_REQUESTS } from '../../../transport/message.js';
 import type { CacheRequest, MessageOf } from '../../../transport/message.js';
-import { ACTOR } from './rule-watch.js';
+import { ACTOR, keysOfCopies } from './rule-watch.js';
 import type { RuleWatch } from './rule-watch.js';
 
 interface Taker {
@@ -38,7 +37,7 @@ export class IncomingWaits implements RuleWatch {
       if (type === 'forward') onForward(taker, message as MessageOf<'forward'>);
       else if (type === 'take') {
         const { from: giver, number, copies } = message as MessageOf<'take'>;
-        const keys = (decodeCopies(copies) ?? []).map(({ key }) => key);
+        const keys = keysOfCopies(copies);
         if (keys.length > 0) taker.batches.set(`${giver} ${number}`, keys);
         release(taker);
       } else if (RELEASING.has(type)) release(taker);

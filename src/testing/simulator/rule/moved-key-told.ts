@@ -5,12 +5,11 @@
  */
 import type { Members, Probe, Probed } from '../../../actors/message.js';
 import type { Hop } from '../../../actors/runtime/runtime.js';
-import { decodeCopies } from '../../../store/entry-copy.js';
 import type { NodeId } from '../../../store/node-id.js';
 import { TAKING } from '../../../store/taking.js';
 import type { MessageOf } from '../../../transport/message.js';
 import type { NodeLife } from '../../node-life.js';
-import { ACTOR } from './rule-watch.js';
+import { ACTOR, keysOfCopies } from './rule-watch.js';
 import type { RuleWatch } from './rule-watch.js';
 
 interface Giver {
@@ -42,7 +41,7 @@ export class MovedKeyTold implements RuleWatch {
     const { batches, moved, asked } = giver;
     if (from === ACTOR.store && type === 'take') {
       const { to: target, number, copies } = message as MessageOf<'take'>;
-      const keys = (decodeCopies(copies) ?? []).map(({ key }) => key);
+      const keys = keysOfCopies(copies);
       if (keys.length > 0) batches.set(number, { target, keys });
     } else if (from === ACTOR.store && type === 'probed') {
       const { asker, number, owner } = message as unknown as Probed;

@@ -5,11 +5,10 @@
  */
 import type { Members } from '../../../actors/message.js';
 import type { Hop } from '../../../actors/runtime/runtime.js';
-import { decodeCopies } from '../../../store/entry-copy.js';
 import type { NodeId } from '../../../store/node-id.js';
 import type { CacheRequest, MessageOf } from '../../../transport/message.js';
 import { isRead } from '../../../actors/cache-request.js';
-import { ACTOR } from './rule-watch.js';
+import { ACTOR, keysOfCopies } from './rule-watch.js';
 import type { RuleWatch } from './rule-watch.js';
 
 interface Asker {
@@ -49,7 +48,7 @@ export class RecordsTravel implements RuleWatch {
   }
 
   #onTake(node: number, askers: ReadonlyMap<NodeId, Asker>, message: MessageOf<'take'>, atMs: number): void {
-    const keys = new Set((decodeCopies(message.copies) ?? []).map(({ key }) => key));
+    const keys = new Set(keysOfCopies(message.copies));
     let due = 0;
     for (const { executed } of askers.values()) for (const key of executed.values()) if (keys.has(key)) due += 1;
     if (message.records >= due) return;

@@ -4,6 +4,7 @@
  * ones should not have been sent.
  */
 import type { Hop } from '../../../actors/runtime/runtime.js';
+import { decodeCopies } from '../../../store/entry-copy.js';
 import type { NodeLife } from '../../node-life.js';
 
 export interface RuleWatch {
@@ -23,3 +24,6 @@ export const ACTOR = {
   finder: '/node/finder',
   directory: '/node/directory',
 } as const;
+
+/** The keys of a batch that is handed over; none for a question about one. */
+export const keysOfCopies = (copies: Uint8Array): string[] => (decodeCopies(copies) ?? []).map(({ key }) => key);
