@@ -1,7 +1,7 @@
 /**
  * The order of the suites: the longest first, so that no worker idles at the end while another is busy with one of them.
  * Jest knows how long each took in the run before; without one it would begin with the longest files, and end with the
- * simulations, whose files are short. The class that is extended here is a part of jest, installed with it.
+ * simulations, whose files are short.
  */
 import { relative } from 'node:path';
 import TestSequencer from '@jest/test-sequencer';
