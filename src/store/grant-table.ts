@@ -94,14 +94,16 @@ export class GrantTable {
 
   /**
    * Contact of a client whose grant is not known here, with a last op of that time: a disk that was set back has forgotten
-   * it. It goes on with its session, whose ops other peers may have; null if that may have ended long ago.
+   * it. It goes on with its session, from the last op on that is stored here, for others may wait, and be at other peers;
+   * null if the session may have ended long ago.
    */
-  adopt(client: string, number: number, lastTime: number, nowTime: number): Grant | null {
+  adopt(client: string, number: number, lastTime: number, storedTime: number, nowTime: number): Grant | null {
     const { intervalTime, grantsMax } = this.#limits;
     if (lastTime <= this.#floorTime || this.#count >= grantsMax || this.find(client, number) !== null) return null;
     if (lastTime + intervalTime < nowTime) return null;
     const untilTime = Math.min(nowTime + intervalTime, FOREVER);
-    return this.#put(client, { number, fromTime: Math.min(lastTime, nowTime), untilTime });
+    const fromTime = Math.min(Math.max(this.#floorTime, storedTime), nowTime);
+    return this.#put(client, { number, fromTime, untilTime });
   }
 
   /** `[floorTime, [[client, [[number, fromTime, untilTime], ...]], ...]]` */

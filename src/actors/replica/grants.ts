@@ -80,7 +80,8 @@ export class Grants {
     if (lastTime === null) return { name: 'wrong scope', refusal: 'last: the time of a stamp is expected' };
     const { client: chunk, session } = this.#scheme.chunksOf(id);
     // It would write stamps again that it has forgotten.
-    const isBehind = last !== undefined && lastTime < this.#store.chains.lastTime(id);
+    const storedTime = this.#store.chains.lastTime(id);
+    const isBehind = last !== undefined && lastTime < storedTime;
     if (this.#scheme.peerOf(id) !== this.#peer) {
       return isBehind ? this.#grantFresh('', wallMs) : { replica: id, fromTime: null, untilTime: null };
     }
@@ -90,7 +91,7 @@ export class Grants {
     const nowTime = timeOfMs(wallMs);
     const renewed =
       present === null && lastTime > 0
-        ? this.#table.adopt(chunk, number, lastTime, nowTime)
+        ? this.#table.adopt(chunk, number, lastTime, storedTime, nowTime)
         : this.#table.renew(chunk, number, lastTime === 0 ? (present?.fromTime ?? 0) : lastTime, nowTime);
     return renewed === null ? this.#grantFresh(chunk, wallMs) : this.#granted(chunk, renewed);
   }

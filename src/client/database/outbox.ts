@@ -69,6 +69,11 @@ export class Outbox {
     return this.#lastTime;
   }
 
+  /** Time of the last op of the chain that some peer has, as far as this process knows; 0 for none. */
+  get storedTime(): number {
+    return this.#storedTime;
+  }
+
   /** What was seen since the last op: it has to be kept, or what follows would not say what it follows on. */
   get seen(): ReadonlyMap<NodeId, number> {
     return this.#seen;
@@ -200,7 +205,7 @@ export class Outbox {
     if (isGivenUp) this.#seen.clear();
     else for (const { op } of former) this.#seeAgain(op);
     try {
-      this.#writeAnew(former, wallMs, rewriter, () => {});
+      this.#writeAnew(former, wallMs, rewriter);
     } catch (error) {
       // All of them or none.
       [this.#pending, this.#lastTime, this.#seen] = [former, lastTime, seen];
@@ -210,48 +215,8 @@ export class Outbox {
     return this.#pending;
   }
 
-  /**
-   * Gives the ops that no peer has new stamps, of the clock as it is now: the former ones are not taken (RULES RJ). Whether
-   * there were any.
-   */
-  restamp(wallMs: number, rewriter: Rewriter): boolean {
-    const grant = this.#grant;
-    const first = this.#pending.findIndex(({ time }) => time > this.#storedTime);
-    const before = this.#pending[first];
-    if (grant === null || before === undefined || this.#reader.readAt(before.op, 0) !== null) return false;
-    const { prevTime } = this.#reader;
-    const [pending, lastTime, clock, nextNumber, seen] = [
-      this.#pending,
-      this.#lastTime,
-      this.#clock,
-      this.#nextNumber,
-      this.#seen,
-    ];
-    this.#pending = pending.slice(0, first);
-    this.#lastTime = prevTime;
-    this.#clock = new HybridClock(grant.replica);
-    this.#clock.observe(Math.max(this.#heardTime, prevTime));
-    // Under the numbers that they had, so that what is kept of them is replaced.
-    this.#nextNumber = before.number;
-    try {
-      this.#writeAnew(pending.slice(first), wallMs, rewriter, (op) => {
-        this.#seen = new Map();
-        this.#seeAgain(op);
-      });
-    } catch (error) {
-      // All of them or none: the present stamps may be taken later.
-      [this.#pending, this.#lastTime, this.#clock, this.#nextNumber] = [pending, lastTime, clock, nextNumber];
-      if (!(error instanceof SwarmError)) throw error;
-      return false;
-    } finally {
-      this.#seen = seen;
-    }
-    this.#sentCount = Math.min(this.#sentCount, first);
-    return true;
-  }
-
-  /** Writes them once more. `prepare` is called with each before it is. */
-  #writeAnew(former: readonly PendingOp[], wallMs: number, rewriter: Rewriter, prepare: (op: Bytes) => void): void {
+  /** Writes them once more. */
+  #writeAnew(former: readonly PendingOp[], wallMs: number, rewriter: Rewriter): void {
     const [first] = former;
     const grant = this.#grant;
     if (first === undefined || grant === null) return;
@@ -263,12 +228,10 @@ export class Outbox {
       if (time === undefined) return [stamp];
       const anew = { time, origin: grant.replica };
       // What the former replica had written before stays its own.
-      const isSame = stamp.origin === grant.replica;
-      return isSame || prevTime === 0 ? [anew] : [{ time: prevTime, origin: stamp.origin }, anew];
+      return prevTime === 0 ? [anew] : [{ time: prevTime, origin: stamp.origin }, anew];
     };
     const rewritings = new Map<string, Rewriting>();
-    for (const { time, type, id, payload, op } of former) {
-      prepare(op);
+    for (const { time, type, id, payload } of former) {
       const name = objectName(type, id);
       const rewriting = rewritings.get(name) ?? rewriter(type, id, grant.replica);
       rewritings.set(name, rewriting);

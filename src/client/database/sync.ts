@@ -87,6 +87,8 @@ const FORKED = 'forked';
 /** Names of refusals after which the same changes may be submitted under new stamps. */
 const STALE: ReadonlySet<string> = new Set(['interval', 'clock']);
 const STALES_MAX = 2;
+/** Name of the refusal where the client has no other id to go on under. */
+const NO_GRANT = 'no grant';
 
 export class Sync implements UpstreamUser {
   readonly #host: SyncHost;
@@ -106,8 +108,8 @@ export class Sync implements UpstreamUser {
   #stales = 0;
   /**
    * The ops that wait are to be written again, under another replica: `givenUp`, by decision, also where what they follow on
-   * is lost; `forked`, because another op follows on the same one (RULES RE). Or, `stale`, under the same one: their stamps
-   * are not taken (RJ).
+   * is lost; `forked`, because another op follows on the same one (RULES RE); `stale`, because their stamps are not taken
+   * (RJ). Under the same one they would hide in the states here what its author had written before.
    */
   #rebasing: 'no' | 'givenUp' | 'forked' | 'stale' = 'no';
   #isSubmitting = false;
@@ -196,8 +198,7 @@ export class Sync implements UpstreamUser {
   #openNow(): void {
     const { outbox } = this.#host;
     const { database, client, isReadOnly } = this.#options;
-    const isOther = this.#rebasing === 'givenUp' || this.#rebasing === 'forked';
-    const replica = isReadOnly || isOther ? null : (outbox.grant?.replica ?? null);
+    const replica = isReadOnly || this.#rebasing !== 'no' ? null : (outbox.grant?.replica ?? null);
     const options = {
       ...(replica === null ? {} : { replica, last: formatTime(outbox.lastTime) }),
       ...(client === null ? {} : { client }),
@@ -222,6 +223,11 @@ export class Sync implements UpstreamUser {
         // Where it was once, it may be again; but a name that nobody knows may be misspelt.
         const isUnheard = reply.info?.['name'] === 'no database' && this.#host.peer === null;
         if (PASSING.has(reply.code) && !isUnheard) return this.#retry(reply.info?.['retryAfterMs']);
+        // Of a client with one id for ever, stamps wait until the peer's clock has come to them.
+        if (this.#rebasing === 'stale' && reply.info?.['name'] === NO_GRANT) {
+          this.#rebasing = 'no';
+          return this.#retry(RETRY_MS_MAX);
+        }
         this.#host.onRefused(error);
         return this.stop();
       }
@@ -255,11 +261,7 @@ export class Sync implements UpstreamUser {
       if (isOther && outbox.pending.length > 0) {
         outbox.rebase(this.#host.wallMs(), isGivenUp, this.#host.rewriter);
         this.#host.onRebased();
-      } else {
-        this.#host.onAcked(storedTime, spreadTime);
-        const isStale = this.#rebasing === 'stale';
-        if (isStale && outbox.restamp(this.#host.wallMs(), this.#host.rewriter)) this.#host.onRebased();
-      }
+      } else this.#host.onAcked(storedTime, spreadTime);
     }
     this.#rebasing = 'no';
     this.#storedHere = storedTime;
@@ -380,10 +382,12 @@ export class Sync implements UpstreamUser {
     this.#gaps = name === GAP ? this.#gaps + 1 : 0;
     if (isPassing(reply) && this.#gaps < GAPS_MAX) return this.#retry(reply.info?.['retryAfterMs']);
     if (typeof name === 'string' && STALE.has(name)) {
-      this.#rebasing = 'stale';
       this.#stales += 1;
-      // New stamps that are no better will not be so at once.
-      return this.#stales <= STALES_MAX ? this.#renew() : this.#retry(RETRY_MS_MAX);
+      // New stamps that are no better will not be so at once; and what another peer has is not to be written twice.
+      const isElsewhere = this.#host.outbox.storedTime > this.#storedHere;
+      if (this.#stales > STALES_MAX || isElsewhere) return this.#retry(RETRY_MS_MAX);
+      this.#rebasing = 'stale';
+      return this.#renew();
     }
     if (name === FORKED) {
       this.#rebasing = 'forked';
@@ -394,7 +398,7 @@ export class Sync implements UpstreamUser {
     if (name === GAP) this.#retryTimer = this.#timers.setTimeout(() => this.#renew(), RETRY_MS_MAX);
   }
 
-  /** The id is used up, or its stamps are from the future: with a new one, and new stamps, it can go on. */
+  /** Under another id, or with what has come to the peer meanwhile, it can go on. */
   #renew(): void {
     this.#reset();
     this.#close();

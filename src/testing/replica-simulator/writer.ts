@@ -293,17 +293,6 @@ export class Writer {
       }
       return after;
     };
-    const restamp = outbox.restamp.bind(outbox);
-    outbox.restamp = (wallMs, rewriter) => {
-      const isDone = restamp(wallMs, rewriter);
-      for (const { number, time } of outbox.pending) {
-        const op = this.#waiting.get(number);
-        const known = op?.ids.at(-1);
-        if (op !== undefined && known?.time !== time) op.ids.push({ origin: outbox.grant?.replica as never, time });
-      }
-      if (isDone) this.#record.count('restamp');
-      return isDone;
-    };
     const onAcked = database.onAcked.bind(database);
     database.onAcked = (storedTime, spreadTime) => {
       for (const { number, time } of outbox.pending) {
