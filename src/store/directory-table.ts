@@ -48,7 +48,7 @@ type At = number;
 
 export class DirectoryTable {
   readonly #bytesMax: number;
-  readonly #buckets: (Bucket | null)[] = Array.from({ length: BUCKETS }, () => null);
+  readonly #buckets: (Bucket | null)[] = Array<Bucket | null>(BUCKETS).fill(null);
   /** Entries 0 to `count` - 1. */
   readonly #slabs: Uint32Array[] = [];
   /** By index, from 1. */

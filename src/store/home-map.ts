@@ -9,8 +9,10 @@ import type { NodeId } from './node-id.js';
 export class HomeMap {
   /** The homes, with the number from which their weights follow. */
   #homes = new Map<NodeId, number>();
-  readonly #winners: (NodeId | null)[] = Array.from({ length: BUCKETS }, () => null);
+  readonly #winners: (NodeId | null)[] = Array<NodeId | null>(BUCKETS).fill(null);
   readonly #weights = new Uint32Array(BUCKETS);
+  /** 1: by the update under way. */
+  readonly #hasMoved = new Uint8Array(BUCKETS);
 
   /** Null: no member may be a home. */
   homeOf(bucket: number): NodeId | null {
@@ -21,34 +23,42 @@ export class HomeMap {
     return this.#homes.keys();
   }
 
-  /** Replaces the homes. Returns the buckets that have another home than before. */
+  /** Replaces the homes. Returns the buckets that have another home than before, in their order. */
   update(homes: Iterable<NodeId>): number[] {
     const former = this.#homes;
     this.#homes = new Map(Array.from(homes, (node) => [node, seedOf(node)]));
-    const came = [...this.#homes].filter(([node]) => !former.has(node));
+    this.#hasMoved.fill(0);
     let hasLost = false;
     for (const node of former.keys()) hasLost ||= !this.#homes.has(node);
+    if (hasLost) this.#replaceLost();
+    for (const [node, seed] of this.#homes) if (!former.has(node)) this.#offer(node, seed, 0, BUCKETS);
     const moved: number[] = [];
-    if (came.length === 0 && !hasLost) return moved;
-    for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
-      const winner = this.#winners[bucket] ?? null;
-      if (winner === null || !this.#homes.has(winner)) {
-        this.#winners[bucket] = null;
-        this.#weights[bucket] = 0;
-        for (const [node, seed] of this.#homes) this.#offer(bucket, node, seed);
-      } else for (const [node, seed] of came) this.#offer(bucket, node, seed);
-      if (this.#winners[bucket] !== winner) moved.push(bucket);
-    }
+    for (let bucket = 0; bucket < BUCKETS; bucket += 1) if (this.#hasMoved[bucket] === 1) moved.push(bucket);
     return moved;
   }
 
-  #offer(bucket: number, node: NodeId, seed: number): void {
-    const weight = mix(seed ^ Math.imul(bucket + 1, 0x9e3779b1));
-    const winner = this.#winners[bucket] ?? null;
-    const highest = this.#weights[bucket] as number;
-    if (winner !== null && (weight < highest || (weight === highest && node < winner))) return;
-    this.#winners[bucket] = node;
-    this.#weights[bucket] = weight;
+  /** Buckets whose home is gone get another one of those that there are. */
+  #replaceLost(): void {
+    for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
+      const winner = this.#winners[bucket] ?? null;
+      if (winner === null || this.#homes.has(winner)) continue;
+      this.#winners[bucket] = null;
+      this.#hasMoved[bucket] = 1;
+      for (const [node, seed] of this.#homes) this.#offer(node, seed, bucket, bucket + 1);
+    }
+  }
+
+  /** Gives the node those of the buckets for which its weight is the highest. */
+  #offer(node: NodeId, seed: number, from: number, to: number): void {
+    for (let bucket = from; bucket < to; bucket += 1) {
+      const weight = mix(seed ^ Math.imul(bucket + 1, 0x9e3779b1));
+      const winner = this.#winners[bucket] ?? null;
+      const highest = this.#weights[bucket] as number;
+      if (winner !== null && (weight < highest || (weight === highest && node < winner))) continue;
+      this.#winners[bucket] = node;
+      this.#weights[bucket] = weight;
+      this.#hasMoved[bucket] = 1;
+    }
   }
 }
 

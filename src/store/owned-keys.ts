@@ -24,7 +24,7 @@ export class OwnedKeys {
   readonly #find: (key: string) => Place;
   /** By bucket; the first one's `before` is its bucket, with all bits inverted, which is below NOWHERE's successor. */
   readonly #first = new Int32Array(BUCKETS).fill(NOWHERE);
-  readonly #digests: (KeyDigest | null)[] = Array.from({ length: BUCKETS }, () => null);
+  readonly #digests: (KeyDigest | null)[] = Array<KeyDigest | null>(BUCKETS).fill(null);
   #count = 0;
 
   /** `find`: where the record of a key is, if there is one, though it may have expired. */
