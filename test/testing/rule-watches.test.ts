@@ -14,6 +14,7 @@ import { RecoveryWaits } from '../../src/testing/simulator/rule/recovery-waits.j
 import { ACTOR } from '../../src/testing/simulator/rule/rule-watch.js';
 import type { RuleWatch } from '../../src/testing/simulator/rule/rule-watch.js';
 import { SearchWaits } from '../../src/testing/simulator/rule/search-waits.js';
+import { WatchedRules } from '../../src/testing/simulator/rule/watched-rules.js';
 import { WholeDatabase } from '../../src/testing/simulator/rule/whole-database.js';
 import { encodeCopies } from '../../src/store/entry-copy.js';
 import type { NodeId } from '../../src/store/node-id.js';
@@ -27,12 +28,12 @@ const LIFE = { identity: { node: 'A' } } as unknown as NodeLife;
 /** Where from, where to, the message, and when. */
 type Step = readonly [from: string, to: string, message: AnyMessage, atMs?: number];
 
-const foundBy = (rule: RuleWatch, steps: readonly Step[]): number => {
-  rule.onStart(0, LIFE);
+const foundBy = (rule: RuleWatch, steps: readonly Step[], life = LIFE): number => {
+  const rules = new WatchedRules([rule]);
   for (const [from, to, message, atMs = 0] of steps) {
-    rule.onHop(0, { from, to, type: message.type, message, atMs } satisfies Hop, LIFE);
+    rules.onHop(0, { from, to, type: message.type, message, atMs } satisfies Hop, life);
   }
-  return rule.found().length;
+  return rules.broken()[0]?.texts.length ?? NaN;
 };
 
 const { store, router, finder, directory, node } = ACTOR;
@@ -194,14 +195,7 @@ it('[O7] a stamp is above what its owner had heard', () => {
     meta: { stamp: formatStamp({ time, origin }) },
   });
   const life = { identity: { node: own } } as unknown as NodeLife;
-  const found = (...steps: Step[]): number => {
-    const rule = new ClockHeard();
-    rule.onStart(0);
-    for (const [from, to, message] of steps) {
-      rule.onHop(0, { from, to, type: message.type, message, atMs: 0 }, life);
-    }
-    return rule.found().length;
-  };
+  const found = (...steps: Step[]): number => foundBy(new ClockHeard(), steps, life);
   const reply = (time: number, origin?: NodeId): Step => [store, 'session', stored(time, origin) as AnyMessage];
   expect(found(place(8), conclude, reply(9))).toBe(0);
   expect(found(place(8), conclude, reply(8))).toBe(1);

@@ -14,8 +14,7 @@ import { countersOf, lookAt } from './look-at.js';
 import { keyspaceOf, topologyOf } from './look.js';
 import { areDispensable } from './graph.js';
 import type { Plan, PlannedRequest } from './plan.js';
-import type { RuleWatch } from './rule/rule-watch.js';
-import { createRuleWatches } from './rule/rules.js';
+import { createWatchedRules } from './rule/rules.js';
 import { isAlive, World } from './world.js';
 import type { NodeEnding, SimulatedNode } from './world.js';
 import { WatchClient } from './watch-client.js';
@@ -84,9 +83,7 @@ class Run {
   readonly #keys: readonly string[];
   readonly #counterKeys: ReadonlySet<string>;
   readonly #ended = new Set<object>();
-  readonly #rules: readonly RuleWatch[] = createRuleWatches();
-  /** By node: the life that rules know of. */
-  readonly #watched: (NodeLife | null)[] = [];
+  readonly #rules = createWatchedRules();
   /** Of nodes that are leaving. */
   readonly #lastWords = new Map<object, ReadonlyMap<string, number>>();
   /** Nodes whose last life ended in order, among others that saw them leave. */
@@ -178,7 +175,7 @@ class Run {
       searchesWhenSettled,
       askedWhenSettled: this.#history.slice(asked),
       watchings,
-      broken: this.#rules.map((rule) => ({ invariant: rule.invariant, texts: rule.found() })),
+      broken: this.#rules.broken(),
       missing,
       leftBehind,
     };
@@ -192,13 +189,7 @@ class Run {
   }
 
   #onHop(atMs: number, node: number, hop: Hop): void {
-    const life = this.#world.node(node).life as NodeLife;
-    const isNew = this.#watched[node] !== life;
-    this.#watched[node] = life;
-    for (const rule of this.#rules) {
-      if (isNew) rule.onStart(node, life);
-      rule.onHop(node, hop, life);
-    }
+    this.#rules.onHop(node, hop, this.#world.node(node).life as NodeLife);
     this.#watcher?.onHop(atMs, node, hop);
   }
 

@@ -3,13 +3,33 @@
  * stamps of a key increase over all its owners, whichever clocks they have. Most keys that change hands do so long after
  * their last change, and clocks are near each other, so that hardly any history shows it.
  */
-import type { Conclude } from '../../../actors/message.js';
+import type { Conclude, LocalStoreMessage } from '../../../actors/message.js';
 import type { Hop } from '../../../actors/runtime/runtime.js';
 import { parseStamp } from '../../../store/stamp.js';
 import type { ClientReply, MessageOf } from '../../../transport/message.js';
 import type { NodeLife } from '../../node-life.js';
 import { ACTOR } from './rule-watch.js';
 import type { RuleWatch } from './rule-watch.js';
+
+/** What tells a store of time. */
+const TELLING = {
+  forward: true,
+  place: true,
+  compare: true,
+  wanted: true,
+  registered: true,
+  released: true,
+  freeze: true,
+  thaw: true,
+  take: true,
+  taken: true,
+  record: true,
+  transferred: true,
+  locate: true,
+  conclude: true,
+  observe: true,
+  probe: true,
+} satisfies Record<Extract<LocalStoreMessage, { readonly clock: number }>['type'], true>;
 
 interface Due {
   readonly node: number;
@@ -18,6 +38,7 @@ interface Due {
 
 export class ClockHeard implements RuleWatch {
   readonly invariant = 'stamps are above what was heard';
+  readonly types = [...Object.keys(TELLING), 'stored', 'answer'];
   /** By node: the highest time that its store was told. */
   readonly #heard = new Map<number, number>();
   /** By the id of a request, which is unique in a run: what its owner had heard when it was to execute it. */

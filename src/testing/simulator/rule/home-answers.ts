@@ -41,6 +41,7 @@ interface Question {
 
 export class HomeAnswers implements RuleWatch {
   readonly invariant = 'homes answer under their present pairs';
+  readonly types = ['members', 'renumbered', 'entries', 'transfer', 'lookup', 'seek', 'registered', 'place', 'forward'];
   readonly #homes = new Map<number, Home>();
   readonly #found: string[] = [];
 
@@ -158,7 +159,10 @@ const takeQuestion = (
 ): Question | null => {
   if (handed === null) {
     const questions = home.asked.get(`${from} ${number}`);
-    return questions?.shift() ?? null;
+    const question = questions?.shift() ?? null;
+    // Reads that are handed on are looked for among all that is open.
+    if (questions?.length === 0) home.asked.delete(`${from} ${number}`);
+    return question;
   }
   for (const [name, questions] of home.asked) {
     const at = questions.findIndex(({ message }) => {

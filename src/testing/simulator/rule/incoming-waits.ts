@@ -22,6 +22,7 @@ interface Taker {
 
 export class IncomingWaits implements RuleWatch {
   readonly invariant = 'requests wait for incoming copies';
+  readonly types = [...REQUESTS, ...RELEASING, 'forward', 'take', 'taken', 'absent', 'notMine', 'answer'];
   readonly #takers = new Map<number, Taker>();
   readonly #found: string[] = [];
 

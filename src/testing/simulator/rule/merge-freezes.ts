@@ -24,6 +24,7 @@ type Look = (life: NodeLife, atMs: number) => ReadonlyMap<string, Stamp>;
 
 export class MergeFreezes implements RuleWatch {
   readonly invariant = 'compared copies are frozen';
+  readonly types = ['frozen', 'thaw', 'members'];
   readonly #stampsOf: Look;
   /** By node and key. */
   readonly #frozen = new Map<number, Map<string, Frozen>>();

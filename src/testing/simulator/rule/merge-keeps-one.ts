@@ -6,6 +6,7 @@ import type { RuleWatch } from './rule-watch.js';
 
 export class MergeKeepsOne implements RuleWatch {
   readonly invariant = 'a merge keeps one copy';
+  readonly types = ['thaw'];
   /** Comparisons by home and number, and whether a copy stayed. */
   readonly #decisions = new Map<string, boolean>();
 

@@ -22,6 +22,7 @@ interface Giver {
 
 export class MovedKeyTold implements RuleWatch {
   readonly invariant = 'moved keys are reported to searches';
+  readonly types = ['take', 'probed', 'members', 'taken', 'probe'];
   readonly #holds: (life: NodeLife, key: string, atMs: number) => boolean;
   readonly #givers = new Map<number, Giver>();
   readonly #found: string[] = [];

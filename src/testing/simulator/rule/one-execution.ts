@@ -9,6 +9,7 @@ import type { RuleWatch } from './rule-watch.js';
 
 export class OneExecution implements RuleWatch {
   readonly invariant = 'one execution';
+  readonly types = ['stored', 'answer'];
   /** By the id of the request, which is unique in a run. */
   readonly #stamps = new Map<number, string>();
   readonly #found: string[] = [];

@@ -23,6 +23,7 @@ interface Asker {
 
 export class RecordsTravel implements RuleWatch {
   readonly invariant = 'records travel with their keys';
+  readonly types = ['forward', 'record', 'members', 'answer', 'take'];
   readonly #askers = new Map<number, Map<NodeId, Asker>>();
   readonly #found: string[] = [];
 

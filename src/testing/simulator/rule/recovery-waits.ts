@@ -19,6 +19,7 @@ interface Unconfirmed {
 
 export class RecoveryWaits implements RuleWatch {
   readonly invariant = 'served after recovery = confirmed';
+  readonly types = 'all';
   /** The keys that a node has entries of. */
   readonly #keysOf: (life: NodeLife) => Iterable<string>;
   readonly #unconfirmed = new Map<number, Unconfirmed>();

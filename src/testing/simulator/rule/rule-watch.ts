@@ -1,7 +1,7 @@
 /**
  * Rules of single messages, which no client notices when one of them is broken: another rule covers it, or it takes a
- * second fault to do harm. A rule watch sees each message that an actor of the swarm is about to handle, and says which
- * ones should not have been sent.
+ * second fault to do harm. A rule watch sees each message of its types that an actor of the swarm is about to handle, and
+ * says which ones should not have been sent.
  */
 import type { Hop } from '../../../actors/runtime/runtime.js';
 import { decodeCopies } from '../../../store/entry-copy.js';
@@ -9,6 +9,8 @@ import type { NodeLife } from '../../node-life.js';
 
 export interface RuleWatch {
   readonly invariant: string;
+  /** The types of messages that it looks at. */
+  readonly types: readonly string[] | 'all';
   /** A node has started: what was known of its former life does not count any more. */
   onStart(node: number, life: NodeLife): void;
   onHop(node: number, hop: Hop, life: NodeLife): void;

@@ -9,22 +9,23 @@ import { MovedKeyTold } from './moved-key-told.js';
 import { OneExecution } from './one-execution.js';
 import { RecordsTravel } from './records-travel.js';
 import { RecoveryWaits } from './recovery-waits.js';
-import type { RuleWatch } from './rule-watch.js';
 import { SearchWaits } from './search-waits.js';
 import { ViewEdges } from './view-edges.js';
+import { WatchedRules } from './watched-rules.js';
 import { WholeDatabase } from './whole-database.js';
 
-export const createRuleWatches = (): readonly RuleWatch[] => [
-  new HomeAnswers(),
-  new OneExecution(),
-  new MergeKeepsOne(),
-  new SearchWaits(),
-  new RecoveryWaits(keysIn),
-  new ViewEdges(),
-  new WholeDatabase(),
-  new ClockHeard(),
-  new MergeFreezes(stampsIn),
-  new RecordsTravel(),
-  new MovedKeyTold(holds),
-  new IncomingWaits(),
-];
+export const createWatchedRules = (): WatchedRules =>
+  new WatchedRules([
+    new HomeAnswers(),
+    new OneExecution(),
+    new MergeKeepsOne(),
+    new SearchWaits(),
+    new RecoveryWaits(keysIn),
+    new ViewEdges(),
+    new WholeDatabase(),
+    new ClockHeard(),
+    new MergeFreezes(stampsIn),
+    new RecordsTravel(),
+    new MovedKeyTold(holds),
+    new IncomingWaits(),
+  ]);

@@ -17,6 +17,7 @@ interface Asking {
 
 export class SearchWaits implements RuleWatch {
   readonly invariant = 'searches wait for all';
+  readonly types = ['find', 'search', 'echo', 'linkDown', 'spurned', 'searched'];
   /** By node and the number of its search. */
   readonly #askings = new Map<string, Asking>();
   readonly #found: string[] = [];

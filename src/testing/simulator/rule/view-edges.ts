@@ -12,6 +12,7 @@ import type { RuleWatch } from './rule-watch.js';
 
 export class ViewEdges implements RuleWatch {
   readonly invariant = 'edges have two ends';
+  readonly types = ['view'];
   readonly #found: string[] = [];
 
   onStart(): void {}

@@ -13,6 +13,7 @@ import type { RuleWatch } from './rule-watch.js';
 
 export class WholeDatabase implements RuleWatch {
   readonly invariant = 'a new link gets the whole database';
+  readonly types = ['linkUp', 'links'];
   readonly #statesOf: (life: NodeLife) => Iterable<NodeId>;
   /** By node and link: whose states are still to be told. */
   readonly #due = new Map<string, Set<NodeId>>();
