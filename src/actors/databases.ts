@@ -293,11 +293,7 @@ export class Databases {
     if (far !== undefined) return void far.ref.tell(message, this.#self.ref);
     if (sequence === 1 && this.#far.size < TUNNELS_MAX) this.#spawnFar(from, channel).tell(message, this.#self.ref);
     else {
-      this.#counts.strays += 1;
-      const reason = sequence === 1 ? 'the peer has too many tunnels' : 'the peer knows no such tunnel';
-      const head = { to: from, from: this.#args.identity.node, hops: 1 };
-      const off: MessageOf<'tunnelOff'> = { type: 'tunnelOff', ...head, channel, isBack: true, reason };
-      this.#args.addresses.router.tell(off, this.#self.ref);
+      this.#sayOff(message, true, sequence === 1 ? 'the peer has too many tunnels' : 'the peer knows no such tunnel');
     }
   }
 
@@ -305,7 +301,16 @@ export class Databases {
     const { from, channel, isBack } = message;
     const tunnel = isBack ? this.#near.get(channel) : this.#far.get(farName(from, channel));
     if (tunnel?.node === from) tunnel.ref.tell(message, this.#self.ref);
+    // The word that it has ended was lost on a broken link.
+    else if (message.type === 'tunnelBeat') this.#sayOff(message, !isBack, 'the other end is gone');
     else this.#counts.strays += 1;
+  }
+
+  #sayOff({ from, channel }: MessageOf<'tunnel' | 'tunnelBeat'>, isBack: boolean, reason: string): void {
+    this.#counts.strays += 1;
+    const head = { to: from, from: this.#args.identity.node, hops: 1 };
+    const off: MessageOf<'tunnelOff'> = { type: 'tunnelOff', ...head, channel, isBack, reason };
+    this.#args.addresses.router.tell(off, this.#self.ref);
   }
 
   // Upkeep

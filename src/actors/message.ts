@@ -361,7 +361,7 @@ export interface Holding {
   readonly databases: readonly HeldDatabase[];
 }
 
-/** Router to databases: which nodes of the view hold databases, this one included. */
+/** Router to databases: the nodes of the view, this one included, and which databases they hold. */
 export interface Holders {
   readonly type: 'holders';
   readonly nodes: readonly {

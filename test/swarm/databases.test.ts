@@ -5,6 +5,7 @@ import { versionOf } from '../../src/store/object-version.js';
 import type { NodeId } from '../../src/store/node-id.js';
 import { startSwarm } from '../../src/testing/index.js';
 import type { Swarm, SwarmOptions } from '../../src/testing/index.js';
+import type { MessageOf } from '../../src/transport/message.js';
 import { packValue } from '../../src/transport/msgpack.js';
 import { itemsOf, ReplicaClient, timeIn } from './replica-client.js';
 import { Stranger } from './stranger.js';
@@ -437,5 +438,24 @@ describe('another node', () => {
     const { malformed, strays } = await counters();
     expect([malformed! > 0, strays! > 0]).toEqual([true, true]);
     expect(stranger.closed).toBeNull();
+  });
+
+  it('[DB3] is told that a tunnel is none whenever it says that it is there', async () => {
+    await start();
+    const stranger = new Stranger('1Stranger');
+    stranger.dial(swarm, 0);
+    stranger.greet(swarm);
+    const { id, incarnation } = (await swarm.node(0).inspect('node')) as { id: NodeId; incarnation: number };
+    stranger.announce(swarm, { node: id, incarnation });
+    for (const isBack of [false, true]) {
+      stranger.send({ type: 'tunnelBeat', to: id, from: stranger.id, hops: 1, channel: 3, isBack, sequence: 1 });
+      swarm.advance(50);
+      const off = stranger.received.filter(({ type }) => type === 'tunnelOff').at(-1);
+      expect(off).toMatchObject({ to: stranger.id, channel: 3, isBack: !isBack, reason: 'the other end is gone' });
+      // Nobody answers that.
+      stranger.send({ ...(off as MessageOf<'tunnelOff'>), to: id, from: stranger.id, isBack });
+      swarm.advance(50);
+    }
+    expect(stranger.received.filter(({ type }) => type === 'tunnelOff').length).toBe(2);
   });
 });

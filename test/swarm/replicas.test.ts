@@ -446,4 +446,19 @@ describe('a client', () => {
       code: 'UNKNOWN',
     });
   });
+
+  it('[DB3] stays joined while other nodes come and go', async () => {
+    await start({ nodes: 4, topology: 'line' });
+    const [client] = peers(1) as [ReplicaClient];
+    const near = clientOf(0).open();
+    const followed = near.read({ type: 'lww' });
+    swarm.crash(3);
+    swarm.advance(5000);
+    await swarm.restart(3);
+    await swarm.settle();
+    client.open().set('b', 2);
+    expect(near.client.take(followed.id)).toMatchObject({ type: 'patch', isLive: true });
+    expect(near.client.received).toEqual([]);
+    expect(await counters(1)).toMatchObject({ farTunnels: 1, tunnelsBroken: 0 });
+  });
 });

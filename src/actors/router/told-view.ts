@@ -77,17 +77,13 @@ export class ToldView {
     this.tellClientUrls();
   }
 
-  /**
-   * Who of the view holds which databases, or holds them for this node, and how far those are from each other that share one
-   * with this node.
-   */
+  /** Who of the view holds which databases, and how far those are from each other that share one with this node. */
   tellHolders(): void {
     const { node: self, databases: held } = this.#topology.own;
     const own = new Set(held.map(({ name }) => name));
     const nodes: Holders['nodes'][number][] = [];
     for (const { state, hops } of this.#topology.members.values()) {
       const { node, incarnation, name, databases } = state;
-      if (databases.length === 0 && name !== this.#settings.databasesAt) continue;
       const isSharing = node === self || databases.some((database) => own.has(database.name));
       const hopsTo = isSharing ? Object.fromEntries(this.#topology.distancesTo(node)) : {};
       nodes.push({ node, incarnation, name, hops, databases, hopsTo });

@@ -14,7 +14,8 @@ import { countersOf } from '../simulator/look-at.js';
 import type { PlannedFault } from '../simulator/plan.js';
 import { isAlive, World } from '../simulator/world.js';
 import type { SimulatedNode } from '../simulator/world.js';
-import type { Granted, ReplicaEvidence, WrittenOp } from './evidence.js';
+import { checkWritersEqual } from './check/equal.js';
+import type { Granted, LogEvidence, ReplicaEvidence, WriterEvidence, WrittenOp } from './evidence.js';
 import { DATABASE, entriesOf, isOnDisk, keptOf, lackAt, logOf } from './look.js';
 import type { ReplicaFault, ReplicaPlan } from './plan.js';
 import { timersOf } from '../virtual-timers.js';
@@ -42,7 +43,9 @@ const LOOK_MS = 500;
 const OPERATE_MS_MAX = 12_000;
 const JOIN_ATTEMPTS = 8;
 const JOIN_AGAIN_MS = 500;
-const TYPES = ['lww', 'counter', 'set'] as const;
+const NAMES = ['lww', 'counter', 'set'].flatMap((type) =>
+  Array.from({ length: OBJECTS_MAX }, (_, i) => objectName(type, `o${i}`)),
+);
 
 export const runReplicaPlan = (plan: ReplicaPlan, watcher: ReplicaWatcher | null = null): Promise<ReplicaRun> =>
   new Run(plan, watcher).go();
@@ -62,7 +65,7 @@ class Run {
   /** Nodes that hold the database, or held it before their disk was lost. */
   readonly #peers: Set<number>;
   /** By incarnation of a log: its entries, as far as they were seen. */
-  readonly #logs = new Map<string, string[]>();
+  readonly #entries = new Map<string, string[]>();
 
   constructor(plan: ReplicaPlan, watcher: ReplicaWatcher | null) {
     this.#plan = plan;
@@ -122,13 +125,9 @@ class Run {
     }
     const unequal = unsettled ?? (await this.#converge());
 
-    const names = TYPES.flatMap((type) => Array.from({ length: OBJECTS_MAX }, (_, i) => objectName(type, `o${i}`)));
-    const logs = world.living.flatMap((node) => {
-      const kept = keptOf(node);
-      return kept === null ? [] : [logOf(node, kept, names)];
-    });
+    const logs = this.#logs();
     this.#look();
-    const writers = this.#writers.map((writer) => writer.look());
+    const writers = this.#views();
     for (const node of world.living) this.#collect(node);
     for (const death of world.deaths) this.#noticed.push(['nothing unexpected', death]);
     for (const writer of this.#writers) writer.stop();
@@ -185,14 +184,26 @@ class Run {
     return lack;
   }
 
+  /** A writer may be live, and hear only after a while that its tunnel leads nowhere. */
   async #converge(): Promise<string | null> {
     let lack: string | null = null;
     for (let ms = 0; ms < CONVERGE_MS_MAX; ms += LOOK_MS) {
       await this.#advance(LOOK_MS);
       lack = this.#lack();
-      if (lack === null) return null;
+      if (lack === null && checkWritersEqual(this.#logs(), this.#views(), this.#ops).length === 0) return null;
     }
     return lack;
+  }
+
+  #logs(): LogEvidence[] {
+    return this.#world.living.flatMap((node) => {
+      const kept = keptOf(node);
+      return kept === null ? [] : [logOf(node, kept, NAMES)];
+    });
+  }
+
+  #views(): WriterEvidence[] {
+    return this.#writers.map((writer) => writer.look());
   }
 
   #lack(): string | null {
@@ -294,8 +305,8 @@ class Run {
     const kept = keptOf(node);
     const log = kept?.table.last?.log;
     if (kept === null || log === undefined) return;
-    const known = this.#logs.get(log) ?? [];
-    this.#logs.set(log, known);
+    const known = this.#entries.get(log) ?? [];
+    this.#entries.set(log, known);
     const { floor } = kept.store.log;
     for (const [i, id] of entriesOf(kept, floor).entries()) {
       const former = known[floor + i];
