@@ -26,6 +26,8 @@ export class Outgoing {
   /** The other peer wants ops to be mentioned only. */
   isLazy = false;
   #next = 0;
+  /** So far it has been sent before it went back: that may still be confirmed. */
+  #reach = 0;
   #confirmed = 0;
   #sent: { readonly end: number; readonly bytes: number }[] = [];
   #itemsIndex = 0;
@@ -102,7 +104,8 @@ export class Outgoing {
   }
 
   confirm(index: number): void {
-    if (index <= this.#confirmed || index > this.#next) return;
+    if (index <= this.#confirmed || index > Math.max(this.#next, this.#reach)) return;
+    if (index > this.#next) this.#returnTo(index);
     this.#confirmed = index;
     this.#progressMs = this.#replica.nowMs();
     let count = 0;
@@ -115,8 +118,13 @@ export class Outgoing {
     this.#replica.onConfirmed(index);
   }
 
-  /** What comes next is that entry; nothing is on its way. */
+  /** What comes next is that entry, and all before it is at the other peer; nothing is on its way. */
   reset(index: number): void {
+    this.#reach = index;
+    this.#returnTo(index);
+  }
+
+  #returnTo(index: number): void {
     if (this.#items.count > 0) this.#items.take();
     this.#itemsHaveOps = false;
     this.#itemsIndex = index;
@@ -173,7 +181,8 @@ export class Outgoing {
   #goBack(nowMs: number): void {
     this.#replica.counts.resends += 1;
     this.#wentBackMs = nowMs;
-    this.reset(this.#confirmed);
+    this.#reach = Math.max(this.#reach, this.#next);
+    this.#returnTo(this.#confirmed);
   }
 
   #sendItems(): void {
