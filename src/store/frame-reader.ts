@@ -64,13 +64,20 @@ export class FrameReader {
   #copiedStart = 0;
   /** Values still to be skipped at each open level. */
   readonly #remaining = new Uint32Array(VALUE_DEPTH_MAX + 1);
+  /** Of `big`; the upper half has its sign. */
+  #bigUpper = 0;
+  #bigLower = 0;
 
   /** Payload of the last `readHead`. */
   flag = false;
   number = 0;
-  big = 0n;
   length = 0;
   extensionType = 0;
+
+  /** Made when it is asked for: what is only passed over, as the ids of nodes are, is not to cost an allocation. */
+  get big(): bigint {
+    return (BigInt(this.#bigUpper) << 32n) | BigInt(this.#bigLower);
+  }
 
   /** Begins to read `bytes`, which are borrowed until the next `reset`. */
   reset(bytes: Uint8Array): void {
@@ -470,7 +477,8 @@ export class FrameReader {
       this.number = upper * TWO_32 + lower;
       return HEAD.integer;
     }
-    this.big = (BigInt(upper) << 32n) | BigInt(lower);
+    this.#bigUpper = upper;
+    this.#bigLower = lower;
     return HEAD.big;
   }
 
