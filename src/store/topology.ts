@@ -207,6 +207,11 @@ export class Topology {
     return [this.#own.state, ...Array.from(this.#others.values(), ({ state }) => state)];
   }
 
+  /** How many nodes there are in `all`. */
+  get knownCount(): number {
+    return 1 + this.#others.size;
+  }
+
   /** Announcements refused because the database was full. */
   get refused(): number {
     return this.#refused;
@@ -292,6 +297,8 @@ export class Topology {
   forgetUnreachable(nowMs: number): number {
     this.#refresh();
     let count = 0;
+    // Mostly all that are known are in reach.
+    if (this.#members.size === this.knownCount) return count;
     for (const [node, other] of this.#others) {
       if (this.#members.has(node)) continue;
       other.seenAtMs ??= nowMs;

@@ -361,7 +361,7 @@ export class Router {
 
   #tickLater(): void {
     if (this.#isTicking) return;
-    const isIdle = this.#searches.count === 0 && this.#topology.all().length === 1 && this.#told.missed === 0;
+    const isIdle = this.#searches.count === 0 && this.#topology.knownCount === 1 && this.#told.missed === 0;
     if (isIdle) return;
     this.#isTicking = true;
     this.#self.after(TICK_MS, { type: 'tick' });

@@ -122,8 +122,7 @@ export class Scheduler implements Engine, ActorEngine {
   readonly #timers = new Timers();
   readonly #drainBound = (): void => this.#drain();
   readonly #alarmBound = (): void => this.#onAlarm();
-  #dirty: Cell[] = [];
-  #flushing: Cell[] = [];
+  readonly #dirty = new Ring<Cell>(64);
   #grown: Cell[] = [];
   #shrinkAtMs = 0;
   #alarmAtMs: number | null = null;
@@ -320,7 +319,7 @@ export class Scheduler implements Engine, ActorEngine {
     this.#flush();
     if (startedMs >= this.#shrinkAtMs) this.#shrink(startedMs);
     this.#isDraining = false;
-    if (this.#ready.size > 0 || this.#urgent.size > 0 || this.#dirty.length > 0) this.#arm();
+    if (this.#ready.size > 0 || this.#urgent.size > 0 || this.#dirty.size > 0) this.#arm();
   }
 
   #beginTurn(): void {
@@ -450,10 +449,9 @@ export class Scheduler implements Engine, ActorEngine {
   }
 
   #flush(): void {
-    const dirty = this.#dirty;
-    this.#dirty = this.#flushing;
-    this.#flushing = dirty;
-    for (const cell of dirty) {
+    // Those that come meanwhile have their turn with the next drain.
+    for (let left = this.#dirty.size; left > 0; left--) {
+      const cell = this.#dirty.shift() as Cell;
       this.#beginTurn();
       try {
         this.#flushNow(cell);
@@ -461,7 +459,6 @@ export class Scheduler implements Engine, ActorEngine {
         this.#fail(cell, error);
       }
     }
-    dirty.length = 0;
   }
 
   #flushNow(cell: Cell): void {
