@@ -31,7 +31,8 @@ export class BlockCopier {
 
   copy(source: Uint8Array, start: number, end: number): Uint8Array {
     const length = end - start;
-    if (length > SHARED_BYTES_MAX) return source.slice(start, end);
+    // A Buffer's own `slice` makes no copy.
+    if (length > SHARED_BYTES_MAX) return new Uint8Array(source.subarray(start, end));
     const copy = this.#reserve(length);
     copyBytes(source, start, end, copy, 0);
     return copy;

@@ -43,6 +43,8 @@ const LOAD_MAX = 2;
 /** What a bucket takes beside its heads. */
 const BUCKET_BYTES = 160;
 
+const NO_ENTRIES: readonly never[] = [];
+
 /** An entry by its number, from 0 on. */
 type At = number;
 
@@ -144,11 +146,13 @@ export class DirectoryTable {
   }
 
   /** An owner's keys in one bucket, in no particular order. */
-  entriesOf(number: number, node: NodeId): { hash: KeyHash; claim: number }[] {
+  entriesOf(number: number, node: NodeId): readonly { readonly hash: KeyHash; readonly claim: number }[] {
     const bucket = this.#buckets[number] ?? null;
+    // Most are asked for by those who go through all buckets.
+    if (bucket === null) return NO_ENTRIES;
     const owner = this.#ownerByNode.get(node);
+    if (owner === undefined) return NO_ENTRIES;
     const entries: { hash: KeyHash; claim: number }[] = [];
-    if (bucket === null || owner === undefined) return entries;
     for (const head of bucket.heads) {
       for (let at = head - 1; at >= 0; at = this.#word(at, NEXT) - 1) {
         if (this.#word(at, OWNER) !== owner.index) continue;

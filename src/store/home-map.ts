@@ -39,12 +39,13 @@ export class HomeMap {
 
   /** Buckets whose home is gone get another one of those that there are. */
   #replaceLost(): void {
+    const homes = [...this.#homes];
     for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
       const winner = this.#winners[bucket] ?? null;
       if (winner === null || this.#homes.has(winner)) continue;
       this.#winners[bucket] = null;
       this.#hasMoved[bucket] = 1;
-      for (const [node, seed] of this.#homes) this.#offer(node, seed, bucket, bucket + 1);
+      for (const [node, seed] of homes) this.#offer(node, seed, bucket, bucket + 1);
     }
   }
 

@@ -26,6 +26,18 @@ export interface LifeOptions {
   readonly onEnd: (end: NodeEnd) => void;
 }
 
+/** Two calls come again and again: that which drains, and that which is due. Each gets its closure once. */
+const gate = (pass: (run: () => void) => void): ((run: () => void) => () => void) => {
+  const known = new Map<() => void, () => void>();
+  return (run) => {
+    const former = known.get(run);
+    if (former !== undefined) return former;
+    const made = (): void => pass(run);
+    known.set(run, made);
+    return made;
+  };
+};
+
 export class NodeLife {
   readonly identity: Identity;
   readonly runtime: Runtime;
@@ -38,10 +50,7 @@ export class NodeLife {
 
   constructor(options: LifeOptions) {
     const { env } = options;
-    const gated =
-      (run: () => void): (() => void) =>
-      () =>
-        this.#pass(run);
+    const gated = gate((run) => this.#pass(run));
     this.#booted = bootNode({
       env: {
         ...env,

@@ -4,6 +4,7 @@
  * the given scheduler makes, so that under virtual time a run is a pure function of its seed. As on TCP, the frames of a
  * direction arrive in the order in which they were sent, without a gap, up to the moment at which the link breaks.
  */
+import { BlockCopier } from '../store/block-copier.js';
 import { createAdmission, type Admission } from './admission.js';
 import { BROKEN, closeReason, exceedsBacklog, FAULT, SLOW, TOO_LARGE } from './closing.js';
 import { reportFault } from './fault.js';
@@ -135,6 +136,7 @@ export function createMemoryNetwork(options: MemoryNetworkOptions): MemoryNetwor
     defer,
     latencyMs,
     onFrame: onFrame ?? (() => {}),
+    copier: new BlockCopier(),
     forget: (link) => links.delete(link),
     isPaused: (name) => paused.size > 0 && paused.has(name),
     whenAwake,
@@ -405,6 +407,8 @@ interface Wire {
   readonly defer: (delayMs: number, run: () => void) => void;
   readonly latencyMs: (from: string, to: string) => number;
   readonly onFrame: (from: string, to: string, bytes: Uint8Array, isText: boolean) => void;
+  /** Of what is on its way. */
+  readonly copier: BlockCopier;
   readonly forget: (link: MemoryLink) => void;
   readonly isPaused: (name: string) => boolean;
   /** Calls `run` now, or when the process of that name goes on. */
@@ -463,7 +467,7 @@ class MemoryLink implements Link {
   send(bytes: Uint8Array, isText: boolean): void {
     if (this.#status !== 'open') return;
     if (exceedsBacklog(this.bufferedBytes, bytes.length, this.#backlogBytesMax)) return this.close(...SLOW);
-    const copy = new Uint8Array(bytes);
+    const copy = this.#wire.copier.copy(bytes, 0, bytes.length);
     this.#undeliveredBytes += copy.length;
     if (this.bufferedBytes > 0) this.#isChoked = true;
     this.#wire.onFrame(this.local, this.remote, copy, isText);

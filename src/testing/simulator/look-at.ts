@@ -79,10 +79,10 @@ const ownedIn = ({ owned }: Keyspace, names: Names): Map<string, number> => {
 
 const claimsIn = (table: DirectoryTable | null, names: Names): Map<string, Claimed> => {
   const found = new Map<string, Claimed>();
-  for (const owner of table?.owners() ?? []) {
+  if (table === null) return found;
+  for (const owner of table.owners()) {
     for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
-      for (const { hash, claim } of table?.entriesOf(bucket, owner) ?? [])
-        found.set(nameOf(hash, names), { owner, claim });
+      for (const { hash, claim } of table.entriesOf(bucket, owner)) found.set(nameOf(hash, names), { owner, claim });
     }
   }
   return found;
