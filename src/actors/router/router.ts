@@ -122,7 +122,7 @@ export class Router {
     this.#neighbours = neighbours;
     const tickLater = (): void => this.#tickLater();
     this.#searches = new Searches({ self, settings, addresses, topology, neighbours, tickLater });
-    this.#told = new ToldView(self, settings, addresses, topology);
+    this.#told = new ToldView(self, addresses, topology);
     this.#rivals = new NameRivals(self, settings, addresses, topology);
     // Its first turn tells the others of the view: a node alone is its own home (RULES V4).
     self.ref.tell({ type: 'tick' }, self.ref);

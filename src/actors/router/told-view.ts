@@ -10,7 +10,6 @@ import type { LinkState, Member, Topology } from '../../store/topology.js';
 import type { Addresses } from '../addresses.js';
 import type { ClientUrls, Holders, Members, Renumbered, Rooms, RouterMessage, View } from '../message.js';
 import type { Self } from '../runtime/kind.js';
-import type { Settings } from '../settings.js';
 
 /**
  * At least so long per member between two words about the view that follow from what others announce: each costs a flood
@@ -23,7 +22,6 @@ const LOOPBACK = /^wss?:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|\/|$)/;
 
 export class ToldView {
   readonly #self: Self<RouterMessage>;
-  readonly #settings: Settings;
   readonly #addresses: Addresses;
   readonly #topology: Topology;
   #missed = 0;
@@ -33,9 +31,8 @@ export class ToldView {
   readonly #views = new Map<NodeId, number>();
   #atMs = -Infinity;
 
-  constructor(self: Self<RouterMessage>, settings: Settings, addresses: Addresses, topology: Topology) {
+  constructor(self: Self<RouterMessage>, addresses: Addresses, topology: Topology) {
     this.#self = self;
-    this.#settings = settings;
     this.#addresses = addresses;
     this.#topology = topology;
   }
