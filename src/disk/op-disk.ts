@@ -26,11 +26,11 @@ export interface Segment {
   readonly bytes: Uint8Array;
 }
 
-/** The state of one object at some index of the log. */
+/** The state of one object, beside the ops that the log has of it. */
 export interface KeptState {
   /** `type/id`. */
   readonly object: string;
-  /** The log entries before this index are in it. */
+  /** Positions in the log below this index do not include it. */
   readonly index: number;
   /** Canonical, see store/types/object-state.ts. */
   readonly state: Uint8Array;

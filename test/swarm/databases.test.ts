@@ -1,8 +1,12 @@
 /** What clients may ask of databases, and what becomes of what they should not. */
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { encodeItems, encodeSnapshot } from '../../src/store/op.js';
-import { versionOf } from '../../src/store/object-version.js';
+import { parseNodeId } from '../../src/store/node-id.js';
 import type { NodeId } from '../../src/store/node-id.js';
+import { versionOf } from '../../src/store/object-version.js';
+import { encodeItems, encodeOp, encodeSnapshot, encodeVector } from '../../src/store/op.js';
+import { OpChains } from '../../src/store/op-chain.js';
+import { lww } from '../../src/store/types/lww.js';
+import { ObjectState } from '../../src/store/types/object-state.js';
 import { startSwarm } from '../../src/testing/index.js';
 import type { Swarm, SwarmOptions } from '../../src/testing/index.js';
 import type { MessageOf } from '../../src/transport/message.js';
@@ -349,11 +353,14 @@ describe('a subscription', () => {
 });
 
 describe('another node', () => {
-  it('[PE1] that plays a peer and says what it should not costs nothing but its channel', async () => {
-    const client = await start();
-    client.create();
-    const writer = client.open();
-    writer.set('a', 1);
+  /** A stranger that says that it is a peer, what the node has told it, and what it may answer. */
+  const playPeer = async (): Promise<{
+    readonly stranger: Stranger;
+    readonly id: NodeId;
+    readonly head: { readonly to: NodeId; readonly from: NodeId; readonly hops: number; readonly database: string };
+    readonly on: { readonly channel: number; readonly info: Record<string, unknown> };
+    readonly mine: Record<string, unknown>;
+  }> => {
     const stranger = new Stranger('1Stranger');
     stranger.dial(swarm, 0);
     stranger.greet(swarm);
@@ -368,22 +375,19 @@ describe('another node', () => {
     };
     stranger.send({ type: 'links', node: stranger.id, incarnation: 1, sequence: 1, info });
     swarm.advance(500);
-    const on = stranger.received.find((message) => message.type === 'peerOn') as {
-      channel: number;
-      info: Record<string, unknown>;
-    };
-    expect(on.info).toMatchObject({ length: 1, floor: 0, trust: null });
+    const on = stranger.received.find((message) => message.type === 'peerOn') as MessageOf<'peerOn'>;
     const head = { to: id, from: stranger.id, hops: 1, database: 'db' } as const;
-    const mine = {
-      ...on.info,
-      peer: 'ZZ',
-      log: 'ZLog',
-      length: 0,
-      start: 0,
-      position: null,
-      chains: null,
-      absorbing: null,
-    };
+    const none = { length: 0, start: 0, position: null, chains: null, absorbing: null };
+    return { stranger, id, head, on, mine: { ...on.info, peer: 'ZZ', log: 'ZLog', ...none } };
+  };
+
+  it('[PE1] that plays a peer and says what it should not costs nothing but its channel', async () => {
+    const client = await start();
+    client.create();
+    const writer = client.open();
+    writer.set('a', 1);
+    const { stranger, id, head, on, mine } = await playPeer();
+    expect(on.info).toMatchObject({ length: 1, floor: 0, trust: null });
     stranger.send({ type: 'peerOn', ...head, channel: 7, answers: on.channel, info: { ...mine, isReady: true } });
     swarm.advance(500);
     const feed = stranger.received.find((message) => message.type === 'feed') as { index: number; items: Uint8Array };
@@ -438,6 +442,45 @@ describe('another node', () => {
     const { malformed, strays } = await counters();
     expect([malformed! > 0, strays! > 0]).toEqual([true, true]);
     expect(stranger.closed).toBeNull();
+  });
+
+  it('[R1] [PE4] [OP3] that brings states lets nobody write on them before all of them are there (replica seed 3920152)', async () => {
+    const client = await start();
+    client.create();
+    const [writer, other] = [client.open(), new ReplicaClient(swarm, 0).open()];
+    const followed = writer.read({ type: 'lww' });
+    const { stranger, head, on, mine } = await playPeer();
+    const info = { ...mine, length: 2, floor: 2, start: 2, hasStates: true, isReady: true };
+    stranger.send({ type: 'peerOn', ...head, channel: 7, answers: on.channel, info });
+    swarm.advance(100);
+    // Of two ops of theirs the second is in a state that comes first.
+    const origin = parseNodeId('ZZaaaaaa01') as NodeId;
+    const chains = new OpChains();
+    const states = ['a', 'b'].map((object, i) => {
+      const [time, prevTime] = [i + 1, i];
+      const payload = packValue({ value: 'theirs' });
+      chains.append(
+        origin,
+        time,
+        prevTime,
+        encodeOp({ stamp: { time, origin }, prevTime, type: 'lww', id: object, payload }),
+      );
+      const state = new ObjectState(lww);
+      state.apply({ time, origin }, payload);
+      return encodeSnapshot('lww', object, state.encode());
+    }) as [Uint8Array, Uint8Array];
+    const page = { type: 'states', ...head, channel: on.channel, log: 'ZLog', floor: 2 } as const;
+    stranger.send({ ...page, after: '', next: 'lww/b', isLast: false, items: encodeItems([states[1]]) });
+    expect(client.take(followed.id)).toMatchObject({ type: 'patch', isLive: true });
+    const submit = client.send({ type: 'submit', open: writer.open, ops: encodeItems([writer.op('c', { value: 1 })]) });
+    // Who has seen nothing of it may write.
+    expect(other.set('d', 1)).toMatchObject({ type: 'acked' });
+    swarm.advance(1000);
+    expect(client.received.filter((reply) => reply.id === submit)).toEqual([]);
+    const last = [states[0], encodeVector(chains.encode())];
+    stranger.send({ ...page, after: 'lww/b', next: 'lww/b', isLast: true, items: encodeItems(last) });
+    expect(client.take(submit)).toMatchObject({ type: 'acked' });
+    expect(client.inspect()).toMatchObject({ length: 2, origins: 3 });
   });
 
   it('[DB3] is told that a tunnel is none whenever it says that it is there', async () => {

@@ -5,6 +5,7 @@
  * Invariant: states are taken in from one peer at a time; when all are here, every channel begins anew.
  */
 import type { NodeId } from '../../store/node-id.js';
+import { OpChains } from '../../store/op-chain.js';
 import type { Addresses } from '../addresses.js';
 import type { OtherPeer, PeerMessage, ReplicaMessage } from '../message.js';
 import type { Self } from '../runtime/kind.js';
@@ -15,8 +16,10 @@ import { Feed } from './feed.js';
 import type { FeedCredit } from './feed-credit.js';
 import type { FeedReplica } from './line.js';
 import type { Patches } from './patches.js';
+import type { PeerInfo } from './peer-info.js';
 import type { Records } from './records.js';
 import type { ReplicaStore } from './store.js';
+import type { Uncovered } from './uncovered.js';
 
 /** What they need of the replica that they are a part of. */
 export interface ChannelsHost {
@@ -32,8 +35,11 @@ export interface ChannelsHost {
   readonly records: Records;
   readonly patches: Patches;
   readonly clients: Clients;
+  readonly uncovered: Uncovered;
   /** `goOn` is called in a later turn. */
   goOnLater(): void;
+  /** Puts what those chains cover of the log into the kept states: see compaction.ts. */
+  cover(chains: OpChains, onDone: (isDone: boolean) => void): void;
 }
 
 /** Numbers of channels rise, across starts too. */
@@ -143,7 +149,9 @@ export class Channels {
   /** Unless states are being taken in: then it is too early. */
   finishJoining(): void {
     const { meta } = this.#records;
-    if (meta.isJoining && this.#absorber === null) this.#records.putMeta({ ...meta, isJoining: false });
+    if (!meta.isJoining || this.#absorber !== null) return;
+    this.#host.uncovered.keep();
+    this.#records.putMeta({ ...meta, isJoining: false });
   }
 
   /** With what has been taken in. */
@@ -230,8 +238,8 @@ export class Channels {
         return true;
       },
       absorb: (object, state) => this.#absorb(object, state),
-      endAbsorbing: (chains) => this.#endAbsorbing(chains),
-      noteAbsorbing: (absorbing) => this.#records.noteAbsorbing(absorbing),
+      endAbsorbing: (chains, onDone) => this.#endAbsorbing(chains, onDone),
+      noteAbsorbing: (absorbing) => this.#noteAbsorbing(absorbing),
       say: (level, text, fields) => this.#self.log(level, text, { database: name, ...fields }),
     };
   }
@@ -239,20 +247,37 @@ export class Channels {
   /** Joins a state of another peer with what is here. False: it is none. */
   #absorb(object: string, bytes: Uint8Array): boolean {
     const store = this.#store;
+    const { patches, uncovered } = this.#host;
     const joined = store.joined(object, bytes);
     if (joined === null) return false;
-    store.putState({ object, index: store.log.length, state: joined });
-    this.#host.patches.onState(object, joined);
+    uncovered.note(joined.vector);
+    const state = joined.encode();
+    // Above all positions that have been told: those do not include it.
+    store.putState({ object, index: store.log.length + 1, state });
+    patches.onState(object, state);
     return true;
   }
 
-  #endAbsorbing(chains: Uint8Array): void {
-    this.#absorber = null;
-    this.#records.noteAbsorbing(null);
-    this.#store.cover(chains);
-    this.#records.forgetPositions();
-    this.keepPositions();
-    this.#isRenewed = true;
-    this.#host.clients.goOn();
+  #noteAbsorbing(absorbing: PeerInfo['absorbing']): void {
+    // Nobody reads at a peer that is joining.
+    if (!this.#records.meta.isJoining) this.#host.uncovered.keep();
+    this.#records.noteAbsorbing(absorbing);
+  }
+
+  /** All states are here. `onDone`: false if the channel has begun anew meanwhile. */
+  #endAbsorbing(bytes: Uint8Array, onDone: (isDone: boolean) => boolean): void {
+    const chains = OpChains.decode(bytes);
+    if (chains === null) return void onDone(false);
+    this.#host.cover(chains, (isDone) => {
+      if (!onDone(isDone)) return;
+      this.#absorber = null;
+      this.#store.cover(bytes);
+      this.#noteAbsorbing(null);
+      this.#records.forgetPositions();
+      this.keepPositions();
+      this.#isRenewed = true;
+      this.#host.clients.goOn();
+      this.#self.flushLater();
+    });
   }
 }

@@ -24,6 +24,7 @@ import type { Patches } from './patches.js';
 import type { Records } from './records.js';
 import type { Replies } from './replies.js';
 import type { ReplicaStore } from './store.js';
+import type { Uncovered } from './uncovered.js';
 
 /** What they need of the replica that they are a part of. */
 export interface ClientsHost {
@@ -35,6 +36,7 @@ export interface ClientsHost {
   readonly records: Records;
   readonly patches: Patches;
   readonly replies: Replies;
+  readonly uncovered: Uncovered;
   readonly peers: {
     /** Entries below that index are at another peer, or there is none. */
     spread(): number;
@@ -191,7 +193,7 @@ export class Clients {
     const index = isWhole ? null : this.#records.resolve(position);
     // A position of this peer says all; what the client names object by object is for those that come from elsewhere.
     const start = { index, held: index === null ? held : null };
-    const subscription = new ClientSubscription(session, id, filter, start, this.#store);
+    const subscription = new ClientSubscription(open, id, filter, start, this.#store);
     here.subscriptions.set(id, open);
     open.subscriptions.set(id, subscription);
     this.#subscriptionCount += 1;
@@ -344,9 +346,10 @@ export class Clients {
   }
 
   #opensReplica(): ClientReplica {
-    const { counts, settings, peers } = this.#host;
+    const { counts, settings, peers, uncovered } = this.#host;
     return {
       counts,
+      uncovered,
       requestTimeoutMs: settings.requestTimeoutMs,
       store: this.#store,
       options: this.#records.meta.options,

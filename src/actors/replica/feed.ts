@@ -23,8 +23,11 @@ import { includes } from './store.js';
 interface StatesDue {
   readonly next: string;
   readonly floor: number;
-  readonly isLast: boolean;
   readonly number: number;
+  /** What all of them cover, with the last ones. */
+  readonly chains: Uint8Array | null;
+  /** They are on disk, and what they cover is being put in order. */
+  isStored: boolean;
 }
 
 const ON_AGAIN_MS = 1000;
@@ -75,7 +78,6 @@ export class Feed {
   /** Of the other peer's log: its states are being taken in, up to its floor. */
   #absorbed: LogPosition | null = null;
   #statesDue: StatesDue | null = null;
-  #chains: Uint8Array | null = null;
   #isCaughtUp = false;
 
   constructor(replica: FeedReplica, other: OtherPeer, position: LogPosition | null) {
@@ -155,6 +157,7 @@ export class Feed {
 
   /** The other peer is gone, or this one is about to be. */
   end(): void {
+    this.#statesDue = null;
     this.#outgoing.end();
   }
 
@@ -227,6 +230,7 @@ export class Feed {
       if (this.#statesDue === null && next === this.#absorbedAfter && !isLast) this.#sayStatesGot(floor, next);
       return this.#stray();
     }
+    let chains: Uint8Array | null = null;
     const count = this.#reader.open(items);
     for (let i = 0; i < count; i += 1) {
       if (this.#reader.next() !== null) return this.#off('malformed');
@@ -234,12 +238,12 @@ export class Feed {
       if (kind === 'snapshot' && replica.absorb(objectName(type, id), payload)) replica.counts.statesTaken += 1;
       else if (kind === 'vector') {
         if (OpChains.decode(payload) === null) return this.#off('malformed');
-        this.#chains = payload.slice();
+        chains = payload.slice();
       } else return this.#off('malformed');
     }
-    if (count < 0 || (isLast && this.#chains === null)) return this.#off('malformed');
+    if (count < 0 || isLast !== (chains !== null)) return this.#off('malformed');
     replica.noteAbsorbing({ peer: this.#info?.peer ?? '', floor, after: next });
-    this.#statesDue = { next, number: replica.store.number, floor, isLast };
+    this.#statesDue = { next, number: replica.store.number, floor, chains, isStored: false };
   }
 
   onStatesGot({ channel, log, floor, next }: MessageOf<'statesGot'>): void {
@@ -284,7 +288,7 @@ export class Feed {
       }
     }
     const due = this.#statesDue;
-    if (due !== null && store.writtenNumber >= due.number) this.#onStatesStored(due);
+    if (due !== null && !due.isStored && store.writtenNumber >= due.number) this.#onStatesStored(due);
   }
 
   /** At the end of a turn. */
@@ -331,7 +335,6 @@ export class Feed {
     this.#states = null;
     this.#absorbed = null;
     this.#statesDue = null;
-    this.#chains = null;
     this.#isCaughtUp = false;
     this.#stalledMs = null;
     this.#unconfirmed = [];
@@ -532,12 +535,24 @@ export class Feed {
   }
 
   #onStatesStored(due: StatesDue): void {
-    this.#statesDue = null;
-    this.#sayStatesGot(due.floor, due.next);
-    if (!due.isLast || this.#chains === null) return;
-    this.#position = this.#absorbed;
-    this.#absorbed = null;
-    this.#replica.endAbsorbing(this.#chains);
+    due.isStored = true;
+    const { floor, next, chains } = due;
+    if (chains === null) {
+      this.#statesDue = null;
+      return this.#sayStatesGot(floor, next);
+    }
+    this.#replica.endAbsorbing(chains, (isDone) => {
+      if (this.#statesDue !== due) return false;
+      this.#statesDue = null;
+      if (!isDone) {
+        this.#off('the states can not be taken over');
+        return false;
+      }
+      this.#sayStatesGot(floor, next);
+      this.#position = this.#absorbed;
+      this.#absorbed = null;
+      return true;
+    });
   }
 
   #sayStatesGot(floor: number, next: string): void {

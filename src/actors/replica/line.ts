@@ -37,8 +37,11 @@ export interface FeedReplica {
   /** Takes states in on behalf of this channel; false if another channel does. */
   beginAbsorbing(node: NodeId): boolean;
   absorb(name: string, state: Uint8Array): boolean;
-  /** All states are here: what they cover. All channels begin anew after it. */
-  endAbsorbing(chains: Uint8Array): void;
+  /**
+   * All states are here: what they cover. `onDone` is told when that counts here, or false if it can't; it tells whether the
+   * channel still expects it: then all channels begin anew.
+   */
+  endAbsorbing(chains: Uint8Array, onDone: (isDone: boolean) => boolean): void;
   absorbing(): PeerInfo['absorbing'];
   noteAbsorbing(absorbing: PeerInfo['absorbing']): void;
   say(level: 'warn' | 'info', text: string, fields: Readonly<Record<string, unknown>>): void;

@@ -16,12 +16,14 @@ import type { DatabaseOptions } from '../database-options.js';
 import type { Ref } from '../runtime/kind.js';
 import { OP_SKEW_MS_MAX } from '../settings.js';
 import type { ReplicaCounts } from './counts.js';
-import type { ClientSubscription } from './patches.js';
+import type { ClientSubscription, Subscriber } from './patches.js';
 import type { ReplicaStore } from './store.js';
+import type { Uncovered } from './uncovered.js';
 
 /** What an open database knows of its replica. */
 export interface ClientReplica {
   readonly store: ReplicaStore;
+  readonly uncovered: Uncovered;
   readonly options: DatabaseOptions;
   readonly counts: ReplicaCounts;
   readonly requestTimeoutMs: number;
@@ -91,12 +93,13 @@ const CODES: Readonly<Record<string, RefusalCode>> = {
 
 const reader = new ItemReader();
 
-export class OpenDatabase {
+export class OpenDatabase implements Subscriber {
   readonly session: Ref;
   readonly id: RequestId;
   /** The replica id of the client; null: it only reads. */
   readonly origin: NodeId | null;
   readonly subscriptions = new Map<RequestId, ClientSubscription>();
+  hasSeenUncovered = false;
   readonly #replica: ClientReplica;
   /** Times of the last ops of the origin that are stored, and spread; 0: none. */
   #storedTime: number;
@@ -299,6 +302,8 @@ export class OpenDatabase {
     const objection = this.#objectionToOp(options, latest, payload);
     if (objection !== null) return objection;
     if (reader.seenCount > 0 && !this.#hasSeen()) return 'wait';
+    if (this.hasSeenUncovered && this.#replica.uncovered.isAny) return 'wait';
+    this.hasSeenUncovered = false;
     // It may name what its author had seen, so not before all of that is here.
     const fault = store.objectionToWriting(reader, payload);
     return fault === null ? 'next' : this.#refusal('bad payload', fault);

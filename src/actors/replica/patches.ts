@@ -16,12 +16,14 @@ import type { MessageOf, RequestId } from '../../transport/message.js';
 import type { Ref } from '../runtime/kind.js';
 import type { ReplicaCounts } from './counts.js';
 import type { ReplicaStore } from './store.js';
+import type { Uncovered } from './uncovered.js';
 
 export interface PatchesReplica {
   readonly store: ReplicaStore;
   readonly counts: ReplicaCounts;
   /** Of one page, or one patch. */
   readonly patchBytes: number;
+  readonly uncovered: Uncovered;
   /** As the client keeps it. */
   positionText(index: number): string;
   tell(session: Ref, message: MessageOf<'patch'>, isNotice: boolean): void;
@@ -35,9 +37,16 @@ const STATES_PER_READ = 256;
 /** A single object with more ops than that is sent as its state. */
 const OPS_OF_OBJECT_MAX = 64;
 
+/** Whose subscription it is. */
+export interface Subscriber {
+  readonly session: Ref;
+  /** It has been sent states with ops that the chains did not cover. */
+  hasSeenUncovered: boolean;
+}
+
 /** One subscription of a client. */
 export class ClientSubscription {
-  readonly session: Ref;
+  readonly subscriber: Subscriber;
   readonly id: RequestId;
   readonly filter: Subscription;
   /** What the client holds, by object; null: it says so by its position. */
@@ -57,13 +66,13 @@ export class ClientSubscription {
   object: number | null;
 
   constructor(
-    session: Ref,
+    subscriber: Subscriber,
     id: RequestId,
     filter: Subscription,
     start: { readonly index: number | null; readonly held: ReadonlyMap<string, ObjectVersion> | null },
     store: ReplicaStore,
   ) {
-    this.session = session;
+    this.subscriber = subscriber;
     this.id = id;
     this.filter = filter;
     this.held = start.held;
@@ -103,6 +112,7 @@ export class Patches {
   /** Subscriptions that are not live yet. */
   readonly #behind = new Set<ClientSubscription>();
   readonly #page = new ItemsWriter();
+  #pageHasStates = false;
 
   constructor(replica: PatchesReplica) {
     this.#replica = replica;
@@ -114,8 +124,9 @@ export class Patches {
 
   /** Answers with the next page under that request's id. */
   sendPage(subscription: ClientSubscription, id: RequestId): void {
-    const { session, filter } = subscription;
-    const { store, counts } = this.#replica;
+    const { subscriber, filter } = subscription;
+    const { store, counts, uncovered } = this.#replica;
+    this.#pageHasStates = false;
     if (!subscription.isLive) {
       this.#behind.add(subscription);
       if (filter.objectName !== null) this.#addObject(subscription, filter.objectName);
@@ -123,12 +134,13 @@ export class Patches {
       const isDone = subscription.after === null && subscription.object === null && subscription.next >= store.stored;
       if (isDone) this.#goLive(subscription);
     }
+    if (this.#pageHasStates && uncovered.isAny) subscriber.hasSeenUncovered = true;
     counts.patches += 1;
     const { isLive } = subscription;
     // In the middle of states there is no way to say how far they have come: it would begin anew.
     const isInLog = subscription.after === null && subscription.object === null;
     const position = this.#replica.positionText(isInLog ? subscription.next : Math.max(0, subscription.above));
-    this.#replica.tell(session, { type: 'patch', id, position, isLive, items: this.#page.take() }, false);
+    this.#replica.tell(subscriber.session, { type: 'patch', id, position, isLive, items: this.#page.take() }, false);
   }
 
   end(subscription: ClientSubscription): void {
@@ -163,7 +175,8 @@ export class Patches {
   onState(name: string, state: Uint8Array): void {
     const { type, id } = partsOfName(name);
     const snapshot = encodeSnapshot(type, id, state);
-    const { stored } = this.#replica.store;
+    const { store, uncovered } = this.#replica;
+    const isUncovered = uncovered.isAny;
     // Whoever is on the way may have passed that object: it looks at all of them once more.
     for (const subscription of this.#behind) {
       if (!covers(subscription.filter, name)) continue;
@@ -174,7 +187,8 @@ export class Patches {
       if (topic === undefined || !covers(topic.filter, name)) continue;
       topic.items.add(snapshot);
       this.#replica.counts.statesPatched += 1;
-      this.#publish(topic, stored);
+      if (isUncovered) for (const { subscriber } of topic.subscriptions) subscriber.hasSeenUncovered = true;
+      this.#publish(topic, store.stored);
     }
   }
 
@@ -202,9 +216,9 @@ export class Patches {
     if (topic.items.count === 0) return;
     const items = topic.items.take();
     const position = this.#replica.positionText(end);
-    for (const { session, id } of topic.subscriptions) {
+    for (const { subscriber, id } of topic.subscriptions) {
       this.#replica.counts.patches += 1;
-      this.#replica.tell(session, { type: 'patch', id, position, isLive: true, items }, true);
+      this.#replica.tell(subscriber.session, { type: 'patch', id, position, isLive: true, items }, true);
     }
   }
 
@@ -344,6 +358,7 @@ export class Patches {
   #addSnapshot(name: string, state: Uint8Array): void {
     const { type, id } = partsOfName(name);
     this.#replica.counts.statesPatched += 1;
+    this.#pageHasStates = true;
     this.#page.add(encodeSnapshot(type, id, state));
   }
 

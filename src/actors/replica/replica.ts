@@ -26,6 +26,7 @@ import type { Meta } from './records.js';
 import type { ReplicaEvent } from './replica-machine.js';
 import { Replies } from './replies.js';
 import { ReplicaStore } from './store.js';
+import { Uncovered } from './uncovered.js';
 
 export interface ReplicaArgs {
   readonly identity: Identity;
@@ -180,9 +181,11 @@ export class Replica {
     const { counts, name, settings } = this.#args;
     const self = this.#self;
     const replies = this.#replies;
+    const uncovered = new Uncovered(store);
     const patches = new Patches({
       store,
       counts,
+      uncovered,
       patchBytes: settings.replicaSizes.patchBytes,
       positionText: (index) => `${records.logName}:${index}`,
       tell: (session, patch, isNotice) => replies.tell(session, patch, isNotice),
@@ -194,6 +197,7 @@ export class Replica {
       records,
       patches,
       replies,
+      uncovered,
       peers: { spread: () => channels.spread, hasAny: () => channels.count > 0 },
       tickLater: () => this.#tickLater(),
     });
@@ -204,9 +208,13 @@ export class Replica {
       records,
       patches,
       clients,
+      uncovered,
       goOnLater: () => this.#continue('feeds'),
+      cover: (chains, onDone) => {
+        if (compaction.cover(chains, onDone)) this.#continue('compaction');
+      },
     });
-    const compaction = new Compaction(store, counts, (reason) =>
+    const compaction: Compaction = new Compaction(store, counts, (reason) =>
       self.log('warn', 'the database can not be compacted', { database: name, reason }),
     );
     return { store, records, clients, channels, patches, compaction, digests: new Digests(store) };

@@ -287,19 +287,20 @@ export class ReplicaStore {
     return this.#catchUp(name, found, this.#stored) ? found.state : null;
   }
 
-  /** The state of another peer together with what is here, encoded; null if it is none. */
-  joined(name: string, bytes: Uint8Array): Uint8Array | null {
+  /**
+   * The state of another peer together with the one that is kept here, without what is only in the log: kept states are of
+   * one moment, all of them together. Null if it is none, or what is kept here is damaged.
+   */
+  joined(name: string, bytes: Uint8Array): ObjectState | null {
     const type = typeNamed(partsOfName(name).type);
     const theirs = type === null ? null : decodeState(type, bytes);
     if (theirs === null) return null;
-    const ours = this.stateOf(name);
-    if (ours === null) return null;
-    this.#cache.delete(name);
-    ours.join(theirs);
-    return ours.encode();
+    const ours = this.keptObject(name);
+    ours?.join(theirs);
+    return ours;
   }
 
-  /** States have been put with all that those chains cover. */
+  /** States have been put with all that those chains cover, whatever is in the log. */
   cover(chains: Uint8Array): void {
     this.chains.adopt(chains);
     this.#floorChains.adopt(chains);
