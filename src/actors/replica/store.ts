@@ -47,7 +47,12 @@ export class ReplicaStore {
   /** The same with ops that are not stored. */
   readonly #currents = new Map<string, CachedState>();
   /** The op that was asked about last and may be written, and what it is written on. */
-  #checked: { readonly origin: NodeId; readonly time: number; readonly object: CachedState } | null = null;
+  #checked: {
+    readonly origin: NodeId;
+    readonly time: number;
+    readonly object: CachedState;
+    readonly payload: Uint8Array;
+  } | null = null;
   #stored: number;
   /** The chains at the floor. */
   #floorChains: OpChains;
@@ -160,7 +165,7 @@ export class ReplicaStore {
     this.#checked = null;
     if (checked !== null && checked.time === op.time && checked.origin === op.origin) {
       // It was found to follow on all that is there, so it need not be read from the log again.
-      checked.object.state.apply({ time: op.time, origin: op.origin }, op.payload);
+      checked.object.state.apply({ time: op.time, origin: op.origin }, checked.payload);
       checked.object.upTo = index + 1;
     }
     return index;
@@ -336,7 +341,7 @@ export class ReplicaStore {
     const object = this.#current(objectName(op.type, op.id));
     if (object === null) return 'what is kept of the object is damaged';
     const objection = object.state.objectionTo({ time, origin }, payload);
-    if (objection === null) this.#checked = { origin, time, object };
+    if (objection === null) this.#checked = { origin, time, object, payload };
     return objection;
   }
 

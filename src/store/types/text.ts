@@ -118,7 +118,6 @@ export const text: ReplicatedType<TextBody, string, typeof payloads> = {
   asksForBody: true,
   objectionToWriting({ doc }, stamp, payload) {
     const update = updateIn(payload);
-    lastPayload = null;
     if (update === null) return UPDATE_OBJECTION;
     const own = clientOf(stamp.origin);
     const first = update.structs[0];
@@ -128,10 +127,9 @@ export const text: ReplicatedType<TextBody, string, typeof payloads> = {
     const ownEnd = Math.max(Y.getState(doc.store, own), last === undefined ? 0 : last.id.clock + last.length);
     const isHere = (client: number, end: number): boolean =>
       end <= (client === own ? ownEnd : Y.getState(doc.store, client));
-    for (const struct of update.structs) {
-      for (const { client, clock } of dependencies(struct))
-        if (!isHere(client, clock + 1)) return 'what the update names is missing';
-    }
+    const isNamedHere = ({ client, clock }: Y.ID): boolean => isHere(client, clock + 1);
+    if (!update.structs.every((struct) => holdsForNamed(struct, isNamedHere)))
+      return 'what the update names is missing';
     for (const [client, ranges] of update.ds.clients) {
       for (const { clock, len } of ranges)
         if (!isHere(client, clock + len)) return 'what the update deletes is missing';
@@ -151,7 +149,7 @@ export const text: ReplicatedType<TextBody, string, typeof payloads> = {
         : id;
     return (payload) => {
       const update = updateIn(payload);
-      lastPayload = null;
+      forget();
       const begin = update?.structs[0]?.id;
       if (first === null && begin !== undefined && begin.client !== own) first = begin;
       return update === null || first === null ? payload : binOf(renamedUpdate(update, first, renamed));
@@ -163,6 +161,9 @@ export const text: ReplicatedType<TextBody, string, typeof payloads> = {
   },
 
   apply(body, _vector, _stamp, payload) {
+    const item = payload === lastPayload ? lastItem : null;
+    forget();
+    if (item !== null && integrate(body, item)) return;
     const update = bytesIn(payload);
     if (update !== null) applyUpdate(body, update);
   },
@@ -224,6 +225,25 @@ function applyUpdate({ doc }: TextBody, update: Uint8Array): void {
   }
 }
 
+/**
+ * As Yjs does with an update of that item alone, without reading it once more. False, and nothing is changed, where there
+ * is more to do than to put it in its place: then the update is to be applied.
+ */
+function integrate({ doc }: TextBody, item: Y.Item): boolean {
+  const { store } = doc;
+  const isNext = item.id.clock === Y.getState(store, item.id.client);
+  if (!isNext || doc.clientID !== NOBODY || store.pendingStructs !== null || store.pendingDs !== null) return false;
+  const parent: unknown = item.parent;
+  if (typeof parent === 'string') item.parent = doc.get(parent);
+  let isWhole = false;
+  doc.transact((transaction) => {
+    transaction.local = false;
+    isWhole = item.getMissing(transaction, store) === null;
+    if (isWhole) item.integrate(transaction, 0);
+  }, REMOTE);
+  return isWhole;
+}
+
 /** Yjs would delete formatting that it finds to be without effect: deletes that are no ops, made by who happens to see it. */
 function keepFormatting(transaction: Y.Transaction): void {
   transaction._needFormattingCleanup = false;
@@ -240,11 +260,10 @@ function checkRange({ doc }: TextBody, index: number, length: number): void {
  * no number to Yjs (which reads larger ones in its first format only), and no documents within.
  */
 function isSoundStruct(struct: Update['structs'][number]): boolean {
-  for (const { client, clock } of dependencies(struct)) {
-    if (!Number.isSafeInteger(client) || clock > CLOCK_MAX || (client === struct.id.client && clock >= struct.id.clock))
-      return false;
-  }
-  return !(struct instanceof Y.Item && struct.content instanceof Y.ContentDoc);
+  const { id } = struct;
+  const isSound = ({ client, clock }: Y.ID): boolean =>
+    Number.isSafeInteger(client) && clock <= CLOCK_MAX && (client !== id.client || clock < id.clock);
+  return holdsForNamed(struct, isSound) && !(struct instanceof Y.Item && struct.content instanceof Y.ContentDoc);
 }
 
 /** The update, written again by other ids. What is deleted on both sides of `first` is told apart. */
@@ -297,10 +316,16 @@ function writeNumber(bytes: number[], number: number): void {
   bytes.push(rest);
 }
 
-function dependencies(struct: Update['structs'][number]): Y.ID[] {
-  if (!(struct instanceof Y.Item)) return [];
-  const named: unknown[] = [struct.origin, struct.rightOrigin, struct.parent];
-  return named.filter((id) => id instanceof Y.ID);
+/** Whether it holds for what the struct names. */
+function holdsForNamed(struct: Update['structs'][number], holds: (id: Y.ID) => boolean): boolean {
+  if (!(struct instanceof Y.Item)) return true;
+  const { origin, rightOrigin } = struct;
+  const parent: unknown = struct.parent;
+  return (
+    (origin === null || holds(origin)) &&
+    (rightOrigin === null || holds(rightOrigin)) &&
+    (!(parent instanceof Y.ID) || holds(parent))
+  );
 }
 
 /** Which list, map or text something is in, and there under which key; one that is not there is named by a text. */
@@ -373,18 +398,34 @@ function indexOf(structs: Update['structs'], { client, clock }: Y.ID): number {
   return -1;
 }
 
-/** What was read last: whoever is asked about a payload is asked twice. */
+/** What was read last: who is asked about a payload is asked twice, and applies it next. */
 let lastPayload: Bytes | null = null;
 let lastUpdate: Update | null = null;
+/** The item that is all of it, as where somebody types. */
+let lastItem: Y.Item | null = null;
 
 /** The update in a payload, or null. */
 function updateIn(payload: Bytes): Update | null {
   if (payload !== lastPayload) {
     const bytes = bytesIn(payload);
     lastUpdate = bytes === null ? null : decodeUpdate(bytes);
+    lastItem = bytes === null || lastUpdate === null ? null : onlyItem(bytes, lastUpdate);
     lastPayload = payload;
   }
   return lastUpdate;
+}
+
+/** Who changes what was read last, or makes it a part of a document. */
+function forget(): void {
+  lastPayload = lastUpdate = lastItem = null;
+}
+
+function onlyItem(bytes: Uint8Array, { structs, ds }: Update): Y.Item | null {
+  // An update begins with the number of its clients and that of the structs of the first. A client may be in it twice:
+  // of such an update Yjs takes less than it decodes.
+  if (bytes[0] !== 1 || bytes[1] !== 1 || ds.clients.size > 0) return null;
+  const [struct] = structs;
+  return struct instanceof Y.Item ? struct : null;
 }
 
 function decodeUpdate(bytes: Uint8Array): Update | null {

@@ -61,7 +61,8 @@ export function describeLaws<Body, View, Payloads, Command>(laws: Laws<Body, Vie
     const state = new ObjectState(type);
     for (const { stamp, payload } of someOrder(history, counts, choices, isCausal)) {
       const objection = type.objectionTo(payload);
-      if (objection !== null || !state.apply(stamp, payload)) throw new Error(objection ?? 'not applied');
+      // A copy: that it was asked about before makes no difference.
+      if (objection !== null || !state.apply(stamp, payload.slice())) throw new Error(objection ?? 'not applied');
     }
     return state;
   };

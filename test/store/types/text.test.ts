@@ -56,6 +56,11 @@ const mutatedUpdate = fc
     return packValue(bytes);
   });
 
+/** As Yjs writes numbers. */
+function varint(number: number): number[] {
+  return number < 128 ? [number] : [128 + (number % 128), ...varint(Math.floor(number / 128))];
+}
+
 describeLaws({
   type: text,
   isCausal: true,
@@ -172,6 +177,21 @@ describe('text', () => {
     mutated[end] = 3;
     expect(text.objectionTo(mutated)).toBeNull();
     expect(one.objectionTo({ time: 9, origin: b }, mutated)).toMatch(/does not write/);
+  });
+
+  it('[R5] takes of an update that has its client twice no more than Yjs does, also where it was asked about', () => {
+    const payload = text.payloads.insert(text.create(), a, 0, 'x');
+    const client = varint(clientOf(a));
+    // Behind a bin's head of two bytes: one client, one struct, and last that nothing is deleted.
+    const update = Uint8Array.from([2, ...payload.subarray(3, -1), 0, ...client, 1, 0]);
+    const twice = packValue(update);
+    const doc = new Y.Doc();
+    Y.applyUpdate(doc, update);
+    const one = state();
+    expect(one.objectionTo({ time: 1, origin: a }, twice)).toBeNull();
+    one.apply({ time: 1, origin: a }, twice);
+    expect(one.view()).toBe(doc.getText('text').toJSON());
+    expect(one.view()).toBe('');
   });
 
   it('refuses the ids of clients that Yjs reads but can not write again', () => {
