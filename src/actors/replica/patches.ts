@@ -194,13 +194,17 @@ export class Patches {
 
   #addByObject(segment: LogSegment, from: number, to: number): void {
     const { log } = this.#replica.store;
-    for (let index = from; index < to; index += 1) {
+    for (let index = from; index < to;) {
       const object = log.objectAt(index);
+      let end = index + 1;
+      // What comes of one object in a row is copied at once.
+      while (end < to && log.objectAt(end) === object) end += 1;
       const topic = this.#byObject.size > 0 ? this.#byObject.get(log.nameOf(object)) : undefined;
-      if (topic !== undefined) this.#add(topic, segment, index, index + 1);
+      if (topic !== undefined) this.#add(topic, segment, index, end);
       for (const other of this.#byPattern) {
-        if (other.filter.covers(log.typeOf(object), log.idOf(object))) this.#add(other, segment, index, index + 1);
+        if (other.filter.covers(log.typeOf(object), log.idOf(object))) this.#add(other, segment, index, end);
       }
+      index = end;
     }
   }
 

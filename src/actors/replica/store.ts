@@ -53,6 +53,8 @@ export class ReplicaStore {
     readonly object: CachedState;
     readonly payload: Uint8Array;
   } | null = null;
+  /** The object in whose `together` we are. */
+  #together: CachedState | null = null;
   #stored: number;
   /** The chains at the floor. */
   #floorChains: OpChains;
@@ -338,18 +340,23 @@ export class ReplicaStore {
     const { time, origin } = op;
     this.#checked = null;
     if (typeNamed(op.type)?.asksForBody !== true) return null;
-    const object = this.#current(objectName(op.type, op.id));
+    const object = this.#together ?? this.#current(objectName(op.type, op.id));
     if (object === null) return 'what is kept of the object is damaged';
-    const objection = object.state.objectionTo({ time, origin }, payload);
+    const objection = object.state.objectionToWriting({ time, origin }, payload);
     if (objection === null) this.#checked = { origin, time, object, payload };
     return objection;
   }
 
-  /** Runs `work`, in which ops of that object are written: as one change, where that is cheaper. */
+  /** Runs `work`, in which ops of that object and of no other are written: as one change, where that is cheaper. */
   together(type: string, id: string, work: () => void): void {
     const object = typeNamed(type)?.asksForBody === true ? this.#current(objectName(type, id)) : null;
-    if (object === null) work();
-    else object.state.type.together(object.state.body, work);
+    if (object === null) return work();
+    this.#together = object;
+    try {
+      object.state.type.together(object.state.body, work);
+    } finally {
+      this.#together = null;
+    }
   }
 
   /** The object with all ops of the log: for nobody outside to see. */

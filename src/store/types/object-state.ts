@@ -37,9 +37,12 @@ export class ObjectState<Body = unknown, View = unknown, Payloads = unknown> {
     return stamp.time <= (this.#vector.get(stamp.origin) ?? 0);
   }
 
-  /** Why an op may not be written by its author on this state, which is what he has seen at least; null if it may. */
-  objectionTo(stamp: Stamp, payload: Bytes): string | null {
-    return this.type.objectionTo(payload) ?? this.type.objectionToWriting(this.body, stamp, payload);
+  /**
+   * Why an op may not be written by its author on this state, which is what he has seen at least; null if it may. The
+   * payload has passed the type's `objectionTo`.
+   */
+  objectionToWriting(stamp: Stamp, payload: Bytes): string | null {
+    return this.type.objectionToWriting(this.body, stamp, payload);
   }
 
   /** False, and nothing is changed, if the op is in it already. The payload has passed the type's `objectionTo`. */

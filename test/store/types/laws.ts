@@ -92,7 +92,7 @@ export function describeLaws<Body, View, Payloads, Command>(laws: Laws<Body, Vie
           for (let at = 0; at < ops.length; at += size) {
             type.together(state.body, () => {
               for (const { stamp, payload } of ops.slice(at, at + size)) {
-                if (isCausal) expect(state.objectionTo(stamp, payload)).toBeNull();
+                if (isCausal) expect(state.objectionToWriting(stamp, payload)).toBeNull();
                 state.apply(stamp, payload);
               }
             });
@@ -180,7 +180,7 @@ export function describeLaws<Body, View, Payloads, Command>(laws: Laws<Body, Vie
             });
             const time = heard + 1 + i;
             times.set(stamp.time, time);
-            expect(anew.objectionTo({ time, origin: next }, rewritten)).toBeNull();
+            expect(anew.objectionToWriting({ time, origin: next }, rewritten)).toBeNull();
             expect(anew.apply({ time, origin: next }, rewritten)).toBe(true);
           }
           expect(anew.view()).toEqual(original.view());
@@ -218,7 +218,7 @@ export function describeLaws<Body, View, Payloads, Command>(laws: Laws<Body, Vie
           }
           const state = stateOf(history, all(history), choices);
           const stamp = { time: 10_000, origin: 'Hostile' as NodeId };
-          const isWritable = state.objectionTo(stamp, payload) === null;
+          const isWritable = state.objectionToWriting(stamp, payload) === null;
           state.apply(stamp, payload);
           state.view();
           const bytes = state.encode();
@@ -261,7 +261,7 @@ function historyOf<Body, View, Payloads, Command>(
     const payload = laws.write(state, origin, command);
     if (payload === null) continue;
     const stamp = { time: clocks[author] ?? 0, origin };
-    const objection = state.objectionTo(stamp, payload);
+    const objection = state.objectionToWriting(stamp, payload);
     if (objection !== null) throw new Error(objection);
     history[author]?.push({ stamp, payload, seen: [...mine] });
     state.apply(stamp, payload);

@@ -115,7 +115,7 @@ describe('text', () => {
     const told: Uint8Array[] = [];
     text.payloads.watch(again.body, a, (payload) => told.push(payload));
     again.body.doc.getText('text').insert(1, 'y');
-    expect(told.map((payload) => one.objectionTo({ time: 2, origin: a }, payload))).toEqual([null]);
+    expect(told.map((payload) => one.objectionToWriting({ time: 2, origin: a }, payload))).toEqual([null]);
     one.apply({ time: 2, origin: a }, told[0] as Uint8Array);
     // Its own op comes back to a document that lacks it: the id stays.
     const older = state();
@@ -123,7 +123,7 @@ describe('text', () => {
     older.join(one);
     older.body.doc.getText('text').insert(0, 'z');
     expect(told.length).toBe(2);
-    expect(one.objectionTo({ time: 3, origin: a }, told[1] as Uint8Array)).toBeNull();
+    expect(one.objectionToWriting({ time: 3, origin: a }, told[1] as Uint8Array)).toBeNull();
   });
 
   it('[RA] takes from an origin only what is written under its own client id, and follows what is there', () => {
@@ -134,11 +134,11 @@ describe('text', () => {
     const deletion = text.payloads.remove(stranger.body, a, 0, 1);
     const foreign = text.payloads.insert(stranger.body, b, 1, 'z');
     expect(text.objectionTo(payload)).toBeNull();
-    expect(one.objectionTo({ time: 1, origin: b }, payload)).toMatch(/client id/);
-    expect(one.objectionTo({ time: 1, origin: a }, second)).toMatch(/follows is missing/);
-    expect(one.objectionTo({ time: 1, origin: a }, deletion)).toMatch(/deletes is missing/);
-    expect(one.objectionTo({ time: 1, origin: b }, foreign)).toMatch(/names is missing/);
-    expect(one.objectionTo({ time: 1, origin: a }, payload)).toBeNull();
+    expect(one.objectionToWriting({ time: 1, origin: b }, payload)).toMatch(/client id/);
+    expect(one.objectionToWriting({ time: 1, origin: a }, second)).toMatch(/follows is missing/);
+    expect(one.objectionToWriting({ time: 1, origin: a }, deletion)).toMatch(/deletes is missing/);
+    expect(one.objectionToWriting({ time: 1, origin: b }, foreign)).toMatch(/names is missing/);
+    expect(one.objectionToWriting({ time: 1, origin: a }, payload)).toBeNull();
   });
 
   it.each<[string, unknown]>([
@@ -169,14 +169,14 @@ describe('text', () => {
     for (const [i, payload] of told.entries()) one.apply({ time: i + 1, origin: a }, payload);
     const copy = decodeState(text, one.encode())?.body ?? text.create();
     const payload = text.payloads.insert(copy, b, 1, 'x');
-    expect(one.objectionTo({ time: 9, origin: b }, payload)).toBeNull();
+    expect(one.objectionToWriting({ time: 9, origin: b }, payload)).toBeNull();
     // The clock of the right neighbour comes last before the text, behind its Yjs client id.
     const mutated = Uint8Array.from(payload);
     const end = mutated.lastIndexOf('x'.charCodeAt(0)) - 2;
     expect(mutated[end]).toBe(1);
     mutated[end] = 3;
     expect(text.objectionTo(mutated)).toBeNull();
-    expect(one.objectionTo({ time: 9, origin: b }, mutated)).toMatch(/does not write/);
+    expect(one.objectionToWriting({ time: 9, origin: b }, mutated)).toMatch(/does not write/);
   });
 
   it('[R5] takes of an update that has its client twice no more than Yjs does, also where it was asked about', () => {
@@ -188,7 +188,7 @@ describe('text', () => {
     const doc = new Y.Doc();
     Y.applyUpdate(doc, update);
     const one = state();
-    expect(one.objectionTo({ time: 1, origin: a }, twice)).toBeNull();
+    expect(one.objectionToWriting({ time: 1, origin: a }, twice)).toBeNull();
     one.apply({ time: 1, origin: a }, twice);
     expect(one.view()).toBe(doc.getText('text').toJSON());
     expect(one.view()).toBe('');
