@@ -193,6 +193,18 @@ export const text: ReplicatedType<TextBody, string, typeof payloads> = {
 
 /** The Yjs client id under which that origin writes: 49 bits, so that two of one document hardly ever meet. */
 export function clientOf(origin: NodeId): number {
+  if (origin !== lastOrigin) {
+    lastClient = computeClient(origin);
+    lastOrigin = origin;
+  }
+  return lastClient;
+}
+
+/** Of whom it was asked last: most ops follow one of the same origin. */
+let lastOrigin: NodeId | null = null;
+let lastClient = NOBODY;
+
+function computeClient(origin: NodeId): number {
   const halves = decodeBase64x64(origin);
   if (halves === null) throw new RangeError(`${origin} is no origin`);
   const low = mix(halves.lo ^ mix(halves.hi));
@@ -233,8 +245,6 @@ function integrate({ doc }: TextBody, item: Y.Item): boolean {
   const { store } = doc;
   const isNext = item.id.clock === Y.getState(store, item.id.client);
   if (!isNext || doc.clientID !== NOBODY || store.pendingStructs !== null || store.pendingDs !== null) return false;
-  const parent: unknown = item.parent;
-  if (typeof parent === 'string') item.parent = doc.get(parent);
   let isWhole = false;
   doc.transact((transaction) => {
     transaction.local = false;
@@ -407,9 +417,12 @@ let lastItem: Y.Item | null = null;
 /** The update in a payload, or null. */
 function updateIn(payload: Bytes): Update | null {
   if (payload !== lastPayload) {
-    const bytes = bytesIn(payload);
-    lastUpdate = bytes === null ? null : decodeUpdate(bytes);
-    lastItem = bytes === null || lastUpdate === null ? null : onlyItem(bytes, lastUpdate);
+    lastItem = readTyped(payload);
+    if (lastItem !== null) lastUpdate = { structs: [lastItem], ds: NOTHING_DELETED };
+    else {
+      const bytes = bytesIn(payload);
+      lastUpdate = bytes === null ? null : decodeUpdate(bytes);
+    }
     lastPayload = payload;
   }
   return lastUpdate;
@@ -420,12 +433,60 @@ function forget(): void {
   lastPayload = lastUpdate = lastItem = null;
 }
 
-function onlyItem(bytes: Uint8Array, { structs, ds }: Update): Y.Item | null {
-  // An update begins with the number of its clients and that of the structs of the first. A client may be in it twice:
-  // of such an update Yjs takes less than it decodes.
-  if (bytes[0] !== 1 || bytes[1] !== 1 || ds.clients.size > 0) return null;
-  const [struct] = structs;
-  return struct instanceof Y.Item ? struct : null;
+const NOTHING_DELETED = Y.createDeleteSet();
+/** The kind of an item with text, which has no parent of its own where it has a neighbour. */
+const TEXT_KIND = 4;
+const KIND_BITS = 0x1f;
+const HAS_LEFT = 0x80;
+const HAS_RIGHT = 0x40;
+
+/**
+ * The one item of an update that inserts text beside something, and does nothing else, as most do: many times as fast as
+ * Yjs reads it. Null for all others, and for whatever Yjs might read differently.
+ */
+function readTyped(payload: Bytes): Y.Item | null {
+  reader.reset(payload);
+  const length = reader.readBinLength();
+  const start = reader.position;
+  // One client, and one struct of it.
+  if (length < 2 || start + length !== payload.length || payload[start] !== 1 || payload[start + 1] !== 1) return null;
+  reader.seek(start + 2);
+  const id = readId(payload);
+  const info = reader.nextByte;
+  if ((info & KIND_BITS) !== TEXT_KIND || (info & (HAS_LEFT | HAS_RIGHT)) === 0) return null;
+  reader.seek(reader.position + 1);
+  const left = (info & HAS_LEFT) === 0 ? null : readId(payload);
+  const right = (info & HAS_RIGHT) === 0 ? null : readId(payload);
+  const size = readNumber(payload);
+  // Behind the text is how many clients' items are deleted: none.
+  if (!(size >= 0) || payload[reader.position + size] !== 0) return null;
+  const typed = reader.takeText(size);
+  const isSound = isSafe(id) && (left === null || isSafe(left)) && (right === null || isSafe(right));
+  if (typed === null || !isSound) return null;
+  return new Y.Item(id, null, left, null, right, null, null, new Y.ContentString(typed));
+}
+
+function readId(bytes: Uint8Array): Y.ID {
+  return Y.createID(readNumber(bytes), readNumber(bytes));
+}
+
+function isSafe({ client, clock }: Y.ID): boolean {
+  return Number.isSafeInteger(client) && Number.isSafeInteger(clock);
+}
+
+/** As `writeNumber` writes it; NaN at the end of the bytes. */
+function readNumber(bytes: Uint8Array): number {
+  let number = 0;
+  let factor = 1;
+  for (let at = reader.position; at < bytes.length; at += 1) {
+    const byte = bytes[at] as number;
+    number += (byte & 0x7f) * factor;
+    factor *= 128;
+    if (byte > 0x7f) continue;
+    reader.seek(at + 1);
+    return number;
+  }
+  return NaN;
 }
 
 function decodeUpdate(bytes: Uint8Array): Update | null {

@@ -194,6 +194,34 @@ describe('text', () => {
     expect(one.view()).toBe('');
   });
 
+  it('[R5] puts what somebody types where Yjs puts it, whatever the bytes are', () => {
+    const typing = fc.record({
+      base: fc.string({ minLength: 1, maxLength: 5 }),
+      at: part,
+      typed: fc.string({ minLength: 1, maxLength: 5, unit: 'binary' }),
+      changes: fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 2 }),
+      tail: fc.uint8Array({ maxLength: 1 }),
+    });
+    fc.assert(
+      fc.property(typing, ({ base, at, typed, changes, tail }) => {
+        const one = state();
+        one.apply({ time: 1, origin: a }, text.payloads.insert(text.create(), a, 0, base));
+        const copy = decodeState(text, one.encode()) ?? state();
+        const bin = text.payloads.insert(copy.body, b, at % (base.length + 1), typed);
+        const update = Uint8Array.from([...bin.subarray(2), ...tail]);
+        for (const [i, byte] of changes) update[i % update.length] = byte;
+        const payload = packValue(update);
+        if (text.objectionTo(payload) !== null) return;
+        const doc = new Y.Doc();
+        Y.applyUpdate(doc, Y.encodeStateAsUpdate(one.body.doc));
+        Y.applyUpdate(doc, update);
+        one.apply({ time: 2, origin: b }, payload);
+        expect(text.encode(one.body)).toEqual(packValue(Y.encodeStateAsUpdate(doc)));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
   it('refuses the ids of clients that Yjs reads but can not write again', () => {
     const large = [255, 255, 255, 255, 255, 255, 255, 31];
     // One struct of client 5 at clock 0: ten deleted units, whose parent is the item 0 of a client of 2 ** 54 - 1.
