@@ -63,6 +63,18 @@ it('[R3] what is written to an object without its handle is in its state, if it 
   expect(counters.get('visits')?.state).toBe(7);
 });
 
+it('[R3] what was written to an object before it was followed is in its state, sent or not', async () => {
+  const database = await open(0);
+  const { add } = database.writer('visits', counter);
+  add(1);
+  await database.spread();
+  add(2);
+  const visits = await database.object('visits', counter);
+  expect(visits.state).toBe(3);
+  await database.spread();
+  expect(visits.state).toBe(3);
+});
+
 it('[R4] [OP4] a clock that is far ahead keeps nobody from writing: its ops are stamped by the clock of the peer', async () => {
   const storage: ReplicaStorage = memoryStorage();
   const client = await swarm.client(0, { wallMs: () => Date.now() + 600_000 });

@@ -134,7 +134,7 @@ export const REPLICA_MUTANTS: readonly ReplicaMutant[] = [
     focus: 'returning',
     seed: 2,
     edits: [
-      ['for (const interest of this.#interests.values()) interest.position = null;', ''],
+      ['if (peer !== this.#peer) this.#interests.forgetPositions();', ''],
       [
         'const index = isWhole ? null : this.#records.resolve(position);',
         'const index = isWhole ? null : Math.min(position.index, this.#store.stored);',

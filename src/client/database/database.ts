@@ -16,6 +16,8 @@ import { memoryStorage } from '../storage/memory.js';
 import type { KeptOp, ReplicaStorage, ReplicaStore } from '../storage/storage.js';
 import type { Timers } from '../timers.js';
 import { Collection } from './collection.js';
+import { covers, Interests } from './interests.js';
+import type { KeptInterest } from './interests.js';
 import type { ObjectKind } from './object-kind.js';
 import { Outbox } from './outbox.js';
 import type { Rewriter } from './outbox.js';
@@ -66,9 +68,7 @@ export class Database implements SyncHost, ObjectHost {
   readonly #sync: Sync;
   readonly #kinds = new Map<string, AnyKind>();
   readonly #objects = new Map<string, ReplicatedObject>();
-  readonly #interests = new Map<string, Interest>();
-  /** Positions that were kept, of interests that nobody has had yet in this run. */
-  readonly #keptPositions = new Map<string, string>();
+  readonly #interests = new Interests();
   /** States that were kept, of objects that nobody has asked for yet in this run. */
   readonly #keptStates = new Map<string, Bytes>();
   readonly #collections = new Set<Collection<unknown>>();
@@ -248,7 +248,7 @@ export class Database implements SyncHost, ObjectHost {
   }
 
   write(object: ReplicatedObject, payload: Bytes): void {
-    object.apply(this.#append(object.type, object.id, payload), payload);
+    object.applyOwn(this.#append(object.type, object.id, payload), payload);
     this.#unkept.add(objectName(object.type, object.id));
     this.#tell(object);
   }
@@ -256,7 +256,7 @@ export class Database implements SyncHost, ObjectHost {
   // For the synchronisation
 
   get interests(): Iterable<Interest> {
-    return this.#interests.values();
+    return this.#interests.wanted;
   }
 
   get peer(): string | null {
@@ -281,11 +281,7 @@ export class Database implements SyncHost, ObjectHost {
   }
 
   onOpened(peer: string): void {
-    if (peer !== this.#peer) {
-      // Another log, in which the positions mean nothing (RULES RG).
-      for (const interest of this.#interests.values()) interest.position = null;
-      this.#keptPositions.clear();
-    }
+    if (peer !== this.#peer) this.#interests.forgetPositions();
     this.#peer = peer;
     this.#keepSoon(0);
   }
@@ -295,8 +291,8 @@ export class Database implements SyncHost, ObjectHost {
     const held: [string, string, number, number][] = [];
     if (interest.position === null) {
       for (const object of this.#objects.values()) {
-        if (object.vector.size === 0 || !covers(interest.filter, object)) continue;
-        const { count, digest } = versionOf(object.vector);
+        if (object.heldVector.size === 0 || !covers(interest.filter, object)) continue;
+        const { count, digest } = versionOf(object.heldVector);
         held.push([object.type, object.id, count, digest]);
         if (held.length === HAVE_MAX) break;
       }
@@ -320,7 +316,13 @@ export class Database implements SyncHost, ObjectHost {
     return null;
   }
 
-  onLive(_interest: Interest): void {
+  onLive(interest: Interest): void {
+    interest.hasBeenLive = true;
+    for (const object of this.#objectsOf(interest.filter)) {
+      if (!object.settle()) continue;
+      this.#unkept.add(objectName(object.type, object.id));
+      this.#tell(object);
+    }
     this.#settle();
   }
 
@@ -348,7 +350,7 @@ export class Database implements SyncHost, ObjectHost {
       // The former stamps go with all else, and the peer tells all else again.
       if (!cleared.has(object)) object.clear();
       cleared.add(object);
-      object.apply({ time, origin }, payload);
+      object.applyOwn({ time, origin }, payload);
       this.#unkept.add(objectName(type, id));
     }
     for (const object of cleared) this.#restart(object);
@@ -389,14 +391,22 @@ export class Database implements SyncHost, ObjectHost {
     const kept = this.#keptStates.get(name);
     if (kept !== undefined) object.join(kept);
     this.#keptStates.delete(name);
+    if (this.#interests.isIn(type, id, ({ hasBeenLive }) => hasBeenLive)) object.settle();
     // What was written last may not be in the state that was kept.
     const origin = this.outbox.grant?.replica;
     for (const pending of this.outbox.pending) {
       if (origin === undefined || pending.type !== type || pending.id !== id) continue;
-      object.apply({ time: pending.time, origin }, pending.payload);
+      object.applyOwn({ time: pending.time, origin }, pending.payload);
     }
     for (const collection of this.#collections) collection.offer(object);
     return object;
+  }
+
+  /** Those that are here. */
+  #objectsOf({ type, object, prefix = '' }: Filter): readonly ReplicatedObject[] {
+    if (object === undefined) return [...this.#objects.values()].filter((other) => covers({ type, prefix }, other));
+    const known = this.#objects.get(objectName(type, object));
+    return known === undefined ? [] : [known];
   }
 
   /**
@@ -407,7 +417,7 @@ export class Database implements SyncHost, ObjectHost {
     const name = objectName(type, id);
     const known = this.#objects.get(name);
     if (known !== undefined) return known;
-    const isWanted = [...this.#interests.values()].some(({ filter }) => covers(filter, { type, id }));
+    const isWanted = this.#interests.isIn(type, id, () => true);
     return isWanted || this.#keptStates.has(name) ? this.#objectOf(type, id) : null;
   }
 
@@ -422,13 +432,8 @@ export class Database implements SyncHost, ObjectHost {
   }
 
   #want(filter: Filter): Interest {
-    const key = JSON.stringify([filter.type, filter.object ?? null, filter.prefix ?? null]);
-    const known = this.#interests.get(key);
-    if (known !== undefined) return known;
-    const interest = { filter, position: this.#keptPositions.get(key) ?? null, isLive: false };
-    this.#keptPositions.delete(key);
-    this.#interests.set(key, interest);
-    this.#sync.add(interest);
+    const { interest, isNew } = this.#interests.want(filter);
+    if (isNew) this.#sync.add(interest);
     return interest;
   }
 
@@ -442,7 +447,7 @@ export class Database implements SyncHost, ObjectHost {
     if (reader.kind === 'snapshot') {
       const objection = object.join(reader.copyPayload());
       if (objection !== null) return objection;
-      for (const [origin, time] of object.vector) {
+      for (const [origin, time] of object.heldVector) {
         const id = parseNodeId(origin);
         if (id !== null) this.outbox.observe(id, time);
       }
@@ -455,7 +460,7 @@ export class Database implements SyncHost, ObjectHost {
 
   /** Follows from the beginning whatever covers the object. */
   #restart(object: ReplicatedObject): void {
-    for (const interest of this.#interests.values()) {
+    for (const interest of this.#interests.wanted) {
       if (!covers(interest.filter, object)) continue;
       this.#sync.drop(interest);
       interest.position = null;
@@ -505,7 +510,7 @@ export class Database implements SyncHost, ObjectHost {
     const known = record === null ? null : readRecord(record);
     if (known === null) return;
     this.#peer = known.peer;
-    for (const [key, position] of known.positions) this.#keptPositions.set(key, position);
+    this.#interests.restore(known.interests);
     if (known.grant !== null && this.#options.readOnly !== true) {
       this.outbox.restore(known.grant, known.lastTime, known.seen, ops);
     }
@@ -547,38 +552,32 @@ export class Database implements SyncHost, ObjectHost {
 
   #record(): Bytes {
     const { grant, lastTime, seen } = this.outbox;
-    const positions = [...this.#keptPositions];
-    for (const [key, { position }] of this.#interests) if (position !== null) positions.push([key, position]);
     return packValue([
       this.#peer,
       grant === null ? null : [grant.replica, grant.fromTime, grant.untilTime],
       lastTime,
-      positions,
+      this.#interests.encode(),
       [...seen],
     ]);
   }
-}
-
-function covers({ type, object: id, prefix = '' }: Filter, object: Pick<ReplicatedObject, 'type' | 'id'>): boolean {
-  return type === object.type && (id === undefined ? object.id.startsWith(prefix) : id === object.id);
 }
 
 interface ReplicaRecord {
   readonly peer: string | null;
   readonly grant: { replica: NonNullable<ReturnType<typeof parseNodeId>>; fromTime: number; untilTime: number } | null;
   readonly lastTime: number;
-  readonly positions: readonly (readonly [string, string])[];
+  readonly interests: readonly KeptInterest[];
   readonly seen: ReadonlyMap<NodeId, number>;
 }
 
 /** Null for what another version has kept. */
 function readRecord(bytes: Bytes): ReplicaRecord | null {
   try {
-    const [peer, grant, lastTime, positions, seen] = unpackValue(bytes) as [
+    const [peer, grant, lastTime, interests, seen] = unpackValue(bytes) as [
       string | null,
       [string, number, number] | null,
       number,
-      [string, string][],
+      KeptInterest[],
       [NodeId, number][] | undefined,
     ];
     const replica = grant === null ? null : parseNodeId(grant[0]);
@@ -586,7 +585,7 @@ function readRecord(bytes: Bytes): ReplicaRecord | null {
       peer,
       grant: grant === null || replica === null ? null : { replica, fromTime: grant[1], untilTime: grant[2] },
       lastTime,
-      positions,
+      interests,
       seen: new Map(seen),
     };
   } catch {

@@ -1,6 +1,9 @@
 /**
  * One object in a client's hands: its state, as far as it is known here, with all that was written here. Whoever asks for
  * its state gets the same frozen value until it changes, as React's useSyncExternalStore wants it.
+ *
+ * Invariant: a state has all ops of an author up to the last one. So as long as it is not known what this client has
+ * written to the object before, what it writes now is kept apart from what is heard of peers: else it would hide that.
  */
 import type { NodeId } from '../../store/node-id.js';
 import type { Stamp } from '../../store/stamp.js';
@@ -26,7 +29,12 @@ export class ReplicatedObject<Body = unknown, View = unknown, Payloads = unknown
   readonly id: string;
   readonly #host: ObjectHost;
   readonly #type: ReplicatedType<Body, View, Payloads>;
+  /** What is shown. */
   #state: ObjectState<Body, View, Payloads>;
+  /** What has been heard, until all of it has been heard once; the same as what is shown where nothing was written here. */
+  #heard: ObjectState<Body, View, Payloads> | null;
+  /** What was written here meanwhile. */
+  #own: { readonly stamp: Stamp; readonly payload: Bytes }[] = [];
   #view: View | undefined;
   #isViewed = false;
   readonly #listeners = new Set<() => void>();
@@ -36,7 +44,7 @@ export class ReplicatedObject<Body = unknown, View = unknown, Payloads = unknown
     this.#host = host;
     this.#type = type;
     this.id = id;
-    this.#state = new ObjectState(type);
+    this.#state = this.#heard = new ObjectState(type);
   }
 
   get type(): string {
@@ -47,8 +55,14 @@ export class ReplicatedObject<Body = unknown, View = unknown, Payloads = unknown
     return this.#state.body;
   }
 
+  /** Of what is shown. */
   get vector(): ReadonlyMap<string, number> {
     return this.#state.vector;
+  }
+
+  /** What is here with all before it: others need not tell it. */
+  get heldVector(): ReadonlyMap<string, number> {
+    return (this.#heard ?? this.#state).vector;
   }
 
   get view(): View {
@@ -111,32 +125,60 @@ export class ReplicatedObject<Body = unknown, View = unknown, Payloads = unknown
 
   // For the database
 
-  /** Null, or why the op can't be applied. */
+  /** Null, or why the op, which was heard of, can't be applied. */
   apply(stamp: Stamp, payload: Bytes): string | null {
     const objection = this.#type.objectionTo(payload);
     if (objection !== null) return objection;
-    this.#state.apply(stamp, payload);
+    (this.#heard ?? this.#state).apply(stamp, payload);
     return null;
+  }
+
+  /** An op that was written here, after all others of this client. */
+  applyOwn(stamp: Stamp, payload: Bytes): void {
+    if (this.#heard !== null && !this.#heard.covers(stamp)) {
+      if (this.#heard === this.#state) this.#state = this.#copyOf(this.#heard);
+      this.#own.push({ stamp, payload });
+    }
+    this.#state.apply(stamp, payload);
   }
 
   join(encoded: Bytes): string | null {
     const other = decodeState(this.#type, encoded);
     if (other === null) return BAD_STATE;
-    this.#state.join(other);
+    (this.#heard ?? this.#state).join(other);
     return null;
   }
 
-  /** Forgets all. */
+  /** All that a peer has of it has been heard. Whether that changes what is shown. */
+  settle(): boolean {
+    const heard = this.#heard;
+    if (heard === null) return false;
+    const isChanged = heard !== this.#state;
+    for (const { stamp, payload } of this.#own) heard.apply(stamp, payload);
+    this.#state = heard;
+    this.#heard = null;
+    this.#own = [];
+    return isChanged;
+  }
+
+  /** Forgets all, but for what is written next by an author of whom nothing is known. */
   clear(): void {
     this.#state = new ObjectState(this.#type);
+    this.#heard = null;
+    this.#own = [];
   }
 
   rewriting(next: NodeId): Rewriting {
     return this.#type.rewriting(this.#state.body, next);
   }
 
+  /** To be kept: what was written here is kept by itself. */
   encode(): Bytes {
-    return this.#state.encode();
+    return (this.#heard ?? this.#state).encode();
+  }
+
+  #copyOf(state: ObjectState<Body, View, Payloads>): ObjectState<Body, View, Payloads> {
+    return decodeState(this.#type, state.encode()) ?? new ObjectState(this.#type);
   }
 
   /** Tells all who want to hear of it that it has changed. */

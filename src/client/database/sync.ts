@@ -26,6 +26,8 @@ export interface Interest {
   position: string | null;
   /** It is up to date, and told of what changes. */
   isLive: boolean;
+  /** It was so at some time, if only in an earlier run: all that is written since is in its objects. */
+  hasBeenLive: boolean;
 }
 
 /** `offline`: there is no connection. `live`: the database is open at a peer. `stuck`: see `SyncHost.onStuck`. */

@@ -48,6 +48,7 @@ type Handle = ObjectHandle<unknown, object>;
 
 const WRITER_STREAM = 6_000_000;
 export const OBJECTS_MAX = 3;
+const LATE_MS = 4000;
 const TYPES: readonly ObjectType[] = ['lww', 'counter', 'set'];
 const KINDS = { lww, counter, set } as const;
 /** Later than the library looks once more whether what is missing has come. */
@@ -371,6 +372,10 @@ export class Writer {
     return this.#index % 3 === 2;
   }
 
+  #followsLate(object: number): boolean {
+    return this.#index % 3 === 1 && object === OBJECTS_MAX - 1;
+  }
+
   #handleOf(type: ObjectType, object: string): Handle | undefined {
     return this.#handles.get(`${type}/${object}`) ?? this.#collections.get(type)?.get(object);
   }
@@ -378,7 +383,8 @@ export class Writer {
   /** Also of an object that is not followed yet because nobody has written to it. */
   #writersOf(type: ObjectType, object: string): unknown {
     const handle = this.#handleOf(type, object);
-    if (handle !== undefined || this.#collections.get(type) === undefined) return handle;
+    const isWritten = this.#collections.get(type) !== undefined || this.#followsLate(Number(object.slice(1)));
+    if (handle !== undefined || !isWritten) return handle;
     return this.#database?.writer(object, KINDS[type] as unknown as typeof lww);
   }
 
@@ -400,9 +406,15 @@ export class Writer {
       }
       if (this.#followsTypesOnly) continue;
       for (let i = 0; i < OBJECTS_MAX; i += 1) {
-        void database.object(`o${i}`, kind).then((handle) => {
-          if (isPresent()) this.#handles.set(`${type}/o${i}`, handle);
-        }, nothing);
+        const follow = (): void => {
+          if (!isPresent() || database.status === 'closed') return;
+          void database.object(`o${i}`, kind).then((handle) => {
+            if (isPresent()) this.#handles.set(`${type}/o${i}`, handle);
+          }, nothing);
+        };
+        // Some write to an object before they ask what it is.
+        if (this.#followsLate(i)) this.#later(LATE_MS, follow);
+        else follow();
       }
     }
   }
