@@ -6,6 +6,8 @@
 import { BUCKETS } from './key-hash.js';
 import type { NodeId } from './node-id.js';
 
+const NONE = new Uint16Array(0);
+
 export class HomeMap {
   /** The homes, with the number from which their weights follow. */
   #homes = new Map<NodeId, number>();
@@ -13,6 +15,7 @@ export class HomeMap {
   readonly #weights = new Uint32Array(BUCKETS);
   /** 1: by the update under way. */
   readonly #hasMoved = new Uint8Array(BUCKETS);
+  readonly #moved = new Uint16Array(BUCKETS);
 
   /** Null: no member may be a home. */
   homeOf(bucket: number): NodeId | null {
@@ -24,17 +27,21 @@ export class HomeMap {
   }
 
   /** Replaces the homes. Returns the buckets that have another home than before, in their order. */
-  update(homes: Iterable<NodeId>): number[] {
+  update(homes: Iterable<NodeId>): Uint16Array {
     const former = this.#homes;
     this.#homes = new Map(Array.from(homes, (node) => [node, seedOf(node)]));
-    this.#hasMoved.fill(0);
+    const came = [...this.#homes].filter(([node]) => !former.has(node));
     let hasLost = false;
     for (const node of former.keys()) hasLost ||= !this.#homes.has(node);
+    if (came.length === 0 && !hasLost) return NONE;
+    this.#hasMoved.fill(0);
     if (hasLost) this.#replaceLost();
-    for (const [node, seed] of this.#homes) if (!former.has(node)) this.#offer(node, seed, 0, BUCKETS);
-    const moved: number[] = [];
-    for (let bucket = 0; bucket < BUCKETS; bucket += 1) if (this.#hasMoved[bucket] === 1) moved.push(bucket);
-    return moved;
+    for (const [node, seed] of came) this.#offer(node, seed, 0, BUCKETS);
+    let count = 0;
+    for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
+      if (this.#hasMoved[bucket] === 1) this.#moved[count++] = bucket;
+    }
+    return this.#moved.slice(0, count);
   }
 
   /** Buckets whose home is gone get another one of those that there are. */
