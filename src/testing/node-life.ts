@@ -26,15 +26,16 @@ export interface LifeOptions {
   readonly onEnd: (end: NodeEnd) => void;
 }
 
-/** Two calls come again and again: that which drains, and that which is due. Each gets its closure once. */
+/** What is passed comes again and again, and gets its closure once. */
 const gate = (pass: (run: () => void) => void): ((run: () => void) => () => void) => {
-  const known = new Map<() => void, () => void>();
+  let known: (() => void) | null = null;
+  let gated = (): void => {};
   return (run) => {
-    const former = known.get(run);
-    if (former !== undefined) return former;
-    const made = (): void => pass(run);
-    known.set(run, made);
-    return made;
+    if (run !== known) {
+      known = run;
+      gated = () => pass(run);
+    }
+    return gated;
   };
 };
 
@@ -50,12 +51,13 @@ export class NodeLife {
 
   constructor(options: LifeOptions) {
     const { env } = options;
-    const gated = gate((run) => this.#pass(run));
+    const pass = (run: () => void): void => this.#pass(run);
+    const [deferred, alarm] = [gate(pass), gate(pass)];
     this.#booted = bootNode({
       env: {
         ...env,
-        defer: (run) => env.defer(gated(run)),
-        setAlarm: (atMs, run) => env.setAlarm(atMs, gated(run)),
+        defer: (run) => env.defer(deferred(run)),
+        setAlarm: (atMs, run) => env.setAlarm(atMs, alarm(run)),
         bus: options.bus,
         wires,
         disk: options.disk,

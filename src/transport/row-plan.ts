@@ -156,11 +156,11 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 const anyShape = (names: readonly string[]): Shape => ({
   build(type, slots, base) {
     const message: Record<string, unknown> = { type };
-    for (const [i, name] of names.entries()) message[name] = slots[base + i];
+    for (let i = 0; i < names.length; i += 1) message[names[i] as string] = slots[base + i];
     return message;
   },
   take(message, slots, base) {
-    for (const [i, name] of names.entries()) slots[base + i] = message[name];
+    for (let i = 0; i < names.length; i += 1) slots[base + i] = message[names[i] as string];
   },
 });
 

@@ -11,14 +11,21 @@ import type { SimulatedNode, World } from './world.js';
 /** All counters of a node that runs, as `actor.counter`. */
 export const countersOf = (world: World, node: SimulatedNode): Map<string, number> => {
   const found = new Map<string, number>();
-  if (node.life === null || node.life.isPaused) return found;
-  for (const [actor, counters] of Object.entries(world.inspect(node, 'counters') ?? {})) {
-    for (const [name, count] of Object.entries((counters ?? {}) as Record<string, number>)) {
-      found.set(`${actor}.${name}`, count);
-    }
+  for (const [actor, counters] of Object.entries(countedBy(world, node))) {
+    for (const [name, count] of Object.entries(counters ?? {})) found.set(`${actor}.${name}`, count);
   }
   return found;
 };
+
+/** One of them, which costs less than all; 0 of a node that does not run. */
+export const counterOf = (world: World, node: SimulatedNode, actor: string, name: string): number =>
+  countedBy(world, node)[actor]?.[name] ?? 0;
+
+const countedBy = (world: World, node: SimulatedNode): Counted =>
+  node.life === null || node.life.isPaused ? {} : ((world.inspect(node, 'counters') ?? {}) as Counted);
+
+/** By actor; null of one that did not answer. */
+type Counted = Readonly<Record<string, Readonly<Record<string, number>> | null>>;
 
 /** Null of a node that is gone. */
 export const lookAt = (world: World, node: SimulatedNode, keys: readonly string[]): NodeEvidence | null => {

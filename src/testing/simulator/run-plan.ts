@@ -10,7 +10,7 @@ import { applyFault } from './apply-fault.js';
 import { disturbanceOf, stableWindows } from './disturbance.js';
 import type { Disturbance, Evidence, MissedCopy, NodeEvidence, SeenStamp, Watching } from './evidence.js';
 import { checkDirectoryAgrees } from './check/directory-agrees.js';
-import { countersOf, lookAt } from './look-at.js';
+import { counterOf, countersOf, lookAt } from './look-at.js';
 import { keyspaceOf, topologyOf } from './look.js';
 import { areDispensable } from './graph.js';
 import type { Plan, PlannedRequest } from './plan.js';
@@ -141,10 +141,10 @@ class Run {
     world.time.advance(Math.max(missedMs, requestTimeoutMs) + heartbeatTimeoutMs);
     const settledMs = world.nowMs;
     const auditors = this.#audit();
-    const searches = this.#sum('finder.searches');
+    const searches = this.#sum('finder', 'searches');
     const asked = this.#history.length;
     this.#askAll(auditors);
-    const searchesWhenSettled = this.#sum('finder.searches') - searches;
+    const searchesWhenSettled = this.#sum('finder', 'searches') - searches;
     world.time.advance(requestTimeoutMs + CONNECT_MS);
 
     const endMs = world.nowMs;
@@ -379,8 +379,8 @@ class Run {
   }
 
   /** One counter of all living nodes together. */
-  #sum(name: string): number {
-    return this.#world.living.reduce((sum, node) => sum + (countersOf(this.#world, node).get(name) ?? 0), 0);
+  #sum(actor: string, name: string): number {
+    return this.#world.living.reduce((sum, node) => sum + counterOf(this.#world, node, actor, name), 0);
   }
 
   /** Stops all nodes in order and says what they left behind. */
