@@ -44,7 +44,9 @@ export class ReplicatedObject<Body = unknown, View = unknown, Payloads = unknown
     this.#host = host;
     this.#type = type;
     this.id = id;
-    this.#state = this.#heard = new ObjectState(type);
+    this.#state = new ObjectState(type);
+    // Texts are written by those who follow them only, and editors hold on to the document that they were given.
+    this.#heard = type.asksForBody ? null : this.#state;
   }
 
   get type(): string {
