@@ -14,6 +14,7 @@ const STREAM = {
   actions: 5_000_002,
   faults: 5_000_003,
   sizes: 5_000_004,
+  texts: 5_000_005,
 } as const;
 
 const DURATION_MS = 40_000;
@@ -63,7 +64,10 @@ const drawWidePlan = (seed: number): ReplicaPlan => {
     writerSkewsMs: writers.map(() => (isSkewed ? database.below(40_000) - 20_000 : 0)),
     isHeedless: false,
     storageMs: database.below(2) === 0 ? 0 : 1 + database.below(30),
-    actions: drawActions(seededRandom(seed, STREAM.actions), writers.length, nodes, peers),
+    actions: withTexts(
+      seededRandom(seed, STREAM.texts),
+      drawActions(seededRandom(seed, STREAM.actions), writers.length, nodes, peers),
+    ),
     faults: drawFaults(seededRandom(seed, STREAM.faults), nodes, edges, peers),
     durationMs: DURATION_MS,
   };
@@ -103,6 +107,16 @@ const drawActions = (random: Random, writers: number, nodes: number, peers: read
     }
   }
   return actions.sort((a, b) => a.atMs - b.atMs);
+};
+
+/** In one of four plans some of what is written is written to texts. */
+const withTexts = (random: Random, actions: readonly PlannedAction[]): PlannedAction[] => {
+  if (random.below(4) > 0) return [...actions];
+  return actions.map((action) => {
+    const isText = random.below(2) === 0;
+    if (isText && action.kind === 'write' && action.type === 'lww') return { ...action, type: 'text', padding: 0 };
+    return isText && action.kind === 'remove' ? { ...action, type: 'text' } : action;
+  });
 };
 
 type Move = PlannedAction extends infer A ? (A extends PlannedAction ? Omit<A, 'atMs' | 'writer'> : never) : never;

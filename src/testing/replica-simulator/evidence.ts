@@ -30,6 +30,12 @@ export interface WrittenOp {
   spread: { readonly atMs: number; readonly disks: number } | null;
 }
 
+/** The values that a set shows, or a text, in which each is a word `<value>`. */
+export const valuesOf = (view: unknown): readonly number[] =>
+  typeof view === 'string'
+    ? [...view.matchAll(/<(\d+)>/g)].map(([, value]) => Number(value))
+    : (view as readonly number[]);
+
 export interface LogEvidence {
   readonly node: number;
   readonly floor: number;

@@ -5,13 +5,13 @@
 import type { Edge, PlannedFault } from '../simulator/plan.js';
 import type { WorldPlan } from '../simulator/world.js';
 
-export type ObjectType = 'lww' | 'counter' | 'set';
+export type ObjectType = 'lww' | 'counter' | 'set' | 'text';
 
 /** What a writer does, or what befalls it. Times count from the start of the actions. */
 export type PlannedAction = { readonly atMs: number; readonly writer: number } & (
   | { readonly kind: 'write'; readonly type: ObjectType; readonly object: number; readonly padding: number }
-  /** Takes away one of the values of a set, whoever added it. */
-  | { readonly kind: 'remove'; readonly object: number }
+  /** Takes away one of the values of a set (default) or a text, whoever added it. */
+  | { readonly kind: 'remove'; readonly object: number; readonly type?: 'set' | 'text' }
   /** From now on at another node. */
   | { readonly kind: 'move'; readonly node: number }
   /** Its connection breaks, and another one at once. */

@@ -43,7 +43,7 @@ const LOOK_MS = 500;
 const OPERATE_MS_MAX = 12_000;
 const JOIN_ATTEMPTS = 8;
 const JOIN_AGAIN_MS = 500;
-const NAMES = ['lww', 'counter', 'set'].flatMap((type) =>
+const NAMES = ['lww', 'counter', 'set', 'text'].flatMap((type) =>
   Array.from({ length: OBJECTS_MAX }, (_, i) => objectName(type, `o${i}`)),
 );
 

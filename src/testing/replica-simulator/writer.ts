@@ -14,6 +14,8 @@ import type { ObjectHandle } from '../../client/database/replicated-object.js';
 import type { Interest } from '../../client/database/sync.js';
 import { set } from '../../client/database/kinds/set.js';
 import type { SetWriters } from '../../client/database/kinds/set.js';
+import { text } from '../../client/database/kinds/text.js';
+import type { TextWriters } from '../../client/database/kinds/text.js';
 import type { Grant } from '../../client/database/outbox.js';
 import type { SocketLike } from '../../client/socket.js';
 import { seededRandom } from '../../actors/runtime/virtual-time.js';
@@ -26,6 +28,7 @@ import { timersOf } from '../virtual-timers.js';
 import type { World } from '../simulator/world.js';
 import { DATABASE } from './look.js';
 import type { Held } from './look.js';
+import { valuesOf } from './evidence.js';
 import type { Granted, WriterEvidence, WrittenOp } from './evidence.js';
 import type { ObjectType, PlannedAction, ReplicaPlan } from './plan.js';
 import { WriterStorage } from './writer-storage.js';
@@ -50,7 +53,7 @@ const WRITER_STREAM = 6_000_000;
 export const OBJECTS_MAX = 3;
 const LATE_MS = 4000;
 const TYPES: readonly ObjectType[] = ['lww', 'counter', 'set'];
-const KINDS = { lww, counter, set } as const;
+const KINDS = { lww, counter, set, text } as const;
 /** Later than the library looks once more whether what is missing has come. */
 const REBASE_AFTER_MS = 15_000;
 const REOPEN_AFTER_MS = 400;
@@ -61,6 +64,8 @@ export class Writer {
   readonly #record: Record;
   readonly #index: number;
   readonly #isHeedless: boolean;
+  /** What it follows: of texts only where there are any. */
+  readonly #types: readonly ObjectType[];
   #skewMs: number;
   readonly #random;
   readonly #storage: WriterStorage;
@@ -90,6 +95,8 @@ export class Writer {
     this.#node = plan.writers[index] as number;
     this.#skewMs = plan.writerSkewsMs[index] as number;
     this.#isHeedless = plan.isHeedless;
+    const hasTexts = plan.actions.some((action) => 'type' in action && action.type === 'text');
+    this.#types = hasTexts ? [...TYPES, 'text'] : TYPES;
     this.#random = seededRandom(plan.seed, WRITER_STREAM + index);
     this.#storage = new WriterStorage((delayMs, run) => world.time.at(world.nowMs + delayMs, run), plan.storageMs);
   }
@@ -109,8 +116,8 @@ export class Writer {
       database.status === 'live' &&
       database.pendingCount === 0 &&
       (this.#followsTypesOnly
-        ? this.#collections.size === TYPES.length
-        : this.#handles.size === OBJECTS_MAX * TYPES.length) &&
+        ? this.#collections.size === this.#types.length
+        : this.#handles.size === OBJECTS_MAX * this.#types.length) &&
       [...database.interests].every(({ isLive }) => isLive)
     );
   }
@@ -141,7 +148,7 @@ export class Writer {
       case 'write':
         return this.#write(action.type, `o${action.object}`, action.padding);
       case 'remove':
-        return this.#remove(`o${action.object}`);
+        return this.#remove(action.type ?? 'set', `o${action.object}`);
       case 'move':
         this.#node = action.node;
         return this.#dropSockets();
@@ -383,7 +390,9 @@ export class Writer {
   /** Also of an object that is not followed yet because nobody has written to it. */
   #writersOf(type: ObjectType, object: string): unknown {
     const handle = this.#handleOf(type, object);
-    const isWritten = this.#collections.get(type) !== undefined || this.#followsLate(Number(object.slice(1)));
+    // What is written to a text follows on what is there.
+    const isWritten =
+      type !== 'text' && (this.#collections.get(type) !== undefined || this.#followsLate(Number(object.slice(1))));
     if (handle !== undefined || !isWritten) return handle;
     return this.#database?.writer(object, KINDS[type] as unknown as typeof lww);
   }
@@ -395,7 +404,7 @@ export class Writer {
 
   #takeHandles(database: Database): void {
     const isPresent = (): boolean => database === this.#database;
-    for (const type of TYPES) {
+    for (const type of this.#types) {
       const kind = KINDS[type] as unknown as typeof lww;
       // Some follow whole types, others single objects, others both.
       if (this.#index % 3 !== 1) {
@@ -429,17 +438,29 @@ export class Writer {
         const text = padding > 0 ? { text: 'x'.repeat(padding) } : {};
         (writers as LwwWriters).set({ [OWN_FIELD(this.#index)]: by, last: by, ...text });
       } else if (type === 'counter') (writers as CounterWriters).add(by);
+      else if (type === 'text') this.#type(writers as Handle & TextWriters, by);
       else (writers as SetWriters).add(by);
     });
     if (isWritten && type === 'lww') this.#own.set(object, by);
   }
 
-  #remove(object: string): void {
-    const handle = this.#handleOf('set', object);
-    const values = (handle?.state ?? []) as readonly unknown[];
+  /** The value as a word of its own, between those that are there. */
+  #type(handle: Handle & TextWriters, value: number): void {
+    const shown = handle.state as string;
+    const places = [...shown.matchAll(/</g)].map(({ index }) => index);
+    handle.insert([...places, shown.length][this.#random.below(places.length + 1)] as number, `<${value}>`);
+  }
+
+  #remove(type: 'set' | 'text', object: string): void {
+    const handle = this.#handleOf(type, object);
+    const values = handle === undefined ? [] : valuesOf(handle.state);
     if (handle === undefined || values.length === 0) return;
     const removed = values[this.#random.below(values.length)] as number;
-    this.#do('set', object, null, removed, () => (handle as unknown as SetWriters).remove(removed));
+    this.#do(type, object, null, removed, () => {
+      if (type === 'set') return (handle as unknown as SetWriters).remove(removed);
+      const word = `<${removed}>`;
+      (handle as unknown as TextWriters).remove((handle.state as string).indexOf(word), word.length);
+    });
   }
 
   #do(type: ObjectType, object: string, value: number | null, removed: number | null, write: () => void): boolean {

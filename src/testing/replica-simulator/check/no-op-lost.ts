@@ -1,5 +1,5 @@
 /** What was written is everywhere in the end, once, and what is there was written (R1, R4). */
-import { opIdOf } from '../evidence.js';
+import { opIdOf, valuesOf } from '../evidence.js';
 import type { LogEvidence, WrittenOp } from '../evidence.js';
 
 /** How often it took effect, as far as it can be told: its stamps that the chains of the log have. */
@@ -39,15 +39,16 @@ export const checkCounters = (logs: readonly LogEvidence[], ops: readonly Writte
     }),
   );
 
-/** A value of a set that nobody removed is there, and none that nobody added. */
+/** A value of a set, or a word of a text, that nobody removed is there, whole, and none that nobody added. */
 export const checkSets = (logs: readonly LogEvidence[], ops: readonly WrittenOp[]): string[] =>
   logs.slice(0, 1).flatMap((log) =>
     [...log.states].flatMap(([name, { view }]) => {
-      if (!name.startsWith('set/')) return [];
+      if (!name.startsWith('set/') && !name.startsWith('text/')) return [];
       const mine = ops.filter(({ type, object }) => `${type}/${object}` === name);
       const removed = new Set(mine.map((op) => op.removed));
       const added = new Map(mine.flatMap((op) => (op.value === null ? [] : [[op.value, op] as const])));
-      const present = new Set(view as readonly number[]);
+      const values = valuesOf(view);
+      const present = new Set(values);
       const missing = [...added].filter(([value, op]) => !op.isUncertain && !removed.has(value) && !present.has(value));
       const strange = [...present].filter((value) => !added.has(value));
       const back = mine.filter(
@@ -55,6 +56,9 @@ export const checkSets = (logs: readonly LogEvidence[], ops: readonly WrittenOp[
           value !== null && !isUncertain && present.has(value) && added.get(value)?.ids.length === 1,
       );
       return [
+        ...(typeof view === 'string' && values.map((value) => `<${value}>`).join('') !== view
+          ? [`${name}: words are torn: ${view}`]
+          : []),
         ...missing.map(([, op]) => `${name}: ${show(op)} is not there`),
         ...strange.map((value) => `${name}: ${value} was never added`),
         ...back.map((op) => `${name}: ${op.removed} was removed by ${show(op)} and is there`),

@@ -1,5 +1,5 @@
 /** A snapshot has the ops that its vector names, and no others (RULES RH): compared with what was written. */
-import { opIdOf } from '../evidence.js';
+import { opIdOf, valuesOf } from '../evidence.js';
 import type { LogEvidence, WrittenOp } from '../evidence.js';
 
 type Vector = ReadonlyMap<string, number>;
@@ -20,7 +20,7 @@ const timesIn = (vector: Vector, { ids }: WrittenOp): number =>
 const objectionTo = (name: string, view: unknown, vector: Vector, ops: readonly WrittenOp[]): string | null => {
   const type = name.slice(0, name.indexOf('/'));
   if (type === 'counter') return objectionToSum(view as number, vector, ops);
-  if (type === 'set') return objectionToValues(new Set(view as readonly number[]), vector, ops);
+  if (type === 'set' || type === 'text') return objectionToValues(new Set(valuesOf(view)), vector, ops);
   return null;
 };
 
