@@ -1,6 +1,9 @@
 /**
  * A link over a socket of the `ws` package: the same for the listener and the dialler. That package keeps a reference
  * to what it sends until it has left, so borrowed bytes are copied here, once.
+ *
+ * Memory outside the heap costs more than the copy: the engine marks the whole heap whenever so much of it has been
+ * allocated, once a second at a busy relay. So what frames were copied to is used again.
  */
 import { BROKEN, closeReason, exceedsBacklog, FAULT, LINGER_MS, lingerMs, SLOW, TOO_LARGE } from './closing.js';
 import { reportFault } from './fault.js';
@@ -9,7 +12,7 @@ import type { Link, LinkHandler } from './link.js';
 /** The part of the package's socket that is used here. */
 export interface WsSocket {
   readonly bufferedAmount: number;
-  send(bytes: Uint8Array, options: { binary: boolean }, sent: () => void): void;
+  send(bytes: Uint8Array, options: { binary: boolean }, sent: (error?: Error | null) => void): void;
   close(code: number, reason: string): void;
   terminate(): void;
   ping(): void;
@@ -20,6 +23,14 @@ export interface WsSocket {
   on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
   on(event: 'ping' | 'pong', listener: () => void): unknown;
 }
+
+/** Frames of up to so many bytes are copied to blocks of that size. */
+const BLOCK_BYTES = 131_072;
+/** Smaller ones share the memory of others anyway. */
+const BLOCKED_BYTES_MIN = 4096;
+/** Of all links together. */
+const SPARE_BLOCKS_MAX = 8;
+const spareBlocks: Buffer[] = [];
 
 export class WsLink implements Link {
   readonly remote: string;
@@ -53,7 +64,18 @@ export class WsLink implements Link {
     if (this.#isChoked && exceedsBacklog(this.#socket.bufferedAmount, bytes.length, this.#backlogBytesMax)) {
       return this.close(...SLOW);
     }
-    this.#socket.send(Buffer.from(bytes), { binary: !isText }, this.#onSent);
+    const { length } = bytes;
+    // What has to wait takes no more room than it has bytes.
+    if (this.#isChoked || length < BLOCKED_BYTES_MIN || length > BLOCK_BYTES)
+      this.#socket.send(Buffer.from(bytes), { binary: !isText }, this.#onSent);
+    else {
+      const block = spareBlocks.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
+      block.set(bytes);
+      this.#socket.send(block.subarray(0, length), { binary: !isText }, (error) => {
+        if (!(error instanceof Error) && spareBlocks.length < SPARE_BLOCKS_MAX) spareBlocks.push(block);
+        this.#onSent();
+      });
+    }
     if (this.#socket.bufferedAmount > 0) this.#isChoked = true;
   }
 

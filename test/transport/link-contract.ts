@@ -94,6 +94,25 @@ export function linkContract(name: string, create: () => Implementation): void {
       expect(numbers(far)).toEqual(expected);
     });
 
+    it('keeps what each frame says, whether it leaves at once or waits', async () => {
+      const { near, far } = await bench.pair({ backlogBytesMax: 1e8 }, { backlogBytesMax: 1e8 });
+      const sizes = [10, 4096, 20_000, 131_072, 131_073, 60_000];
+      const count = 240;
+      if (near.link.canPause) near.link.pause();
+      for (let i = 0; i < count; i++) {
+        const frame = new Uint8Array(sizes[i % sizes.length] as number).fill(i);
+        near.link.send(frame, false);
+        far.link.send(frame, false);
+        if (i % 9 === 0) await pause(0);
+      }
+      if (near.link.canPause) near.link.resume();
+      for (const { frames } of [near, far]) {
+        await until(() => frames.length === count, 'all frames');
+        expect(frames.map((frame) => frame.bytes.length)).toEqual(frames.map((_, i) => sizes[i % sizes.length]));
+        expect(frames.every((frame, i) => frame.bytes.every((byte) => byte === i))).toBe(true);
+      }
+    });
+
     it('carries 1 MiB in one frame', async () => {
       const { near, far } = await bench.pair();
       const big = Uint8Array.from({ length: 1_048_576 }, (_, i) => i % 251);
