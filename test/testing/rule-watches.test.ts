@@ -163,6 +163,7 @@ it('[H3] what came from the disk waits for the homes', () => {
   expect(found(joined(0), get('get'), answer('value'), joined(1))).toBe(0);
   expect(found(get('get'), answer('value'), joined(1))).toBe(1);
   expect(found(get('get'), answer('value'), joined(0))).toBe(0);
+  expect(found(get('get'), answer('value'))).toBe(1);
   expect(found(get('get'), answer('missing'), joined(1))).toBe(0);
   expect(found(get('incr'), answer('value'), joined(1))).toBe(0);
   expect(found(get('get', 'other'), answer('value'), joined(1))).toBe(0);

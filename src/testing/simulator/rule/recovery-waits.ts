@@ -13,13 +13,13 @@ interface Unconfirmed {
   recovered: ReadonlySet<string>;
   /** Reads that came from other nodes: the keys by asker and number. */
   readonly reads: Map<string, string>;
-  /** What was served a moment ago: the word of the last home may be on its way within the node. */
-  served: { readonly atMs: number; readonly text: string }[];
+  /** What was served: the word of the last home may be on its way within the node at that moment. */
+  readonly served: { readonly atMs: number; readonly text: string }[];
 }
 
 export class RecoveryWaits implements RuleWatch {
   readonly invariant = 'served after recovery = confirmed';
-  readonly types = 'all';
+  readonly types = ['recovered', 'registeredAll', 'serve', 'forward', 'answer'];
   /** The keys that a node has entries of. */
   readonly #keysOf: (life: NodeLife) => Iterable<string>;
   readonly #unconfirmed = new Map<number, Unconfirmed>();
@@ -30,6 +30,7 @@ export class RecoveryWaits implements RuleWatch {
   }
 
   onStart(node: number): void {
+    this.#judge(node, Infinity);
     this.#unconfirmed.set(node, { recovered: new Set(), reads: new Map(), served: [] });
   }
 
@@ -37,12 +38,8 @@ export class RecoveryWaits implements RuleWatch {
     const unconfirmed = this.#unconfirmed.get(node);
     if (unconfirmed === undefined) return;
     const { reads, served } = unconfirmed;
-    if (served.length > 0 && (served[0]?.atMs ?? atMs) < atMs) {
-      this.#found.push(...served.map(({ text }) => text));
-      unconfirmed.served = [];
-    }
     if (type === 'recovered') unconfirmed.recovered = new Set(this.#keysOf(life));
-    else if (type === 'registeredAll' || (type === 'serve' && to === ACTOR.finder)) this.#unconfirmed.delete(node);
+    else if (type === 'registeredAll' || (type === 'serve' && to === ACTOR.finder)) this.#judge(node, atMs);
     else if (type === 'forward' && to === ACTOR.store) {
       const { from: asker, number, message: request } = message as MessageOf<'forward'>;
       if (request.type === 'get' && unconfirmed.recovered.has(request.key))
@@ -52,11 +49,19 @@ export class RecoveryWaits implements RuleWatch {
       const key = reply.type === 'value' ? reads.get(`${asker} ${number}`) : undefined;
       if (key === undefined) return;
       const text = `n${node} served ${key} at ${atMs.toFixed(1)}, before a home had confirmed it`;
-      unconfirmed.served.push({ atMs, text });
+      served.push({ atMs, text });
     }
   }
 
   found(): readonly string[] {
+    for (const node of this.#unconfirmed.keys()) this.#judge(node, Infinity);
     return this.#found;
+  }
+
+  /** The node was confirmed then; infinite: never, as long as it lived. */
+  #judge(node: number, confirmedMs: number): void {
+    const served = this.#unconfirmed.get(node)?.served ?? [];
+    this.#unconfirmed.delete(node);
+    for (const { atMs, text } of served) if (atMs < confirmedMs) this.#found.push(text);
   }
 }

@@ -10,11 +10,11 @@ import type { NodeLife } from '../../node-life.js';
 export interface RuleWatch {
   readonly invariant: string;
   /** The types of messages that it looks at. */
-  readonly types: readonly string[] | 'all';
+  readonly types: readonly string[];
   /** A node has started: what was known of its former life does not count any more. */
   onStart(node: number, life: NodeLife): void;
   onHop(node: number, hop: Hop, life: NodeLife): void;
-  /** What was wrong, until now. */
+  /** What was wrong, at the end of the run. */
   found(): readonly string[];
 }
 

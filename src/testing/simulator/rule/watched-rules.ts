@@ -27,13 +27,13 @@ export class WatchedRules {
     for (let i = 0; i < concerned.length; i += 1) (concerned[i] as RuleWatch).onHop(node, hop, life);
   }
 
-  /** What was wrong, until now. */
+  /** What was wrong, at the end of the run. */
   broken(): Broken[] {
     return this.#rules.map((rule) => ({ invariant: rule.invariant, texts: rule.found() }));
   }
 
   #concernedBy(type: string): readonly RuleWatch[] {
-    const concerned = this.#rules.filter(({ types }) => types === 'all' || types.includes(type));
+    const concerned = this.#rules.filter(({ types }) => types.includes(type));
     this.#concerned.set(type, concerned);
     return concerned;
   }
