@@ -72,6 +72,8 @@ export class Database implements SyncHost, ObjectHost {
   /** States that were kept, of objects that nobody has asked for yet in this run. */
   readonly #keptStates = new Map<string, Bytes>();
   readonly #collections = new Set<Collection<unknown>>();
+  /** Some interests have not been live yet. */
+  #hasUnsettled = false;
   #peer: string | null = null;
   #storedTime = 0;
   #aheadMs = 0;
@@ -316,13 +318,8 @@ export class Database implements SyncHost, ObjectHost {
     return null;
   }
 
-  onLive(interest: Interest): void {
-    interest.hasBeenLive = true;
-    for (const object of this.#objectsOf(interest.filter)) {
-      if (!object.settle()) continue;
-      this.#unkept.add(objectName(object.type, object.id));
-      this.#tell(object);
-    }
+  onLive(_interest: Interest): void {
+    this.#settleObjects();
     this.#settle();
   }
 
@@ -330,6 +327,7 @@ export class Database implements SyncHost, ObjectHost {
     this.#storedTime = Math.max(this.#storedTime, storedTime);
     this.outbox.noteStored(storedTime);
     if (this.outbox.drop(spreadTime)) this.#keepSoon(KEEP_MS);
+    this.#settleObjects();
     this.#settle();
   }
 
@@ -402,6 +400,22 @@ export class Database implements SyncHost, ObjectHost {
     return object;
   }
 
+  /** What is live is all that was written here before, if the peer has that. */
+  #settleObjects(): void {
+    if (!this.#hasUnsettled || this.#sync.storedHere < this.outbox.settledTime) return;
+    this.#hasUnsettled = false;
+    for (const interest of this.#interests.wanted) {
+      if (!interest.isLive && !interest.hasBeenLive) this.#hasUnsettled = true;
+      if (!interest.isLive || interest.hasBeenLive) continue;
+      interest.hasBeenLive = true;
+      for (const object of this.#objectsOf(interest.filter)) {
+        if (!object.settle()) continue;
+        this.#unkept.add(objectName(object.type, object.id));
+        this.#tell(object);
+      }
+    }
+  }
+
   /** Those that are here. */
   #objectsOf({ type, object, prefix = '' }: Filter): readonly ReplicatedObject[] {
     if (object === undefined) return [...this.#objects.values()].filter((other) => covers({ type, prefix }, other));
@@ -433,7 +447,9 @@ export class Database implements SyncHost, ObjectHost {
 
   #want(filter: Filter): Interest {
     const { interest, isNew } = this.#interests.want(filter);
-    if (isNew) this.#sync.add(interest);
+    if (!isNew) return interest;
+    this.#hasUnsettled = true;
+    this.#sync.add(interest);
     return interest;
   }
 

@@ -84,6 +84,13 @@ export class Outbox {
     return this.#nextNumber;
   }
 
+  /** Time of the last op that does not wait; 0 for none. */
+  get settledTime(): number {
+    const first = this.#pending[0];
+    if (first === undefined) return this.#lastTime;
+    return this.#reader.readAt(first.op, 0) === null ? this.#reader.prevTime : 0;
+  }
+
   get hasUnsent(): boolean {
     return this.#sentCount < this.#pending.length;
   }
@@ -111,7 +118,7 @@ export class Outbox {
   admit(grant: Grant, storedTime: number, isGivenUp = false): void {
     const former = this.#grant;
     const isSame = former?.replica === grant.replica;
-    const ownTime = this.#settledTime();
+    const ownTime = this.settledTime;
     if (former !== null && !isSame && !isGivenUp && ownTime > 0) this.#seen.set(former.replica, ownTime);
     this.#adopt(grant);
     if (!isSame) this.#lastTime = this.#storedTime = storedTime;
@@ -244,13 +251,6 @@ export class Outbox {
     for (const { origin, time } of this.#reader.takeSeen()) {
       if (origin !== this.#grant?.replica && time > (this.#seen.get(origin) ?? 0)) this.#seen.set(origin, time);
     }
-  }
-
-  /** Time of the last op that does not wait. */
-  #settledTime(): number {
-    const first = this.#pending[0];
-    if (first === undefined) return this.#lastTime;
-    return this.#reader.readAt(first.op, 0) === null ? this.#reader.prevTime : 0;
   }
 
   #bare(op: Bytes): Bytes {

@@ -29,12 +29,13 @@ export class ReplicatedObject<Body = unknown, View = unknown, Payloads = unknown
   readonly id: string;
   readonly #host: ObjectHost;
   readonly #type: ReplicatedType<Body, View, Payloads>;
-  /** What is shown. */
+  /** What is shown, if nothing was heard since. */
   #state: ObjectState<Body, View, Payloads>;
   /** What has been heard, until all of it has been heard once; the same as what is shown where nothing was written here. */
   #heard: ObjectState<Body, View, Payloads> | null;
   /** What was written here meanwhile. */
   #own: { readonly stamp: Stamp; readonly payload: Bytes }[] = [];
+  #isStale = false;
   #view: View | undefined;
   #isViewed = false;
   readonly #listeners = new Set<() => void>();
@@ -54,12 +55,12 @@ export class ReplicatedObject<Body = unknown, View = unknown, Payloads = unknown
   }
 
   get body(): Body {
-    return this.#state.body;
+    return this.#shown.body;
   }
 
   /** Of what is shown. */
   get vector(): ReadonlyMap<string, number> {
-    return this.#state.vector;
+    return this.#shown.vector;
   }
 
   /** What is here with all before it: others need not tell it. */
@@ -69,7 +70,7 @@ export class ReplicatedObject<Body = unknown, View = unknown, Payloads = unknown
 
   get view(): View {
     if (!this.#isViewed) {
-      this.#view = this.#state.view();
+      this.#view = this.#shown.view();
       this.#isViewed = true;
     }
     return this.#view as View;
@@ -131,35 +132,36 @@ export class ReplicatedObject<Body = unknown, View = unknown, Payloads = unknown
   apply(stamp: Stamp, payload: Bytes): string | null {
     const objection = this.#type.objectionTo(payload);
     if (objection !== null) return objection;
-    (this.#heard ?? this.#state).apply(stamp, payload);
+    this.#hear().apply(stamp, payload);
     return null;
   }
 
   /** An op that was written here, after all others of this client. */
   applyOwn(stamp: Stamp, payload: Bytes): void {
-    if (this.#heard !== null && !this.#heard.covers(stamp)) {
-      if (this.#heard === this.#state) this.#state = this.#copyOf(this.#heard);
+    if (this.#heard === null) this.#state.apply(stamp, payload);
+    else if (!this.#heard.covers(stamp)) {
       this.#own.push({ stamp, payload });
+      this.#isStale = true;
     }
-    this.#state.apply(stamp, payload);
   }
 
   join(encoded: Bytes): string | null {
     const other = decodeState(this.#type, encoded);
     if (other === null) return BAD_STATE;
-    (this.#heard ?? this.#state).join(other);
+    this.#hear().join(other);
     return null;
   }
 
-  /** All that a peer has of it has been heard. Whether that changes what is shown. */
+  /** All that was written here before has been heard. Whether that changes what is shown. */
   settle(): boolean {
     const heard = this.#heard;
     if (heard === null) return false;
-    const isChanged = heard !== this.#state;
+    const isChanged = this.#own.length > 0;
     for (const { stamp, payload } of this.#own) heard.apply(stamp, payload);
     this.#state = heard;
     this.#heard = null;
     this.#own = [];
+    this.#isStale = false;
     return isChanged;
   }
 
@@ -168,6 +170,7 @@ export class ReplicatedObject<Body = unknown, View = unknown, Payloads = unknown
     this.#state = new ObjectState(this.#type);
     this.#heard = null;
     this.#own = [];
+    this.#isStale = false;
   }
 
   rewriting(next: NodeId): Rewriting {
@@ -179,8 +182,19 @@ export class ReplicatedObject<Body = unknown, View = unknown, Payloads = unknown
     return (this.#heard ?? this.#state).encode();
   }
 
-  #copyOf(state: ObjectState<Body, View, Payloads>): ObjectState<Body, View, Payloads> {
-    return decodeState(this.#type, state.encode()) ?? new ObjectState(this.#type);
+  /** Where what is heard of goes. */
+  #hear(): ObjectState<Body, View, Payloads> {
+    if (this.#own.length > 0) this.#isStale = true;
+    return this.#heard ?? this.#state;
+  }
+
+  get #shown(): ObjectState<Body, View, Payloads> {
+    const heard = this.#heard;
+    if (!this.#isStale || heard === null) return this.#state;
+    this.#isStale = false;
+    this.#state = decodeState(this.#type, heard.encode()) ?? new ObjectState(this.#type);
+    for (const { stamp, payload } of this.#own) this.#state.apply(stamp, payload);
+    return this.#state;
   }
 
   /** Tells all who want to hear of it that it has changed. */

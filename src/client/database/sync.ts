@@ -26,7 +26,10 @@ export interface Interest {
   position: string | null;
   /** It is up to date, and told of what changes. */
   isLive: boolean;
-  /** It was so at some time, if only in an earlier run: all that is written since is in its objects. */
+  /**
+   * It was so at some time, if only in an earlier run, at a peer that had all that was written here before: what is written
+   * since is in its objects.
+   */
   hasBeenLive: boolean;
 }
 
@@ -103,7 +106,6 @@ export class Sync implements UpstreamUser {
   #open: number | null = null;
   /** Ops with numbers below follow on what was seen before the database was opened at this peer: it may not have that. */
   #toldBelow = 0;
-  /** Time of the last op that this peer is known to have of the present replica. */
   #storedHere = 0;
   #gaps = 0;
   /** Refusals of stamps, one after the other. */
@@ -131,6 +133,11 @@ export class Sync implements UpstreamUser {
 
   get status(): SyncStatus {
     return this.#status;
+  }
+
+  /** Time of the last op that the present peer is known to have of the present replica; 0: of none. */
+  get storedHere(): number {
+    return this.#storedHere;
   }
 
   start(): void {

@@ -36,6 +36,15 @@ export const valuesOf = (view: unknown): readonly number[] =>
     ? [...view.matchAll(/<(\d+)>/g)].map(([, value]) => Number(value))
     : (view as readonly number[]);
 
+/**
+ * The field shows what that writer may have set: its process ended before it was kept, and the next one, whose clock is
+ * behind what the former one had seen, stamped lower what it set.
+ */
+export const isStampedLater = (shown: unknown, object: string, writer: number, ops: readonly WrittenOp[]): boolean =>
+  ops.some(
+    (op) => op.isUncertain && op.value === shown && op.type === 'lww' && op.object === object && op.writer === writer,
+  );
+
 export interface LogEvidence {
   readonly node: number;
   readonly floor: number;

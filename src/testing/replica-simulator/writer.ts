@@ -28,7 +28,7 @@ import { timersOf } from '../virtual-timers.js';
 import type { World } from '../simulator/world.js';
 import { DATABASE } from './look.js';
 import type { Held } from './look.js';
-import { valuesOf } from './evidence.js';
+import { isStampedLater, valuesOf } from './evidence.js';
 import type { Granted, WriterEvidence, WrittenOp } from './evidence.js';
 import type { ObjectType, PlannedAction, ReplicaPlan } from './plan.js';
 import { WriterStorage } from './writer-storage.js';
@@ -189,6 +189,7 @@ export class Writer {
       if (handle === undefined) continue;
       const shown = (handle.state as Readonly<globalThis.Record<string, unknown>>)[OWN_FIELD(this.#index)];
       if (typeof shown === 'number' && shown >= value) continue;
+      if (isStampedLater(shown, object, this.#index, this.#record.ops)) continue;
       this.#notice('own op stays in view', `${object}: ${value} was written, ${String(shown)} is seen`);
       this.#own.delete(object);
     }
@@ -441,7 +442,8 @@ export class Writer {
       else if (type === 'text') this.#type(writers as Handle & TextWriters, by);
       else (writers as SetWriters).add(by);
     });
-    if (isWritten && type === 'lww') this.#own.set(object, by);
+    // Of what it does not follow it has nothing to show.
+    if (isWritten && type === 'lww' && this.#handleOf(type, object) !== undefined) this.#own.set(object, by);
   }
 
   /** The value as a word of its own, between those that are there. */

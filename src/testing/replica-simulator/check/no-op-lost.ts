@@ -1,5 +1,5 @@
 /** What was written is everywhere in the end, once, and what is there was written (R1, R4). */
-import { opIdOf, valuesOf } from '../evidence.js';
+import { isStampedLater, opIdOf, valuesOf } from '../evidence.js';
 import type { LogEvidence, WrittenOp } from '../evidence.js';
 
 /** How often it took effect, as far as it can be told: its stamps that the chains of the log have. */
@@ -79,6 +79,7 @@ export const checkFields = (logs: readonly LogEvidence[], ops: readonly WrittenO
       return [...last].flatMap(([writer, op]) => {
         const value = fields[`w${writer}`];
         if (typeof value === 'number' && value >= (op.value as number)) return [];
+        if (isStampedLater(value, op.object, writer, ops)) return [];
         return [`${name}: ${show(op)} set ${op.value}, ${String(value)} is there`];
       });
     }),
