@@ -16,6 +16,7 @@ export const BENCHMARKS = [
   { name: `codec: decode a GET, ${MESSAGES} in a frame`, prepare: () => decoding('get') },
   { name: `codec: decode a SET, ${MESSAGES} in a frame`, prepare: () => decoding('set') },
   { name: `codec: encode a value, ${MESSAGES} in a frame`, prepare: encoding },
+  { name: 'codec: pass on what is for another node', prepare: relaying },
   { name: 'mailbox: a message in and out', prepare: mailbox },
   { name: 'runtime: a message from one actor to another', prepare: telling },
   { name: `keyspace: get one of ${KEYS.toLocaleString('en')} keys`, prepare: () => keyspace('get') },
@@ -60,6 +61,32 @@ async function encoding() {
       encodeMessage({ type: 'value', id: i % MESSAGES, meta: null, value }, writer);
     }
     return STEPS;
+  };
+}
+
+async function relaying() {
+  const { decodeFrame, encodeMessage } = await loadBuilt('transport/binary-codec.js');
+  const { FrameWriter } = await loadBuilt('store/frame-writer.js');
+  const head = { to: 'To', from: 'From', hops: 1, floor: 1, incarnation: 2 ** 40, clock: 2 ** 50 };
+  const writer = new FrameWriter();
+  const data = numberedKeys(KEYS);
+  for (const number of picks()) {
+    const message = { type: 'get', id: number, key: data.keyOf(number), options: {} };
+    const forward = { ...head, behind: null, claim: 0, passes: 0, budgetMs: 900 };
+    encodeMessage({ type: 'forward', ...forward, number, message }, writer);
+  }
+  const frame = writer.copy();
+  let passed = 0;
+  const deliver = (relay) => {
+    passed += relay.count;
+    encodeMessage(relay, writer);
+  };
+  return () => {
+    passed = 0;
+    writer.reset();
+    decodeFrame(frame, LIMITS, 'node', ORIGIN, deliver);
+    if (passed !== STEPS) throw new Error(`${passed} of ${STEPS} messages were passed on`);
+    return passed;
   };
 }
 

@@ -53,6 +53,15 @@ const characterCodes = Array.from({ length: SHORT_TEXT_MAX + 1 }, (_, length) =>
 /** Of all readers together: a block of its own for each connection would mostly be idle. */
 const copier = new BlockCopier();
 
+/** Bytes of a value that begins with that byte, where this byte says it: of small integers, short texts and numbers. */
+const SIZES = Uint8Array.from({ length: 256 }, (_, byte) => {
+  if (byte < 0x80 || byte >= 0xe0) return 1;
+  if (byte >= 0xa0 && byte < 0xc0) return 1 + (byte & 0x1f);
+  if (byte === 0xc0 || byte === 0xc2 || byte === 0xc3) return 1;
+  if (byte === 0xca || byte === 0xcb) return byte === 0xca ? 5 : 9;
+  return byte >= 0xcc && byte <= 0xd3 ? 1 + (1 << (byte & 3)) : 0;
+});
+
 const NOTHING = new Uint8Array(0);
 
 export class FrameReader {
@@ -426,20 +435,33 @@ export class FrameReader {
     return all <= 0x7f || this.#utf8Text(start, length) !== null;
   }
 
-  /** Like `skip`, at any depth. */
-  skipDeep(): boolean {
+  /** Like `skip`, at any depth, over so many values. */
+  skipDeep(count: number = 1): boolean {
+    const bytes = this.#bytes;
+    const end = this.#end;
     const start = this.#position;
-    let left = 1;
+    let position = start;
+    let left = count;
     while (left > 0) {
-      const inner = this.#step();
-      // Each value takes a byte at least.
-      if (inner < 0 || left > this.#end - this.#position + 1) {
-        this.#position = start;
-        return false;
+      const size = position < end ? (SIZES[bytes[position] as number] as number) : 0;
+      if (size > 0) {
+        position += size;
+        left -= 1;
+        continue;
       }
+      this.#position = position;
+      const inner = this.#step();
+      position = this.#position;
+      // Each value takes a byte at least.
+      if (inner < 0 || left > end - position + 1) break;
       left += inner > 0 ? inner - 2 : -1;
     }
-    return true;
+    if (left === 0 && position <= end) {
+      this.#position = position;
+      return true;
+    }
+    this.#position = start;
+    return false;
   }
 
   /** Past a scalar: 0. Past the head of a container: 1 + the number of values in it. Neither: -1. */

@@ -56,6 +56,9 @@ const INNER_PLANS = plansByTag((plan) => plan.form === 'reply' || INNER_REQUESTS
 const ROUTED_TAG_MIN = Math.min(...ROW_PLANS.filter((plan) => plan.form === 'routed').map((plan) => plan.tag));
 /** Elements of a routed message that a relay reads: tag, to, from, hops. */
 const ROUTED_HEAD = 4;
+/** Bytes of these without the tag, which have one form only: two uint64 and a uint8. */
+const NODE_BYTES = 9;
+const ROUTED_HEAD_BYTES = 2 * NODE_BYTES + 2;
 /** Messages to one node are passed on together up to so many, and up to about so many bytes. */
 const RELAY_COUNT_MAX = 256;
 const RELAY_BYTES_MAX = 16_384;
@@ -202,6 +205,19 @@ function writeOptions(writer: FrameWriter, field: FieldPlan, options: Info): voi
   }
 }
 
+/**
+ * Whether a routed head begins at `next` that names the same node and hop count as the one at `head`: without a look at
+ * who the nodes are.
+ */
+function goesAlike(bytes: Uint8Array, head: number, next: number): boolean {
+  for (let i = 0; i < NODE_BYTES; i += 1) if (bytes[next + i] !== bytes[head + i]) return false;
+  const from = next + NODE_BYTES;
+  const hops = from + NODE_BYTES;
+  // Of an id's 64 bits the upper four are none.
+  if (bytes[from] !== bytes[head] || (bytes[from + 1] as number) > 0x0f) return false;
+  return bytes[hops] === bytes[head + 2 * NODE_BYTES] && bytes[hops + 1] === bytes[head + 2 * NODE_BYTES + 1];
+}
+
 class Decoder {
   readonly #reader = new FrameReader();
   readonly #slots: unknown[] = Array.from({ length: 2 * SLOTS }, () => null);
@@ -270,7 +286,7 @@ class Decoder {
     if (plan.form === 'routed') {
       if (elements < ROUTED_HEAD) return this.#faultElements(plan, elements);
       if (!this.#routedHead(base)) return null;
-      if (self !== null && this.#slots[base] !== self) return this.#relay(start, base, plan.isDroppable);
+      if (self !== null && this.#slots[base] !== self) return this.#relay(start, elements, base, plan.isDroppable);
     } else if (plan.headCount > 0 && elements > 1 && !this.#idHead(plan, base)) return null;
     if (elements < plan.elementsMin || elements > plan.elementsMax) return this.#faultElements(plan, elements);
     return this.#fields(plan, elements, base) ? plan.build(this.#slots, base) : null;
@@ -293,7 +309,7 @@ class Decoder {
         this.#routedHead(base) &&
         this.#slots[base] !== self
       ) {
-        return this.#relay(start, base, false);
+        return this.#relay(start, elements, base, false);
       }
     } else if (elements > 1 && base === 0) {
       const id = this.#reader.readInteger();
@@ -334,25 +350,25 @@ class Decoder {
   }
 
   /** The message that begins at `start`, whose head was just read, and those behind it that go the same way. */
-  #relay(start: number, base: number, isDroppable: boolean): Relay | null {
+  #relay(start: number, elements: number, base: number, isDroppable: boolean): Relay | null {
     const reader = this.#reader;
-    const slots = this.#slots;
     const hopsAt = this.#hopsAt;
-    const to = slots[base] as NodeId;
-    const hops = slots[base + 2] as number;
+    const to = this.#slots[base] as NodeId;
+    const hops = this.#slots[base + 2] as number;
+    const head = reader.position - ROUTED_HEAD_BYTES;
     hopsAt[0] = reader.position - 1;
-    reader.seek(start);
-    if (!reader.skipDeep()) return this.#fault('cut off');
+    if (!reader.skipDeep(elements - ROUTED_HEAD)) return this.#fault('cut off');
     let count = 1;
     let end = reader.position;
     for (; count < RELAY_COUNT_MAX && end - start < RELAY_BYTES_MAX; count += 1) {
-      const elements = reader.readArray();
-      const tag = elements < ROUTED_HEAD ? NaN : reader.readInteger();
+      const more = reader.readArray();
+      const tag = more < ROUTED_HEAD ? NaN : reader.readInteger();
       if (!(tag >= ROUTED_TAG_MIN) || (PLANS.node[tag]?.isDroppable === true) !== isDroppable) break;
-      if (!this.#routedHead(base) || slots[base] !== to || slots[base + 2] !== hops) break;
-      hopsAt[count] = reader.position - 1;
-      reader.seek(end);
-      if (!reader.skipDeep()) break;
+      const next = reader.position;
+      if (!goesAlike(reader.bytes, head, next)) break;
+      hopsAt[count] = next + ROUTED_HEAD_BYTES - 1;
+      reader.seek(next + ROUTED_HEAD_BYTES);
+      if (!reader.skipDeep(more - ROUTED_HEAD)) break;
       end = reader.position;
     }
     // What is next is read anew, whatever is wrong with it.

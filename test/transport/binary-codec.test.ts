@@ -466,6 +466,26 @@ describe('a routed message to another node', () => {
     });
   });
 
+  it('[RT2] is not passed on behind others either where its head is none', () => {
+    const good = encode(forward);
+    const [head, tag, to, from, hops, ...rest] = [good.subarray(0, 1), ...elementsOf(good)] as [
+      ...[Uint8Array, Uint8Array, Uint8Array, Uint8Array, Uint8Array],
+      ...Uint8Array[],
+    ];
+    const upper = Uint8Array.from(from);
+    upper[1] = 0x10;
+    for (const bad of [
+      [tag, to, upper, hops],
+      [tag, to, bytes(0xc0), hops],
+      [tag, to, from, bytes(3)],
+    ]) {
+      const { messages } = decode(concat([good, head, ...bad, ...rest, good]), 'node', B);
+      expect(messages[0]).toMatchObject({ type: 'relay', count: 1, bytes: encode({ ...forward, hops: 4 }) });
+      expect(messages.slice(1).every((message) => message.type !== 'relay' || message.count === 1)).toBe(true);
+      expect(messages[1]).toMatchObject({ type: 'malformed' });
+    }
+  });
+
   it('is read where it is addressed to, or where nobody is', () => {
     expect(decode(encode(forward), 'node', A).messages).toEqual([forward]);
     expect(decode(encode(forward), 'node', null).messages).toEqual([forward]);
