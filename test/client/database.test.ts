@@ -75,6 +75,49 @@ it('[R3] what was written to an object before it was followed is in its state, s
   expect(visits.state).toBe(3);
 });
 
+it('[R4] what is written is on its way when it is kept, and not before (replica seed 4101074)', async () => {
+  const inner = memoryStorage();
+  const writes: (() => void)[] = [];
+  const storage: ReplicaStorage = {
+    async open(name) {
+      const store = await inner.open(name);
+      const write: typeof store.write = (change) =>
+        new Promise((resolve) => void writes.push(() => void store.write(change).then(resolve)));
+      return { kept: store.kept, write, close: () => store.close() };
+    },
+  };
+  const [slow, other] = [await open(0, { storage }), await open(0)];
+  const [mine, theirs] = [slow.writer('visits', counter), await other.object('visits', counter)];
+  mine.add(1);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect([theirs.state, slow.pendingCount]).toEqual([0, 1]);
+  // Whatever comes later may be kept later.
+  for (let i = 0; i < 20; i += 1) {
+    writes.splice(0).forEach((write) => write());
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  expect([theirs.state, slow.pendingCount]).toEqual([1, 0]);
+  const end = slow.close();
+  while (writes.length > 0) writes.shift()?.();
+  await end;
+});
+
+it('[R4] what can not be kept is sent all the same', async () => {
+  const inner = memoryStorage();
+  const storage: ReplicaStorage = {
+    async open(name) {
+      const store = await inner.open(name);
+      const write = (): Promise<void> => Promise.reject(new Error('the disk is full'));
+      return { kept: store.kept, write, close: () => store.close() };
+    },
+  };
+  const told: string[] = [];
+  const full = await open(0, { storage, onStorageError: ({ message }) => void told.push(message) });
+  full.writer('visits', counter).add(1);
+  await full.spread();
+  expect(told[0]).toBe('the disk is full');
+});
+
 it('[R4] [OP4] a clock that is far ahead keeps nobody from writing: its ops are stamped by the clock of the peer', async () => {
   const storage: ReplicaStorage = memoryStorage();
   const client = await swarm.client(0, { wallMs: () => Date.now() + 600_000 });

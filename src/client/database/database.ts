@@ -342,7 +342,7 @@ export class Database implements SyncHost, ObjectHost {
     this.#opsUnkept.length = 0;
     const cleared = new Set<ReplicatedObject>();
     for (const { number, op, time, type, id, payload } of this.outbox.pending) {
-      this.#opsUnkept.push({ number, op });
+      this.#keepOp(number, op);
       const object = this.#objectOf(type, id);
       if (object === null) continue;
       // The former stamps go with all else, and the peer tells all else again.
@@ -439,9 +439,8 @@ export class Database implements SyncHost, ObjectHost {
   #append(type: string, id: string, payload: Bytes): Stamp {
     this.#assertOpen();
     const { number, op, time } = this.outbox.write(type, id, payload, this.wallMs());
-    this.#opsUnkept.push({ number, op });
+    this.#keepOp(number, op);
     this.#keepSoon(0);
-    this.#sync.proceed();
     return { time, origin: this.assertAuthor() };
   }
 
@@ -541,6 +540,11 @@ export class Database implements SyncHost, ObjectHost {
     } else this.#keepTimer ??= this.#context.timers.setTimeout(() => void this.#keepAll(), afterMs);
   }
 
+  #keepOp(number: number, op: Bytes): void {
+    this.outbox.hold(number);
+    this.#opsUnkept.push({ number, op });
+  }
+
   #keepAll(): Promise<void> {
     this.#isKeepDue = false;
     this.#context.timers.clearTimeout(this.#keepTimer);
@@ -554,8 +558,14 @@ export class Database implements SyncHost, ObjectHost {
       if (object !== undefined) states.set(name, object.encode());
     }
     const change = { record: this.#record(), opsAdded, opsFloor: this.outbox.floor, states };
+    // What can't be kept is not to stay here for ever.
+    const release = (): void => {
+      const last = opsAdded.at(-1);
+      if (last !== undefined && this.outbox.release(last.number)) this.#sync.proceed();
+    };
     const written = (): void => {
       this.#storageError = null;
+      release();
     };
     return this.#store.write(change).then(written, (error: Error) => {
       this.#storageError = error;
@@ -563,6 +573,7 @@ export class Database implements SyncHost, ObjectHost {
       for (const name of names) this.#unkept.add(name);
       this.#opsUnkept.unshift(...opsAdded.filter(({ number }) => number >= this.outbox.floor));
       this.#options.onStorageError?.(error);
+      release();
     });
   }
 

@@ -41,6 +41,8 @@ export class Outbox {
   #grant: Grant | null = null;
   #pending: PendingOp[] = [];
   #nextNumber = 1;
+  /** Number of the first op that is not to be sent yet. */
+  #heldFrom = Infinity;
   /** Of the pending ops, so many are on their way to the present peer. */
   #sentCount = 0;
   /** Time of the last op of the chain, 0 before the first. */
@@ -92,7 +94,22 @@ export class Outbox {
   }
 
   get hasUnsent(): boolean {
-    return this.#sentCount < this.#pending.length;
+    return (this.#pending[this.#sentCount]?.number ?? Infinity) < this.#heldFrom;
+  }
+
+  /**
+   * Nothing from that number on is sent before it is released: what a process forgets when it ends, another peer must not
+   * have, or the next process would write once more what follows on the same op, and peers would differ for ever.
+   */
+  hold(number: number): void {
+    this.#heldFrom = Math.min(this.#heldFrom, number);
+  }
+
+  /** All up to that number is kept. Whether that is news. */
+  release(number: number): boolean {
+    if (number < this.#heldFrom) return false;
+    this.#heldFrom = number + 1 < this.#nextNumber ? number + 1 : Infinity;
+    return true;
   }
 
   /** Goes on where a former run stopped. Ops that can't be read are left out. */
@@ -171,6 +188,7 @@ export class Outbox {
     let length = 0;
     for (; this.#sentCount < this.#pending.length; this.#sentCount += 1) {
       const { number, op: kept } = this.#pending[this.#sentCount] as PendingOp;
+      if (number >= this.#heldFrom) break;
       const op = number < toldBelow ? kept : this.#bare(kept);
       if (taken.length > 0 && length + op.length > bytesMax) break;
       taken.push(op);
