@@ -14,8 +14,8 @@ const MICRO_TIMEOUT_MS = 60_000;
 const SPEED_TIMEOUT_MS = 120_000;
 /** What the last program of a run may take beyond its limit. */
 const GRACE_MS = 10_000;
-/** The first rounds of a simulation are spent on compiling. */
-const SPEED_WARM_UP = 2;
+/** So many rounds of a simulation are spent on compiling; those who simulate run thousands. */
+const SPEED_WARM_UP = 10;
 /** Nodes of the swarm whose messages stand in the table of costs. */
 const MESSAGES_AT = 16;
 
@@ -47,7 +47,7 @@ export const simulation = ({ isQuick }) => {
     async run(context) {
       needBuild();
       context.progress.step(section.title, '10 nodes, 100 operations per second');
-      const rounds = SPEED_WARM_UP + (isQuick ? 3 : 7);
+      const rounds = SPEED_WARM_UP + (isQuick ? 3 : 10);
       const values = await runProgram(context, [SPEED, rounds], SPEED_TIMEOUT_MS);
       return { facts: values.slice(SPEED_WARM_UP).map((value) => ({ ...fact, value, unit: 'x' })) };
     },
