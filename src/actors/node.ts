@@ -15,7 +15,7 @@ import type {
 import { refused } from '../transport/message.js';
 import type { MessageOf, RequestId } from '../transport/message.js';
 import type { Addresses } from './addresses.js';
-import { databasesKind } from './databases.js';
+import { databasesKind } from './databases/databases-kind.js';
 import { directoryKind } from './directory.js';
 import { finderKind } from './finder/finder-kind.js';
 import { localStoreKind } from './local-store/local-store-kind.js';

@@ -8,7 +8,7 @@ import { peerLinkMachine } from '../../src/actors/peer-link-machine.js';
 import { replicaMachine } from '../../src/actors/replica/replica-machine.js';
 import { servingMachine } from '../../src/actors/serving-machine.js';
 import { sessionMachine } from '../../src/actors/session-machine.js';
-import { tunnelMachine } from '../../src/actors/tunnel-machine.js';
+import { tunnelMachine } from '../../src/actors/databases/tunnel-machine.js';
 import { toMermaid } from '../../src/actors/runtime/index.js';
 
 const MACHINES = [

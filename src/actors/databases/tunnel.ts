@@ -6,13 +6,13 @@
  * Invariants: what goes through arrives once and in order, or the tunnel breaks, and the client is told `closed` and has
  * its open requests refused; a far end does not outlive its near end by more than `SILENCE_MS_MAX`.
  */
-import type { NodeId } from '../store/node-id.js';
-import { forDatabaseReplies, forDatabaseRequests, refused } from '../transport/message.js';
-import type { DatabaseReply, DatabaseRequest, MessageOf, RequestId } from '../transport/message.js';
-import type { Addresses } from './addresses.js';
-import type { DatabaseNotice, Released, TunnelMessage } from './message.js';
-import { defineKind, drop } from './runtime/kind.js';
-import type { Ref, Self, Terminated } from './runtime/kind.js';
+import type { NodeId } from '../../store/node-id.js';
+import { forDatabaseReplies, forDatabaseRequests, refused } from '../../transport/message.js';
+import type { DatabaseReply, DatabaseRequest, MessageOf, RequestId } from '../../transport/message.js';
+import type { Addresses } from '../addresses.js';
+import type { DatabaseNotice, Released, TunnelMessage } from '../message.js';
+import { defineKind, drop } from '../runtime/kind.js';
+import type { Ref, Self, Terminated } from '../runtime/kind.js';
 import { tunnelMachine } from './tunnel-machine.js';
 import type { TunnelEvent } from './tunnel-machine.js';
 

@@ -6,15 +6,22 @@
  * Invariants: each request is passed on to one replica or tunnel, or answered here; what was opened is known by session
  * and id until it is released; nothing that another node or a client says makes more than the bounds allow.
  */
-import type { OpDisks } from '../disk/op-disk.js';
-import type { NodeId } from '../store/node-id.js';
-import { treeNeighbours } from '../store/spanning-tree.js';
-import { DATABASES_MAX, isName } from '../store/topology.js';
-import { forDatabaseReplies, forDatabaseRequests, refused } from '../transport/message.js';
-import type { DatabaseReply, DatabaseRequest, Info, MessageOf, RefusalCode, RequestId } from '../transport/message.js';
-import type { Addresses } from './addresses.js';
-import { drawPeer, objectionToOptions, objectionToPeer, optionsOf, parseOptions } from './database-options.js';
-import type { DatabaseOptions } from './database-options.js';
+import type { OpDisks } from '../../disk/op-disk.js';
+import type { NodeId } from '../../store/node-id.js';
+import { treeNeighbours } from '../../store/spanning-tree.js';
+import { DATABASES_MAX, isName } from '../../store/topology.js';
+import { refused } from '../../transport/message.js';
+import type {
+  DatabaseReply,
+  DatabaseRequest,
+  Info,
+  MessageOf,
+  RefusalCode,
+  RequestId,
+} from '../../transport/message.js';
+import type { Addresses } from '../addresses.js';
+import { drawPeer, objectionToOptions, objectionToPeer, optionsOf, parseOptions } from '../database-options.js';
+import type { DatabaseOptions } from '../database-options.js';
 import type {
   Count,
   DatabasesMessage,
@@ -26,21 +33,17 @@ import type {
   Released,
   ReplicaMessage,
   ReplicaReady,
-  Severed,
-} from './message.js';
-import { newReplicaCounts } from './replica/counts.js';
-import { FeedCredit } from './replica/feed-credit.js';
-import { replicaKind } from './replica/replica-kind.js';
-import { defineKind, drop, refuse } from './runtime/kind.js';
-import type { Ref, Self, Terminated } from './runtime/kind.js';
-import { servingMachine } from './serving-machine.js';
-import type { ServingEvent } from './serving-machine.js';
-import { OPENS_PER_SESSION_MAX, SUBSCRIPTIONS_PER_SESSION_MAX, TUNNELS_MAX } from './settings.js';
-import type { Identity, Settings } from './settings.js';
-import { farTunnelKind, nearTunnelKind } from './tunnel.js';
-import type { TunnelCounts } from './tunnel.js';
+} from '../message.js';
+import { newReplicaCounts } from '../replica/counts.js';
+import { FeedCredit } from '../replica/feed-credit.js';
+import { replicaKind } from '../replica/replica-kind.js';
+import type { Ref, Self, Terminated } from '../runtime/kind.js';
+import type { ServingEvent } from '../serving-machine.js';
+import { OPENS_PER_SESSION_MAX, SUBSCRIPTIONS_PER_SESSION_MAX, TUNNELS_MAX } from '../settings.js';
+import type { Identity, Settings } from '../settings.js';
+import { Tunnels } from './tunnels.js';
 
-interface Args {
+export interface DatabasesArgs {
   readonly identity: Identity;
   readonly settings: Settings;
   readonly addresses: Addresses;
@@ -73,45 +76,28 @@ interface Creation {
   readonly isJoining: boolean;
 }
 
-interface Tunnel {
-  readonly ref: Ref;
-  readonly node: NodeId;
-  readonly incarnation: number | null;
-}
-
-/** How often a request through a tunnel may take the time that one here may. */
-const TUNNEL_PATIENCE = 2;
-/** Numbers of one start of a node: above those of its former starts. */
-const CHANNELS_PER_MS = 1024;
-
 export class Databases {
   readonly #self: Self<DatabasesMessage, ServingEvent>;
-  readonly #args: Args;
+  readonly #args: DatabasesArgs;
   readonly #here = new Map<string, Here>();
   readonly #byReplica = new Map<Ref, Here>();
   /** By the id of the question about the options. */
   readonly #joining = new Map<RequestId, Joining>();
   /** What is open, by session and id. */
   readonly #routes = new Map<Ref, Map<RequestId, Ref>>();
-  /** Near ends by channel; far ends by node and channel. */
-  readonly #near = new Map<number, Tunnel>();
-  readonly #far = new Map<string, Tunnel>();
-  readonly #farEnds = new Map<Ref, string>();
-  readonly #nearEnds = new Map<Ref, number>();
   #nodes: Holders['nodes'] = [];
-  #lastChannel: number;
+  readonly #tunnels: Tunnels;
   #lastQuestion = 0;
   readonly #replicaCounts = newReplicaCounts();
   readonly #feedCredit: FeedCredit;
-  readonly #tunnelCounts: TunnelCounts = { near: 0, far: 0, broken: 0, misfits: 0, timeouts: 0 };
   readonly #counts = { requests: 0, refused: 0, strays: 0, created: 0, joined: 0, failed: 0 };
 
-  constructor(self: Self<DatabasesMessage, ServingEvent>, args: Args) {
+  constructor(self: Self<DatabasesMessage, ServingEvent>, args: DatabasesArgs) {
     this.#self = self;
     const { creditBytes, lentBytes } = args.settings.replicaSizes;
     this.#feedCredit = new FeedCredit(creditBytes, lentBytes);
     this.#args = args;
-    this.#lastChannel = args.identity.incarnation * CHANNELS_PER_MS;
+    this.#tunnels = new Tunnels(self, args);
     self.ref.tell({ type: 'tick' }, self.ref);
   }
 
@@ -138,7 +124,7 @@ export class Databases {
     const target = this.#targetOf(request.database, request, session);
     if (target === null) return;
     this.#routesOf(session).set(request.id, target);
-    if (!this.#nearEnds.has(target)) target.tell(request, session);
+    if (!this.#tunnels.isNearEnd(target)) target.tell(request, session);
   }
 
   onOfOpen(request: MessageOf<'closeDatabase' | 'submit' | 'subscribe'>, session: Ref): void {
@@ -179,7 +165,7 @@ export class Databases {
       (isName(database) ? null : 'the name of a database is 1 to 64 of A-Z a-z 0-9 . _ -');
     if (objection !== null) return this.#refuse(session, id, 'BAD_REQUEST', objection);
     const { databasesAt } = this.#args.settings;
-    if (this.#farEnds.has(session) && databasesAt !== this.#args.identity.name)
+    if (this.#tunnels.isFarEnd(session) && databasesAt !== this.#args.identity.name)
       return this.#refuse(session, id, 'BAD_REQUEST', 'not through a tunnel');
     if (this.#args.disks === null) return this.#createAt(databasesAt, request, session);
     const here = this.#here.get(database);
@@ -195,7 +181,7 @@ export class Databases {
     this.#lastQuestion += 1;
     const question = { type: 'inspectDatabase', id: this.#lastQuestion, database, options: {} } as const;
     this.#joining.set(question.id, { session, request });
-    this.#tunnelTo(holder, question, this.#self.ref);
+    this.#tunnels.open(holder, question, this.#self.ref);
   }
 
   onDatabases({ id }: MessageOf<'databases'>, session: Ref): void {
@@ -218,7 +204,7 @@ export class Databases {
   onQuestion(request: MessageOf<'inspectDatabase' | 'compactDatabase'>, session: Ref): void {
     this.#counts.requests += 1;
     const target = this.#targetOf(request.database, request, session);
-    if (target !== null && !this.#nearEnds.has(target)) target.tell(request, session);
+    if (target !== null && !this.#tunnels.isNearEnd(target)) target.tell(request, session);
   }
 
   /** To the question about a database that is to be joined. */
@@ -267,12 +253,7 @@ export class Databases {
   onHolders({ nodes }: Holders): void {
     this.#nodes = nodes;
     for (const here of this.#here.values()) this.#tellPeers(here);
-    const incarnations = new Map(nodes.map(({ node, incarnation }) => [node, incarnation]));
-    for (const { ref, node, incarnation } of [...this.#near.values(), ...this.#far.values()]) {
-      const present = incarnations.get(node);
-      if (present === undefined || (incarnation !== null && present !== incarnation))
-        ref.tell({ type: 'severed' } satisfies Severed, this.#self.ref);
-    }
+    this.#tunnels.onNodes(nodes);
   }
 
   onPeerMessage(message: PeerMessage): void {
@@ -282,35 +263,11 @@ export class Databases {
   }
 
   onTunnel(message: MessageOf<'tunnel'>): void {
-    const { from, channel, sequence, message: inner } = message;
-    if (!IS_REQUEST.has(inner.type)) {
-      const near = this.#near.get(channel);
-      if (near?.node === from) near.ref.tell(message, this.#self.ref);
-      else this.#counts.strays += 1;
-      return;
-    }
-    const far = this.#far.get(farName(from, channel));
-    if (far !== undefined) return void far.ref.tell(message, this.#self.ref);
-    if (sequence === 1 && this.#far.size < TUNNELS_MAX) this.#spawnFar(from, channel).tell(message, this.#self.ref);
-    else {
-      this.#sayOff(message, true, sequence === 1 ? 'the peer has too many tunnels' : 'the peer knows no such tunnel');
-    }
+    this.#tunnels.onTunnel(message);
   }
 
   onTunnelWord(message: MessageOf<'tunnelBeat' | 'tunnelOff'>): void {
-    const { from, channel, isBack } = message;
-    const tunnel = isBack ? this.#near.get(channel) : this.#far.get(farName(from, channel));
-    if (tunnel?.node === from) tunnel.ref.tell(message, this.#self.ref);
-    // The word that it has ended was lost on a broken link.
-    else if (message.type === 'tunnelBeat') this.#sayOff(message, !isBack, 'the other end is gone');
-    else this.#counts.strays += 1;
-  }
-
-  #sayOff({ from, channel }: MessageOf<'tunnel' | 'tunnelBeat'>, isBack: boolean, reason: string): void {
-    this.#counts.strays += 1;
-    const head = { to: from, from: this.#args.identity.node, hops: 1 };
-    const off: MessageOf<'tunnelOff'> = { type: 'tunnelOff', ...head, channel, isBack, reason };
-    this.#args.addresses.router.tell(off, this.#self.ref);
+    this.#tunnels.onWord(message);
   }
 
   // Upkeep
@@ -321,41 +278,29 @@ export class Databases {
 
   /** Those who came through a tunnel are to find another peer; the sessions of this node are told by themselves. */
   onDrain(): void {
-    for (const { ref } of this.#far.values()) this.#self.stop(ref);
+    this.#tunnels.stopFar();
   }
 
   onTerminated({ who, reason }: Terminated): void {
     this.#routes.delete(who);
-    const near = this.#nearEnds.get(who);
-    if (near !== undefined) {
-      this.#nearEnds.delete(who);
-      this.#near.delete(near);
-    }
-    const far = this.#farEnds.get(who);
-    if (far !== undefined) {
-      this.#farEnds.delete(who);
-      this.#far.delete(far);
-    }
+    const isNear = this.#tunnels.forget(who);
     const here = this.#byReplica.get(who);
     if (here !== undefined) this.#onReplicaEnded(here, reason);
-    if (near === undefined && here === undefined) return;
+    if (!isNear && here === undefined) return;
     for (const routes of this.#routes.values()) {
       for (const [id, target] of routes) if (target === who) routes.delete(id);
     }
   }
 
   onCount(_message: Count, from: Ref): void {
+    const tunnels = this.#tunnels.counters();
     const counters = {
       ...this.#counts,
       databases: this.#here.size,
       sessions: this.#routes.size,
-      nearTunnels: this.#near.size,
-      farTunnels: this.#far.size,
-      tunnelsBroken: this.#tunnelCounts.broken,
-      tunnelMisfits: this.#tunnelCounts.misfits,
-      tunnelTimeouts: this.#tunnelCounts.timeouts,
+      ...tunnels,
       ...this.#replicaCounts,
-      strays: this.#counts.strays + this.#replicaCounts.strays,
+      strays: this.#counts.strays + tunnels.strays + this.#replicaCounts.strays,
     };
     from.tell({ type: 'counters', counters }, this.#self.ref);
   }
@@ -370,7 +315,7 @@ export class Databases {
       return this.#refuse(session, id, 'BUSY', `databases are held by ${name}, which is not in sight`, {
         retryAfterMs: 200,
       });
-    if (this.#mayTunnel(session, id)) this.#tunnelTo(sibling, request, session);
+    if (this.#mayTunnel(session, id)) this.#tunnels.open(sibling, request, session);
   }
 
   #create(request: MessageOf<'createDatabase'>, options: DatabaseOptions, session: Ref): void {
@@ -413,45 +358,19 @@ export class Databases {
   #targetOf(database: string, request: DatabaseRequest, session: Ref): Ref | null {
     const here = this.#here.get(database);
     if (here !== undefined) return here.replica;
-    const holder = this.#farEnds.has(session) ? null : this.#nearestHolder(database);
+    const holder = this.#tunnels.isFarEnd(session) ? null : this.#nearestHolder(database);
     if (holder === null) {
       this.#refuse(session, request.id, 'UNKNOWN', 'no node in reach holds that database', { name: 'no database' });
       return null;
     }
-    return this.#mayTunnel(session, request.id) ? this.#tunnelTo(holder, request, session) : null;
+    return this.#mayTunnel(session, request.id) ? this.#tunnels.open(holder, request, session) : null;
   }
 
   /** False: it was refused. */
   #mayTunnel(session: Ref, id: RequestId): boolean {
-    if (this.#near.size < TUNNELS_MAX) return true;
+    if (!this.#tunnels.isFull) return true;
     this.#refuse(session, id, 'BUSY', 'this node has too many tunnels', { max: TUNNELS_MAX });
     return false;
-  }
-
-  #tunnelTo(holder: Holders['nodes'][number], request: DatabaseRequest, session: Ref): Ref {
-    const { identity, addresses, settings } = this.#args;
-    this.#lastChannel += 1;
-    const channel = this.#lastChannel;
-    const timeoutMs = TUNNEL_PATIENCE * settings.requestTimeoutMs;
-    const { node, incarnation } = holder;
-    const line = { self: identity.node, addresses, node, channel, counts: this.#tunnelCounts };
-    const ref = this.#self.spawn(nearTunnelKind, 'near-tunnel', { ...line, session, request, timeoutMs });
-    this.#near.set(channel, { ref, node, incarnation });
-    this.#nearEnds.set(ref, channel);
-    this.#self.watch(ref);
-    return ref;
-  }
-
-  #spawnFar(node: NodeId, channel: number): Ref {
-    const { identity, addresses } = this.#args;
-    const args = { self: identity.node, addresses, node, channel, counts: this.#tunnelCounts };
-    const ref = this.#self.spawn(farTunnelKind, 'far-tunnel', args);
-    const name = farName(node, channel);
-    const incarnation = this.#nodes.find((other) => other.node === node)?.incarnation ?? null;
-    this.#far.set(name, { ref, node, incarnation });
-    this.#farEnds.set(ref, name);
-    this.#self.watch(ref);
-    return ref;
   }
 
   #nearestHolder(database: string): Holders['nodes'][number] | null {
@@ -528,103 +447,3 @@ export class Databases {
     session.tell(refused(id, code, text, info), this.#self.ref);
   }
 }
-
-const farName = (node: NodeId, channel: number): string => `${node} ${channel}`;
-
-const IS_REQUEST: ReadonlySet<string> = new Set(Object.keys(forDatabaseRequests(null)));
-
-const on = Databases.prototype;
-const always = {
-  ...forDatabaseReplies(on.onReply),
-  refused: on.onReply,
-  peerOn: on.onPeerMessage,
-  feed: on.onPeerMessage,
-  got: on.onPeerMessage,
-  states: on.onPeerMessage,
-  statesGot: on.onPeerMessage,
-  peerOff: on.onPeerMessage,
-  tunnel: on.onTunnel,
-  tunnelBeat: on.onTunnelWord,
-  tunnelOff: on.onTunnelWord,
-  holders: on.onHolders,
-  replicaReady: on.onReplicaReady,
-  released: on.onReleased,
-  drain: on.onDrain,
-  terminated: on.onTerminated,
-  count: on.onCount,
-  tick: on.onTick,
-} as const;
-
-export const databasesKind = defineKind({
-  name: 'databases',
-  machine: servingMachine,
-  create: (self: Self<DatabasesMessage, ServingEvent>, args: Args) => new Databases(self, args),
-  tables: {
-    joining: { ...always, ...forDatabaseRequests(on.onTooEarly), serve: on.onServe },
-    serving: {
-      ...always,
-      openDatabase: on.onOpen,
-      closeDatabase: on.onOfOpen,
-      submit: on.onOfOpen,
-      subscribe: on.onOfOpen,
-      next: on.onOfSubscription,
-      unsubscribe: on.onOfSubscription,
-      createDatabase: on.onCreate,
-      databases: on.onDatabases,
-      inspectDatabase: on.onQuestion,
-      compactDatabase: on.onQuestion,
-      serve: drop,
-    },
-    closed: {
-      ...forDatabaseRequests(refuse),
-      ...forDatabaseReplies(drop),
-      refused: drop,
-      peerOn: drop,
-      feed: drop,
-      got: drop,
-      states: drop,
-      statesGot: drop,
-      peerOff: drop,
-      tunnel: drop,
-      tunnelBeat: drop,
-      tunnelOff: drop,
-      holders: drop,
-      replicaReady: drop,
-      released: drop,
-      serve: drop,
-      drain: drop,
-      terminated: drop,
-      count: drop,
-      tick: drop,
-    },
-  },
-  commands: {},
-  mailbox: {
-    capacity: 65_536,
-    overflow: {
-      ...forDatabaseReplies('never'),
-      refused: 'never',
-      peerOn: 'dropNew',
-      feed: 'dropNew',
-      got: 'dropNew',
-      states: 'dropNew',
-      statesGot: 'dropNew',
-      peerOff: 'dropNew',
-      tunnel: 'dropNew',
-      tunnelBeat: 'dropNew',
-      tunnelOff: 'dropNew',
-      holders: 'never',
-      replicaReady: 'never',
-      released: 'never',
-      serve: 'never',
-      drain: 'never',
-      terminated: 'never',
-      count: 'never',
-      tick: 'never',
-    },
-  },
-  refusal: (message: DatabasesMessage) =>
-    IS_REQUEST.has(message.type)
-      ? refused((message as DatabaseRequest).id, 'BUSY', 'this node has too much to do', { retryAfterMs: 100 })
-      : null,
-});

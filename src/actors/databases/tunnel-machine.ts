@@ -1,5 +1,5 @@
 /** The lifecycle of one end of a tunnel. */
-import { compileMachine, events, setup } from './runtime/machine.js';
+import { compileMachine, events, setup } from '../runtime/machine.js';
 
 export type TunnelEvent = 'end' | 'stop';
 
