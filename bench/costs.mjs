@@ -112,7 +112,7 @@ function replicaCosts(fact, atLeast, atMost) {
     ),
     atLeast('catch-up of a new peer with a long log', CAUGHT_UP_PER_SECOND, fact('catch-up of a new peer'), 'ops/s'),
     atMost('opening a database of 1,000,000 ops', OPENING_MS, fact('opening a database of 1,000,000 ops'), 'ms'),
-    atLeast('edits of a document from client to client, to Hocuspocus', EDITS_FACTOR, toRival, 'x'),
+    atLeast('edits of a document from client to client, in memory, to Hocuspocus', EDITS_FACTOR, toRival, 'x'),
     atMost(
       'bytes for a client that wants a part, to its share of the objects',
       PROPORTIONAL_FACTOR,

@@ -1,5 +1,6 @@
-// The same edits of one document from one client through a server to a second client: a durable peer, and Hocuspocus,
-// which keeps its documents in memory. For both as many edits are on their way at once, in as many writes.
+// The same edits of one document from one client through a server to a second client: a peer that has it in memory, a
+// durable one, and Hocuspocus, which has its documents in memory. For all of them as many edits are on their way at once,
+// in as many writes.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,9 +22,21 @@ const BATCHES_ON_THE_WAY = 10;
 /** Part of the edits that is not measured. */
 const WARM_UP_SHARE = 0.2;
 
-/** Through a durable peer: each batch is one frame. */
-export async function measurePeer(children, { folder, profiles }, count) {
-  const data = mkdtempSync(join(folder, 'data-'));
+/** Through a peer that has the document in memory. */
+export function measurePeer(children, context, count) {
+  return measureAt(null, children, context, count);
+}
+
+/** Through one that acknowledges what is on its disk. */
+export async function measureDurablePeer(children, context, count) {
+  const data = mkdtempSync(join(context.folder, 'data-'));
+  const result = await measureAt(data, children, context, count);
+  rmSync(data, { recursive: true, force: true });
+  return result;
+}
+
+/** Each batch is one frame. */
+async function measureAt(data, children, { folder, profiles }, count) {
   const peer = await startPeer(children, folder, data, { name: 'peer', profiles });
   const writing = await DatabaseClient.connect(peer.port);
   const reading = await DatabaseClient.connect(peer.port);
@@ -49,7 +62,6 @@ export async function measurePeer(children, { folder, profiles }, count) {
   compare(edits, patches.flatMap(updatesIn));
   writing.close();
   reading.close();
-  rmSync(data, { recursive: true, force: true });
   return result;
 }
 

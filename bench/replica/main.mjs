@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Children } from '../children.mjs';
 import { describeProfiles } from '../profile.mjs';
-import { measureHocuspocus, measurePeer } from './documents.mjs';
+import { measureDurablePeer, measureHocuspocus, measurePeer } from './documents.mjs';
 import { measureLog } from './log.mjs';
 import { measureOverwriting } from './overwriting.mjs';
 import { measurePartial } from './partial.mjs';
@@ -20,6 +20,7 @@ const MEASUREMENTS = {
   log: measureLog,
   relay: measureRelay,
   edits: measurePeer,
+  'durable-edits': measureDurablePeer,
   hocuspocus: measureHocuspocus,
   partial: (children, context, all) => measurePartial(children, context, { all, wanted: all / 100 }),
   overwriting: (children, context, count) =>

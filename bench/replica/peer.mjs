@@ -1,4 +1,4 @@
-// Durable peers of one database, and when they are so far.
+// Peers of one database, and when they are so far.
 
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,9 +9,10 @@ const POLL_MS = 20;
 const TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 20_000;
 
-/** A node that keeps what it has in that folder; `link`: the port of one to link to. */
+/** A node that keeps what it has in that folder, null: in memory; `link`: the port of one to link to. */
 export function startPeer(children, folder, data, { name, link = null, profiles = null }) {
-  const flags = ['--data', data, '--name', name, ...(link === null ? [] : linkFlags(link))];
+  const kept = data === null ? [] : ['--data', data];
+  const flags = [...kept, '--name', name, ...(link === null ? [] : linkFlags(link))];
   return startNode(children, folder, { name, profiles, flags });
 }
 

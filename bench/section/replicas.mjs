@@ -9,6 +9,7 @@ import { withChildren } from './with-children.mjs';
 const NAME = 'replicas';
 const TITLE = 'Replicas';
 const RIVAL = 'hocuspocus';
+const DURABLE = 'swarmbus, durable';
 
 const FULL = {
   rounds: 3,
@@ -100,14 +101,17 @@ async function overwriting(context, { overwritings }) {
 
 /** One after the other, in alternating order. */
 async function edits(context, { edits: count }, round) {
-  const { measureHocuspocus, measurePeer } = await import('../replica/documents.mjs');
-  const systems = [['swarmbus', measurePeer]];
+  const { measureDurablePeer, measureHocuspocus, measurePeer } = await import('../replica/documents.mjs');
+  const systems = [
+    ['swarmbus', measurePeer],
+    [DURABLE, measureDurablePeer],
+  ];
   if (missingHocuspocus() === null) systems.push([RIVAL, measureHocuspocus]);
   if (round % 2 === 1) systems.reverse();
   const results = {};
   for (const [name, measure] of systems)
     results[name] = await withChildren(context, (children) => measure(children, context, count));
-  const { swarmbus, [RIVAL]: rival } = results;
+  const { swarmbus, [DURABLE]: durable, [RIVAL]: rival } = results;
   return [
     ...Object.entries(results).flatMap(([name, { perSecond, cpuUs }]) => [
       fact('edits of a document from client to client', perSecond, 'edits/s', name),
@@ -118,6 +122,7 @@ async function edits(context, { edits: count }, round) {
       : [
           fact(`edits of a document, to ${RIVAL}`, swarmbus.perSecond / rival.perSecond, 'x'),
           fact(`edits of a document, to ${RIVAL}, by processor time`, rival.cpuUs / swarmbus.cpuUs, 'x'),
+          fact(`edits of a document at a durable peer, to ${RIVAL}`, durable.perSecond / rival.perSecond, 'x'),
         ]),
   ];
 }
