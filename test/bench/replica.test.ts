@@ -103,7 +103,8 @@ describe('messages of Hocuspocus', () => {
 (isBuilt ? it : it.skip)(
   'edits arrive through a peer',
   async () => {
-    expect(await measure('edits', 400)).toEqual({ perSecond: expect.any(Number), cpuUs: expect.any(Number) });
+    for (const what of ['edits', 'durable-edits'])
+      expect(await measure(what, 400)).toEqual({ perSecond: expect.any(Number), cpuUs: expect.any(Number) });
   },
   60_000,
 );
