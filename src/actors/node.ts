@@ -46,7 +46,7 @@ import { sessionKind } from './session.js';
 import type { SessionCounts } from './session.js';
 import type { Identity, NodeEnv, Settings } from './settings.js';
 import { SparseLog } from './sparse-log.js';
-import { watcherKind } from './watcher.js';
+import { watcherKind } from './watcher/watcher-kind.js';
 
 /** How a node ended. */
 export interface NodeEnd {

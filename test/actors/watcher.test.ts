@@ -5,7 +5,7 @@ import type { WatcherMessage } from '../../src/actors/message.js';
 import { createTestRuntime } from '../../src/actors/runtime/index.js';
 import type { Probe, Ref, TestRuntime } from '../../src/actors/runtime/index.js';
 import { DEFAULT_SETTINGS } from '../../src/actors/settings.js';
-import { watcherKind } from '../../src/actors/watcher.js';
+import { watcherKind } from '../../src/actors/watcher/watcher-kind.js';
 import type { NodeId } from '../../src/store/node-id.js';
 import { timeOfMs } from '../../src/store/stamp.js';
 

@@ -7,23 +7,23 @@
  * changes with rising stamps; each change is delivered or covered by a `gap`. What a member sends is counted, and the
  * count is compared again and again, so that nothing is lost unnoticed.
  */
-import { InterestTable } from '../store/interest-table.js';
-import type { Interest } from '../store/interest-table.js';
-import { LatestStamps } from '../store/latest-stamps.js';
-import type { NodeId } from '../store/node-id.js';
-import { formatStamp } from '../store/stamp.js';
-import { CHANGE_KINDS, refused } from '../transport/message.js';
-import type { Bytes, ChangeKind, Key, MessageOf, RequestId } from '../transport/message.js';
-import type { Addresses } from './addresses.js';
-import type { Attend, Attending, Count, EntryChange, Gap, Observe, View, WatcherMessage } from './message.js';
-import { defineKind, drop, refuse } from './runtime/kind.js';
-import type { Ref, Self, Terminated } from './runtime/kind.js';
-import { servingMachine } from './serving-machine.js';
-import type { ServingEvent } from './serving-machine.js';
-import { WATCHED_KEYS_MAX, WATCHES_MAX, WATCHES_PER_SESSION_MAX } from './settings.js';
-import type { Identity, Settings } from './settings.js';
+import { InterestTable } from '../../store/interest-table.js';
+import type { Interest } from '../../store/interest-table.js';
+import { LatestStamps } from '../../store/latest-stamps.js';
+import type { NodeId } from '../../store/node-id.js';
+import { formatStamp } from '../../store/stamp.js';
+import { CHANGE_KINDS, refused } from '../../transport/message.js';
+import type { ChangeKind, MessageOf, RequestId } from '../../transport/message.js';
+import type { Addresses } from '../addresses.js';
+import type { Attend, Attending, Count, EntryChange, Gap, Observe, View, WatcherMessage } from '../message.js';
+import type { Ref, Self, Terminated } from '../runtime/kind.js';
+import type { ServingEvent } from '../serving-machine.js';
+import { WATCHED_KEYS_MAX, WATCHES_MAX, WATCHES_PER_SESSION_MAX } from '../settings.js';
+import type { Identity, Settings } from '../settings.js';
+import { Listeners } from './listeners.js';
+import type { Change } from './listeners.js';
 
-interface Args {
+export interface WatcherArgs {
   readonly identity: Identity;
   readonly settings: Settings;
   readonly addresses: Addresses;
@@ -64,38 +64,11 @@ interface Source {
   owesGap: boolean;
 }
 
-/** Another node whose clients watch what is here. */
-interface Listener {
-  readonly node: NodeId;
-  readonly incarnation: number;
-  readonly epoch: number;
-  sequence: number;
-  readonly interests: Map<number, Heard>;
-}
-
-interface Heard extends Interest {
-  readonly listener: Listener;
-  readonly values: boolean;
-}
-
-/** What a change is told by, once its key is matched. */
-interface Change {
-  readonly kind: ChangeKind;
-  readonly key: Key;
-  readonly time: number;
-  readonly origin: NodeId;
-  readonly value: Bytes | null;
-}
-
 const TICK_MS = 250;
 /** What was not confirmed by then is said again. */
 const AGAIN_MS = 500;
 /** Counts are compared at least this often while somebody watches. */
 const COMPARE_MS = 5000;
-/** Interests of other nodes that are kept; further ones are not confirmed. */
-const HEARD_MAX = 65_536;
-/** Epochs of one start of a node: above those of its former starts. */
-const EPOCHS_PER_MS = 1024;
 /** Number 0: the member is only to answer. */
 const NO_SUBJECT = { number: 0, text: '', isPrefix: false, values: false };
 
@@ -115,21 +88,15 @@ export class Watcher {
   #watchCount = 0;
   #lastNumber = 0;
 
-  // Those who watch elsewhere
-  readonly #listeners = new Map<NodeId, Listener>();
-  readonly #heard = new InterestTable<Heard>();
-  #lastEpoch: number;
-
   /** What the store has been asked for, how often it has not yet answered, and whether it tells of changes. */
   #isAttending = false;
   #attendsOpen = 0;
   #hasAttention = false;
   #lastChange = 0;
   #isFresh = false;
-  /** Nodes to be answered when it has. */
-  #unanswered: { readonly listener: Listener; readonly number: number }[] = [];
   #comparedMs = 0;
   #isTicking = false;
+  readonly #listeners: Listeners;
   readonly #counts = {
     changes: 0,
     told: 0,
@@ -143,12 +110,19 @@ export class Watcher {
     interestsRefused: 0,
   };
 
-  constructor(self: Self<WatcherMessage, ServingEvent>, args: Args) {
+  constructor(self: Self<WatcherMessage, ServingEvent>, args: WatcherArgs) {
     this.#self = self;
     this.#identity = args.identity;
     this.#settings = args.settings;
     this.#addresses = args.addresses;
-    this.#lastEpoch = args.identity.incarnation * EPOCHS_PER_MS;
+    this.#listeners = new Listeners({
+      identity: args.identity,
+      counts: this.#counts,
+      send: (message) => this.#send(message),
+      hasAttention: () => this.#hasAttention,
+      isFresh: () => this.#hasAttention && this.#isFresh,
+      attend: () => this.#attend(),
+    });
   }
 
   // From sessions
@@ -212,8 +186,7 @@ export class Watcher {
       this.#hasAttention = true;
       this.#isFresh = isFresh;
       this.#lastChange = number;
-      for (const { listener, number: interest } of this.#unanswered) this.#confirm(listener, interest);
-      this.#unanswered = [];
+      this.#listeners.onAttention();
       this.#openPending();
     } else if (number > this.#lastChange) {
       this.#lastChange = number;
@@ -227,44 +200,18 @@ export class Watcher {
     this.#isFresh = false;
     if (change.number > this.#lastChange + 1) this.#tellGap();
     this.#lastChange = change.number;
-    const listeners = new Map<Listener, boolean>();
-    this.#heard.match(change.key, ({ listener, values }) => {
-      listeners.set(listener, values || listeners.get(listener) === true);
-    });
-    for (const [listener, values] of listeners) {
-      const { kind, key, time, origin, value } = change;
-      this.#tell(listener, { kind, key, time, origin, value: values ? value : null });
-    }
+    this.#listeners.tell(change);
     this.#deliver(change);
   }
 
   // From other nodes, of what they want to hear
 
   onInterest(message: MessageOf<'interest'>): void {
-    const { from, incarnation, number, text, isPrefix, values } = message;
-    const listener = this.#listenerOf(from, incarnation);
-    if (listener === null) return;
-    if (number > 0) {
-      if (this.#heard.count >= HEARD_MAX) {
-        this.#counts.interestsRefused += 1;
-        return;
-      }
-      this.#forget(listener, number);
-      const heard: Heard = { listener, text, isPrefix, values };
-      listener.interests.set(number, heard);
-      this.#heard.add(heard, heard);
-    }
-    this.#attend();
-    if (this.#hasAttention || listener.interests.size === 0) this.#confirm(listener, number);
-    else this.#unanswered.push({ listener, number });
+    this.#listeners.onInterest(message);
   }
 
-  onDisinterest({ from, incarnation, number }: MessageOf<'disinterest'>): void {
-    const listener = this.#listenerOf(from, incarnation);
-    if (listener === null) return;
-    this.#forget(listener, number);
-    this.#confirm(listener, number);
-    this.#attend();
+  onDisinterest(message: MessageOf<'disinterest'>): void {
+    this.#listeners.onDisinterest(message);
   }
 
   // From other nodes, of what happened there
@@ -311,7 +258,7 @@ export class Watcher {
 
   onView({ members }: View): void {
     const isEmpty = this.#subjects.size === 0;
-    for (const node of this.#listeners.keys()) if (!members.includes(node)) this.#drop(node);
+    this.#listeners.onView(members);
     let isLost = false;
     for (const node of this.#sources.keys()) {
       if (members.includes(node)) continue;
@@ -341,7 +288,7 @@ export class Watcher {
       watches: this.#watchCount,
       pending: this.#pending.size,
       interests: this.#subjects.size,
-      heard: this.#heard.count,
+      heard: this.#listeners.heardCount,
     };
     from.tell({ type: 'counters', counters }, this.#self.ref);
   }
@@ -495,60 +442,15 @@ export class Watcher {
     return { to: node, from: this.#identity.node, hops: 1, incarnation: this.#identity.incarnation };
   }
 
-  // Listeners
-
-  /** Null for an earlier start of a node that has started again. */
-  #listenerOf(node: NodeId, incarnation: number): Listener | null {
-    const present = this.#listeners.get(node);
-    if (present !== undefined && present.incarnation >= incarnation) {
-      return present.incarnation === incarnation ? present : null;
-    }
-    if (present !== undefined) this.#drop(node);
-    this.#lastEpoch += 1;
-    const listener: Listener = { node, incarnation, epoch: this.#lastEpoch, sequence: 0, interests: new Map() };
-    this.#listeners.set(node, listener);
-    return listener;
-  }
-
-  #confirm({ node, epoch, sequence }: Listener, number: number): void {
-    const head = { to: node, from: this.#identity.node, hops: 1 };
-    this.#send({ type: 'interested', ...head, number, epoch, sequence, isFresh: this.#hasAttention && this.#isFresh });
-  }
-
-  #tell(listener: Listener, change: Change | null): void {
-    this.#counts.told += 1;
-    listener.sequence += 1;
-    const { node, epoch, sequence } = listener;
-    const head = { type: 'changed', to: node, from: this.#identity.node, hops: 1, epoch, sequence } as const;
-    const gap = { kind: 'gap', key: null, time: 0, origin: null, value: null } as const;
-    this.#send({ ...head, ...(change ?? gap) });
-  }
-
   /** Changes of this node were dropped on the way from the store. */
   #tellGap(): void {
-    for (const listener of this.#listeners.values()) if (listener.interests.size > 0) this.#tell(listener, null);
+    this.#listeners.tellGap();
     this.#missed();
-  }
-
-  #forget(listener: Listener, number: number): void {
-    const heard = listener.interests.get(number);
-    if (heard === undefined) return;
-    listener.interests.delete(number);
-    this.#heard.remove(heard, heard);
-  }
-
-  #drop(node: NodeId): void {
-    const listener = this.#listeners.get(node);
-    if (listener === undefined) return;
-    for (const number of listener.interests.keys()) this.#forget(listener, number);
-    this.#listeners.delete(node);
-    this.#unanswered = this.#unanswered.filter((other) => other.listener !== listener);
-    this.#attend();
   }
 
   /** The store is to tell of changes while anybody wants to hear of any. */
   #attend(): void {
-    const isWanted = this.#subjects.size > 0 || this.#heard.count > 0;
+    const isWanted = this.#subjects.size > 0 || this.#listeners.heardCount > 0;
     if (isWanted === this.#isAttending) return;
     this.#isAttending = isWanted;
     this.#hasAttention = false;
@@ -585,64 +487,3 @@ const newSource = (isKnown: boolean): Source => ({
 });
 
 const isKind = (kind: string): kind is ChangeKind => (CHANGE_KINDS as readonly string[]).includes(kind);
-
-const on = Watcher.prototype;
-const always = {
-  unwatch: on.onUnwatch,
-  interest: on.onInterest,
-  disinterest: on.onDisinterest,
-  interested: on.onInterested,
-  changed: on.onChanged,
-  attending: on.onAttending,
-  entryChange: on.onEntryChange,
-  view: on.onView,
-  terminated: on.onTerminated,
-  count: on.onCount,
-  tick: on.onTick,
-} as const;
-
-export const watcherKind = defineKind({
-  name: 'watcher',
-  machine: servingMachine,
-  create: (self: Self<WatcherMessage, ServingEvent>, args: Args) => new Watcher(self, args),
-  tables: {
-    joining: { ...always, watch: on.onWatchTooEarly, serve: on.onServe },
-    serving: { ...always, watch: on.onWatch, serve: drop },
-    closed: {
-      watch: refuse,
-      unwatch: refuse,
-      interest: drop,
-      disinterest: drop,
-      interested: drop,
-      changed: drop,
-      attending: drop,
-      entryChange: drop,
-      view: drop,
-      terminated: drop,
-      serve: drop,
-      count: drop,
-      tick: drop,
-    },
-  },
-  commands: {},
-  mailbox: {
-    capacity: 65_536,
-    overflow: {
-      interest: 'dropNew',
-      disinterest: 'dropNew',
-      interested: 'dropNew',
-      changed: 'dropNew',
-      entryChange: 'dropNew',
-      attending: 'never',
-      view: 'never',
-      terminated: 'never',
-      serve: 'never',
-      count: 'never',
-      tick: 'never',
-    },
-  },
-  refusal: (message: WatcherMessage) =>
-    message.type === 'watch' || message.type === 'unwatch'
-      ? refused(message.id, 'BUSY', 'this node has too much to do; try again', { retryAfterMs: 100 })
-      : null,
-});
