@@ -237,6 +237,10 @@ export class Channels {
         this.#absorber = node;
         return true;
       },
+      giveUpAbsorbing: (node, peer) => {
+        if (this.#absorber === node) this.#absorber = null;
+        if (peer !== null && this.#records.absorbing?.peer === peer) this.#noteAbsorbing(null);
+      },
       absorb: (object, state) => this.#absorb(object, state),
       endAbsorbing: (chains, onDone) => this.#endAbsorbing(chains, onDone),
       noteAbsorbing: (absorbing) => this.#noteAbsorbing(absorbing),

@@ -412,7 +412,10 @@ export class Feed {
       // If another channel brings what is missing, this one begins anew after that.
       if (!this.#replica.beginAbsorbing(this.node)) return;
       this.#absorbed = start;
-    } else this.#position = start;
+    } else {
+      this.#replica.giveUpAbsorbing(this.node, info.peer);
+      this.#position = start;
+    }
     this.#confirmedHere = info.start;
     this.#isReady = true;
     this.#noteCaughtUp();
@@ -581,6 +584,8 @@ export class Feed {
     this.#isReady = false;
     this.#states = null;
     this.#absorbed = null;
+    this.#statesDue = null;
+    this.#replica.giveUpAbsorbing(this.node, null);
     this.#other = 0;
     this.#offUntilMs = this.#replica.nowMs() + OFF_MS;
   }

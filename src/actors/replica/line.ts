@@ -36,6 +36,8 @@ export interface FeedReplica {
   onCaughtUp(): void;
   /** Takes states in on behalf of this channel; false if another channel does. */
   beginAbsorbing(node: NodeId): boolean;
+  /** This channel brings none, or no more for now; `peer`: nor will that peer, since its log says all. */
+  giveUpAbsorbing(node: NodeId, peer: string | null): void;
   absorb(name: string, state: Uint8Array): boolean;
   /**
    * All states are here: what they cover. `onDone` is told when that counts here, or false if it can't; it tells whether the
