@@ -1,40 +1,13 @@
 /** Databases as callers use them, against peers of an embedded swarm. */
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
+import * as Y from 'yjs';
 import { counter, lww, memoryStorage, set } from '../../src/client/index.js';
-import type { Client, Database, DatabaseOptions, ReplicaStorage, SwarmError } from '../../src/client/index.js';
+import type { Client, ReplicaStorage, SwarmError } from '../../src/client/index.js';
 import { text } from '../../src/client/database/kinds/text.js';
-import { startSwarm } from '../../src/testing/index.js';
-import type { Swarm } from '../../src/testing/index.js';
+import { embeddedPeers, eventually } from './embedded-peers.js';
 
-let swarm: Swarm;
-beforeEach(async () => {
-  swarm = await startSwarm({ nodes: 3, topology: 'ring', disk: true });
-  await Promise.all([0, 1, 2].map((node) => swarm.settle().then(() => swarm.node(node))));
-  const clients = await Promise.all([0, 1, 2].map((node) => swarm.client(node)));
-  for (const client of clients) await makePeer(client);
-});
-afterEach(() => swarm?.stop());
-
-/** A peer that has only just begun may not tell the options yet: the refusal says to try again. */
-const makePeer = async (client: Client): Promise<void> => {
-  for (let i = 0; i < 20; i += 1) {
-    const error = await client.createDatabase('todos').then(
-      () => null,
-      (reason: SwarmError) => reason,
-    );
-    if (error === null) return;
-    expect(error.code).toBe('UNKNOWN');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-};
-
-const open = async (node: number, options: DatabaseOptions = {}): Promise<Database> =>
-  (await swarm.client(node)).database('todos', options);
-
-const eventually = async (isTrue: () => boolean): Promise<void> => {
-  for (let i = 0; i < 500 && !isTrue(); i += 1) await new Promise((resolve) => setTimeout(resolve, 10));
-  expect(isTrue()).toBe(true);
-};
+const peers = embeddedPeers();
+const { open } = peers;
 
 it('[R1] [R3] what one writes, all see', async () => {
   const [a, b] = [await open(0), await open(1)];
@@ -102,6 +75,35 @@ it('[R4] what is written is on its way when it is kept, and not before (replica 
   await end;
 });
 
+it('[R4] what no peer takes is given up by name, and all else goes on (replica seed 4400614)', async () => {
+  const told: SwarmError[] = [];
+  const database = await open(0, { onStuck: (error) => void told.push(error) });
+  const other = await open(1);
+  const [note, visits] = [await database.object('note', text), await database.object('visits', counter)];
+  expect(() => database.discard()).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
+  note.insert(0, 'kept');
+  await database.spread();
+  const author = database.author;
+  peers.swarm.crash(0);
+  visits.add(1);
+  // What an editor takes from a document of its own bears the number of another Yjs client.
+  const alien = new Y.Doc();
+  alien.getText('text').insert(0, 'alien');
+  Y.applyUpdate(note.doc as unknown as Y.Doc, Y.encodeStateAsUpdate(alien));
+  note.insert(0, 'more ');
+  visits.add(2);
+  await peers.swarm.restart(0);
+  await eventually(() => database.status === 'stuck');
+  expect(told.at(-1)).toMatchObject({ code: 'TYPE', info: { name: 'bad payload' } });
+  expect(database.discard()).toEqual({ type: 'text', id: 'note' });
+  await database.spread();
+  expect(database.author).not.toBe(author);
+  const [theirNote, theirVisits] = [await other.object('note', text), await other.object('visits', counter)];
+  await eventually(() => theirVisits.state === 3);
+  expect([theirNote.state, visits.state]).toEqual(['kept', 3]);
+  await eventually(() => note.state === 'kept');
+});
+
 it('[R4] what can not be kept is sent all the same', async () => {
   const inner = memoryStorage();
   const storage: ReplicaStorage = {
@@ -120,7 +122,7 @@ it('[R4] what can not be kept is sent all the same', async () => {
 
 it('[R4] [OP4] a clock that is far ahead keeps nobody from writing: its ops are stamped by the clock of the peer', async () => {
   const storage: ReplicaStorage = memoryStorage();
-  const client = await swarm.client(0, { wallMs: () => Date.now() + 600_000 });
+  const client = await peers.swarm.client(0, { wallMs: () => Date.now() + 600_000 });
   const ahead = await client.database('todos', { storage });
   const other = await open(1);
   const [mine, yours] = [await ahead.object('todo:1', lww), await other.object('todo:1', lww)];
@@ -133,7 +135,7 @@ it('[R4] [OP4] a clock that is far ahead keeps nobody from writing: its ops are 
   yours.set('from', 'the present');
   await eventually(() => mine.state['from'] === 'the present');
   await ahead.close();
-  const next = await swarm.client(2, { wallMs: () => Date.now() + 600_000 });
+  const next = await peers.swarm.client(2, { wallMs: () => Date.now() + 600_000 });
   const again = await next.database('todos', { storage });
   // Before the peer was heard of again.
   again.writer('todo:1', lww).set('count', 2);
@@ -150,7 +152,7 @@ it('[R4] what waits says of itself the same when it is written anew under anothe
   note.insert(0, 'hello world');
   tags.add('a', 'b');
   await database.spread();
-  swarm.crash(0);
+  peers.swarm.crash(0);
   note.insert(5, ' wide');
   note.remove(0, 1);
   note.insert(0, 'H');
@@ -160,7 +162,7 @@ it('[R4] what waits says of itself the same when it is written anew under anothe
   tags.remove('c');
   const author = database.author;
   database.rebase();
-  await swarm.restart(0);
+  await peers.swarm.restart(0);
   await database.spread();
   expect(database.author).not.toBe(author);
   const [theirNote, theirTags] = [await other.object('note', text), await other.object('tags', set)];
@@ -172,7 +174,7 @@ it('[R4] what waits says of itself the same when it is written anew under anothe
 
 it('[R4] what a client leaves behind is sent by the next one with its storage, once, also to another peer', async () => {
   const storage: ReplicaStorage = memoryStorage();
-  const first: Client = await swarm.client(0);
+  const first: Client = await peers.swarm.client(0);
   const left = await first.database('todos', { storage });
   (await left.object('tags', set)).add('a', 'b');
   await left.spread();
@@ -181,7 +183,7 @@ it('[R4] what a client leaves behind is sent by the next one with its storage, o
   expect(() => visits.add(1)).toThrow(expect.objectContaining({ code: 'CLOSED' }));
   await left.close();
 
-  const offline: Client = await swarm.client(1);
+  const offline: Client = await peers.swarm.client(1);
   const found = await offline.database('todos', { storage });
   expect(found.replica).toBe(left.replica);
   const tags = await found.object('tags', set);

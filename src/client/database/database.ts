@@ -8,6 +8,8 @@ import { versionOf } from '../../store/object-version.js';
 import { parseNodeId } from '../../store/node-id.js';
 import type { NodeId } from '../../store/node-id.js';
 import { NO_REWRITING } from '../../store/types/replicated-type.js';
+import { counter } from '../../store/types/counter.js';
+import { lww } from '../../store/types/lww.js';
 import { set } from '../../store/types/set.js';
 import type { Bytes } from '../../transport/message.js';
 import { packValue, unpackValue } from '../../transport/msgpack.js';
@@ -34,7 +36,7 @@ export interface DatabaseOptions {
   readonly client?: string;
   /** Nothing is written, and no id is taken. Default false. */
   readonly readOnly?: boolean;
-  /** Called when ops can't be submitted as they are: see `Database.rebase`. They stay. */
+  /** Called when ops can't be submitted as they are: see `Database.rebase` and `discard`. They stay. */
   readonly onStuck?: (error: SwarmError) => void;
   /** Called after each change of `status`. */
   readonly onStatus?: (status: SyncStatus) => void;
@@ -54,6 +56,8 @@ type AnyKind = ObjectKind<unknown, unknown, unknown, object>;
 
 /** Objects that are named to another peer; what is more comes again as a whole. */
 const HAVE_MAX = 10_000;
+/** Types whose ops are written anew without their objects. */
+const SIMPLE: ReadonlySet<string> = new Set([lww.name, counter.name, set.name]);
 /** What has changed is kept at the latest after this time; what was written, at once. */
 const KEEP_MS = 200;
 /** So far the clock may be ahead of the peer's, which takes stamps up to a minute ahead. */
@@ -74,6 +78,8 @@ export class Database implements SyncHost, ObjectHost {
   readonly #collections = new Set<Collection<unknown>>();
   /** Some interests have not been live yet. */
   #hasUnsettled = false;
+  /** What was kept by an earlier run. */
+  #known: ReplicaRecord | null = null;
   #peer: string | null = null;
   #storedTime = 0;
   #aheadMs = 0;
@@ -82,6 +88,7 @@ export class Database implements SyncHost, ObjectHost {
   readonly #unkept = new Set<string>();
   readonly #opsUnkept: KeptOp[] = [];
   #isKeepDue = false;
+  #writesOpen = 0;
   #keepTimer: unknown = null;
   /** Of the last change that was to be kept. */
   #storageError: Error | null = null;
@@ -115,7 +122,7 @@ export class Database implements SyncHost, ObjectHost {
     return database;
   }
 
-  /** `offline`, `opening`, `live` (open at a peer), `stuck` (see `rebase`) or `closed`. */
+  /** `offline`, `opening`, `live` (open at a peer), `stuck` (see `rebase`, `discard`) or `closed`. */
   get status(): SyncStatus {
     return this.#sync.status;
   }
@@ -202,7 +209,9 @@ export class Database implements SyncHost, ObjectHost {
    * storage fails; it is tried again with the next change.
    */
   async kept(): Promise<void> {
-    await this.#keepAll();
+    // A write before it may have failed, and what it was to keep goes with the next.
+    do await this.#keepAll();
+    while (this.#storageError === null && (this.#writesOpen > 0 || this.#opsUnkept.length > 0));
     if (this.#storageError === null) return;
     const { message } = this.#storageError;
     throw new SwarmError('UNREACHABLE', `the storage can't be written: ${message}`, { cause: this.#storageError });
@@ -227,6 +236,34 @@ export class Database implements SyncHost, ObjectHost {
   rebase(): void {
     this.#assertOpen();
     this.#sync.rebase();
+  }
+
+  /**
+   * For when `status` is `stuck` over a change that no peer will take, whatever its stamp (`onStuck` has the reason, such as
+   * `bad payload`): gives it up, with what waits of the same object after it, and submits the rest once more. The object
+   * is as the peer has it. Tells which one it is; null: nothing waits. Throws SwarmError BAD_REQUEST where nothing is stuck.
+   */
+  discard(): { readonly type: string; readonly id: string } | null {
+    this.#assertOpen();
+    if (this.status !== 'stuck') throw new SwarmError('BAD_REQUEST', 'nothing is stuck');
+    const discarded = this.#sync.discard();
+    if (discarded === null) return null;
+    const object = this.#objectOf(discarded.type, discarded.id);
+    if (object !== null) {
+      object.clear(false);
+      for (const { time, type, id, payload } of this.outbox.pending) {
+        const isOn = type === discarded.type && id === discarded.id;
+        if (isOn) object.applyOwn({ time, origin: this.assertAuthor() }, payload);
+      }
+      this.#tell(object);
+    }
+    const name = objectName(discarded.type, discarded.id);
+    this.#keptStates.delete(name);
+    this.#unkept.add(name);
+    this.#restart(discarded.type, discarded.id);
+    this.#keepSoon(0);
+    this.#settle();
+    return discarded;
   }
 
   /** Keeps what there is, and lets go of the storage. What has not been sent is sent by the next one to open it. */
@@ -276,6 +313,10 @@ export class Database implements SyncHost, ObjectHost {
     if (object !== null) return object.rewriting(next);
     return type === set.name ? set.rewriting(set.create(), next) : NO_REWRITING;
   };
+
+  get canRewrite(): boolean {
+    return this.outbox.pending.every(({ type }) => this.#kinds.has(type) || SIMPLE.has(type));
+  }
 
   onPeerTime(wallMs: number): void {
     const aheadMs = this.#context.wallMs() - wallMs;
@@ -341,17 +382,28 @@ export class Database implements SyncHost, ObjectHost {
     if (origin === undefined) return;
     this.#opsUnkept.length = 0;
     const cleared = new Set<ReplicatedObject>();
+    // The grant's former holder may have written under this id.
+    const isUsed = this.outbox.settledTime > 0;
     for (const { number, op, time, type, id, payload } of this.outbox.pending) {
       this.#keepOp(number, op);
+      const name = objectName(type, id);
+      this.#unkept.add(name);
       const object = this.#objectOf(type, id);
-      if (object === null) continue;
+      if (object === null) {
+        // Nobody has asked for it in this run: whoever does gets it from the peer, and not as it was kept.
+        this.#keptStates.delete(name);
+        this.#restart(type, id, isUsed);
+        continue;
+      }
       // The former stamps go with all else, and the peer tells all else again.
-      if (!cleared.has(object)) object.clear();
+      if (!cleared.has(object)) object.clear(isUsed);
       cleared.add(object);
       object.applyOwn({ time, origin }, payload);
-      this.#unkept.add(objectName(type, id));
     }
-    for (const object of cleared) this.#restart(object);
+    for (const object of cleared) {
+      this.#restart(object.type, object.id, isUsed);
+      this.#tell(object);
+    }
     this.#keepSoon(0);
   }
 
@@ -374,7 +426,9 @@ export class Database implements SyncHost, ObjectHost {
   // What is known
 
   #know(kind: AnyKind): void {
+    if (this.#kinds.has(kind.type.name)) return;
     this.#kinds.set(kind.type.name, kind);
+    this.#sync.onTypeKnown();
   }
 
   /** Null for a type that nobody has asked for. */
@@ -473,16 +527,16 @@ export class Database implements SyncHost, ObjectHost {
     return object.apply({ time, origin }, reader.copyPayload());
   }
 
-  /** Follows from the beginning whatever covers the object. */
-  #restart(object: ReplicatedObject): void {
-    for (const interest of this.#interests.wanted) {
-      if (!covers(interest.filter, object)) continue;
+  /** Follows from the beginning whatever covers the object. `isUsed`: see `ReplicatedObject.clear`. */
+  #restart(type: string, id: string, isUsed = false): void {
+    for (const interest of this.#interests.restart(type, id)) {
       this.#sync.drop(interest);
       interest.position = null;
       interest.isLive = false;
+      interest.hasBeenLive &&= !isUsed;
+      this.#hasUnsettled ||= isUsed;
       this.#sync.add(interest);
     }
-    this.#tell(object);
   }
 
   #tell(object: ReplicatedObject): void {
@@ -526,6 +580,7 @@ export class Database implements SyncHost, ObjectHost {
     if (known === null) return;
     this.#peer = known.peer;
     this.#interests.restore(known.interests);
+    this.#known = known;
     if (known.grant !== null && this.#options.readOnly !== true) {
       this.outbox.restore(known.grant, known.lastTime, known.seen, ops);
     }
@@ -556,6 +611,7 @@ export class Database implements SyncHost, ObjectHost {
     for (const name of names) {
       const object = this.#objects.get(name);
       if (object !== undefined) states.set(name, object.encode());
+      else if (!this.#keptStates.has(name)) states.set(name, null);
     }
     const change = { record: this.#record(), opsAdded, opsFloor: this.outbox.floor, states };
     // What can't be kept is not to stay here for ever.
@@ -563,11 +619,16 @@ export class Database implements SyncHost, ObjectHost {
       const last = opsAdded.at(-1);
       if (last !== undefined && this.outbox.release(last.number)) this.#sync.proceed();
     };
+    this.#writesOpen += 1;
     const written = (): void => {
-      this.#storageError = null;
+      this.#writesOpen -= 1;
+      // What a write before this one could not keep is tried again.
+      if (this.#storageError !== null && this.#opsUnkept.length > 0) this.#keepSoon(0);
+      else this.#storageError = null;
       release();
     };
     return this.#store.write(change).then(written, (error: Error) => {
+      this.#writesOpen -= 1;
       this.#storageError = error;
       // Nothing of it is kept: it goes with the next.
       for (const name of names) this.#unkept.add(name);
@@ -578,7 +639,8 @@ export class Database implements SyncHost, ObjectHost {
   }
 
   #record(): Bytes {
-    const { grant, lastTime, seen } = this.outbox;
+    // Who only reads leaves what is to be written as it is.
+    const { grant, lastTime, seen } = (this.#options.readOnly === true ? this.#known : null) ?? this.outbox;
     return packValue([
       this.#peer,
       grant === null ? null : [grant.replica, grant.fromTime, grant.untilTime],

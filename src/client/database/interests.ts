@@ -56,6 +56,13 @@ export class Interests {
     return this.#wide.some((interest) => covers(interest.filter, { type, id }) && isSo(interest));
   }
 
+  /** Those of earlier runs that want that object begin anew when somebody asks for them. Those of this run. */
+  restart(type: string, id: string): Interest[] {
+    const isIn = ({ filter }: Interest): boolean => covers(filter, { type, id });
+    for (const interest of this.#kept.values()) if (isIn(interest)) interest.position = null;
+    return [...this.#wanted.values()].filter(isIn);
+  }
+
   /** The positions are those of another log, and mean nothing any more (RULES RG). */
   forgetPositions(): void {
     for (const interest of [...this.#wanted.values(), ...this.#kept.values()]) interest.position = null;

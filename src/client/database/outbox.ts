@@ -41,6 +41,8 @@ export class Outbox {
   #grant: Grant | null = null;
   #pending: PendingOp[] = [];
   #nextNumber = 1;
+  /** Time of the last op that does not wait, where one after it was given up: what follows goes on under another id. */
+  #brokenAt: number | null = null;
   /** Number of the first op that is not to be sent yet. */
   #heldFrom = Infinity;
   /** Of the pending ops, so many are on their way to the present peer. */
@@ -88,6 +90,7 @@ export class Outbox {
 
   /** Time of the last op that does not wait; 0 for none. */
   get settledTime(): number {
+    if (this.#brokenAt !== null) return this.#brokenAt;
     const first = this.#pending[0];
     if (first === undefined) return this.#lastTime;
     return this.#reader.readAt(first.op, 0) === null ? this.#reader.prevTime : 0;
@@ -138,7 +141,10 @@ export class Outbox {
     const ownTime = this.settledTime;
     if (former !== null && !isSame && !isGivenUp && ownTime > 0) this.#seen.set(former.replica, ownTime);
     this.#adopt(grant);
-    if (!isSame) this.#lastTime = this.#storedTime = storedTime;
+    if (!isSame) {
+      this.#lastTime = this.#storedTime = storedTime;
+      this.#brokenAt = null;
+    }
     this.#clock?.observe(Math.max(this.#heardTime, this.#lastTime, storedTime));
     this.#sentCount = 0;
   }
@@ -215,6 +221,17 @@ export class Outbox {
     this.#pending = this.#pending.slice(count);
     this.#sentCount = Math.max(0, this.#sentCount - count);
     return true;
+  }
+
+  /** Gives up the op of that time, null: the first one, and the later ones on its object. Which object that is. */
+  discard(time: number | null): { readonly type: string; readonly id: string } | null {
+    const refused = this.#pending.find((op) => op.time === time) ?? this.#pending[0];
+    if (refused === undefined) return null;
+    const { number: from, type, id } = refused;
+    this.#brokenAt = this.settledTime;
+    this.#pending = this.#pending.filter((op) => op.number < from || op.type !== type || op.id !== id);
+    this.#sentCount = 0;
+    return { type, id };
   }
 
   /**

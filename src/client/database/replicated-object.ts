@@ -165,10 +165,10 @@ export class ReplicatedObject<Body = unknown, View = unknown, Payloads = unknown
     return isChanged;
   }
 
-  /** Forgets all, but for what is written next by an author of whom nothing is known. */
-  clear(): void {
+  /** Forgets all. `isUsed`: the present author's id was another one's before, who may have written to it. */
+  clear(isUsed: boolean): void {
     this.#state = new ObjectState(this.#type);
-    this.#heard = null;
+    this.#heard = isUsed && !this.#type.asksForBody ? this.#state : null;
     this.#own = [];
     this.#isStale = false;
   }

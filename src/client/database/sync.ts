@@ -4,7 +4,7 @@
  * next connection. Knows the protocol, and neither objects nor storage.
  */
 import { encodeItems } from '../../store/op.js';
-import { formatTime, msOfTime } from '../../store/stamp.js';
+import { formatTime, msOfTime, parseTime } from '../../store/stamp.js';
 import type { ClientReply, MessageOf } from '../../transport/message.js';
 import { refusalCode, SwarmError } from '../errors.js';
 import type { Timers } from '../timers.js';
@@ -45,6 +45,8 @@ export interface SyncHost {
   readonly peer: string | null;
   wallMs(): number;
   readonly rewriter: Rewriter;
+  /** The types of all that waits are known well enough for it. */
+  readonly canRewrite: boolean;
   /** The clock of the peer, when it opened the database. */
   onPeerTime(wallMs: number): void;
   /** Open at this peer. If it is another one, positions mean nothing any more. */
@@ -112,10 +114,17 @@ export class Sync implements UpstreamUser {
   #stales = 0;
   /**
    * The ops that wait are to be written again, under another replica: `givenUp`, by decision, also where what they follow on
-   * is lost; `forked`, because another op follows on the same one (RULES RE); `stale`, because their stamps are not taken
-   * (RJ). Under the same one they would hide in the states here what its author had written before.
+   * is lost; `forked`, because another op follows on the same one (RULES RE); `discarded`, because one before them was given
+   * up; `stale`, because their stamps are not taken (RJ). Under the same one they would hide in the states here what its
+   * author had written before.
    */
-  #rebasing: 'no' | 'givenUp' | 'forked' | 'stale' = 'no';
+  #rebasing: 'no' | 'givenUp' | 'forked' | 'discarded' | 'stale' = 'no';
+  /** With `#rebasing`: the present peer has no op of the replica that is given up. */
+  #hasNothing = false;
+  /** What waits can't be written anew yet. */
+  #waitsForTypes = false;
+  /** Of the op that the peer would not take; null: of the first one that waits. */
+  #refusedTime: number | null = null;
   #isSubmitting = false;
   readonly #subscriptions = new Map<Interest, number>();
   /** Interests whose turn has not come. */
@@ -181,6 +190,19 @@ export class Sync implements UpstreamUser {
     this.#renew();
   }
 
+  /** Somebody has asked for objects of one more type. */
+  onTypeKnown(): void {
+    if (this.#waitsForTypes && this.#host.canRewrite) this.#renew();
+  }
+
+  /** By decision: the op that the peer would not take is waited for no longer, nor those that follow on it. */
+  discard(): { readonly type: string; readonly id: string } | null {
+    const discarded = this.#host.outbox.discard(this.#refusedTime);
+    this.#rebasing = 'discarded';
+    this.#renew();
+    return discarded;
+  }
+
   // From the client
 
   onConnected(connection: UpstreamConnection): void {
@@ -192,6 +214,7 @@ export class Sync implements UpstreamUser {
     this.#connection = null;
     this.#open = null;
     this.#storedHere = 0;
+    this.#hasNothing = false;
     this.#reset();
     this.#setStatus('offline');
   }
@@ -207,9 +230,12 @@ export class Sync implements UpstreamUser {
   #openNow(): void {
     const { outbox } = this.#host;
     const { database, client, isReadOnly } = this.#options;
-    const replica = isReadOnly || this.#rebasing !== 'no' ? null : (outbox.grant?.replica ?? null);
+    const isOther = this.#rebasing !== 'no';
+    const replica = isReadOnly || (isOther && this.#hasNothing) ? null : (outbox.grant?.replica ?? null);
+    // Who has forgotten all is given another id where the peer has anything of this one, and told what that is.
+    const last = isOther ? 0 : outbox.lastTime;
     const options = {
-      ...(replica === null ? {} : { replica, last: formatTime(outbox.lastTime) }),
+      ...(replica === null ? {} : { replica, last: formatTime(last) }),
       ...(client === null ? {} : { client }),
       ...(isReadOnly ? { readOnly: true } : {}),
     };
@@ -235,6 +261,7 @@ export class Sync implements UpstreamUser {
         // Of a client with one id for ever, stamps wait until the peer's clock has come to them.
         if (this.#rebasing === 'stale' && reply.info?.['name'] === NO_GRANT) {
           this.#rebasing = 'no';
+          this.#hasNothing = false;
           return this.#retry(RETRY_MS_MAX);
         }
         this.#host.onRefused(error);
@@ -262,6 +289,11 @@ export class Sync implements UpstreamUser {
     const former = outbox.grant?.replica ?? null;
     if (grant !== null) {
       const isOther = former !== null && former !== grant.replica;
+      if (this.#rebasing !== 'no' && former !== null && !isOther) {
+        // It has nothing of the chain, and so nothing is written twice that is written anew.
+        this.#hasNothing = true;
+        return this.#renew();
+      }
       // What the peer has of the former chain is not to be written twice.
       if (isOther) this.#host.onStoredBefore(Math.max(formerTime, this.#storedHere));
       const isGivenUp = this.#rebasing === 'givenUp';
@@ -273,6 +305,7 @@ export class Sync implements UpstreamUser {
       } else this.#host.onAcked(storedTime, spreadTime);
     }
     this.#rebasing = 'no';
+    this.#hasNothing = false;
     this.#storedHere = storedTime;
     this.#toldBelow = outbox.nextNumber + 1;
     this.#host.onOpened(peer);
@@ -390,6 +423,14 @@ export class Sync implements UpstreamUser {
     const name = reply.info?.['name'];
     this.#gaps = name === GAP ? this.#gaps + 1 : 0;
     if (isPassing(reply) && this.#gaps < GAPS_MAX) return this.#retry(reply.info?.['retryAfterMs']);
+    const isAnew = name === FORKED || (typeof name === 'string' && STALE.has(name));
+    if (isAnew && !this.#host.canRewrite) {
+      // Until somebody has asked for objects of the types of what waits.
+      this.#waitsForTypes = true;
+      this.#beStuck(new SwarmError(refusalCode(reply.code), reply.message, { info: reply.info }));
+      this.#retryTimer = this.#timers.setTimeout(() => this.#renew(), RETRY_MS_MAX);
+      return;
+    }
     if (typeof name === 'string' && STALE.has(name)) {
       this.#stales += 1;
       // New stamps that are no better will not be so at once; and what another peer has is not to be written twice.
@@ -415,6 +456,8 @@ export class Sync implements UpstreamUser {
   }
 
   #beStuck(error: SwarmError): void {
+    const { stamp } = error.info ?? {};
+    this.#refusedTime = typeof stamp === 'string' ? parseTime(stamp.split(/[-+]/)[0] as string) : null;
     this.#setStatus('stuck');
     this.#host.onStuck(error);
   }
@@ -444,6 +487,7 @@ export class Sync implements UpstreamUser {
     this.#waiting.clear();
     this.#catchingUp = 0;
     this.#isSubmitting = false;
+    this.#waitsForTypes = false;
     this.#host.outbox.rewind();
   }
 

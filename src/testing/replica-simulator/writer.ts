@@ -56,6 +56,7 @@ const TYPES: readonly ObjectType[] = ['lww', 'counter', 'set'];
 const KINDS = { lww, counter, set, text } as const;
 /** Later than the library looks once more whether what is missing has come. */
 const REBASE_AFTER_MS = 15_000;
+const DISCARD_AFTER_MS = 1000;
 const REOPEN_AFTER_MS = 400;
 const OWN_FIELD = (writer: number): string => `w${writer}`;
 
@@ -77,6 +78,7 @@ export class Writer {
   /** Counts the processes: what a former one still does is nothing. */
   #life = 0;
   #isDown = false;
+  #isHopeless = false;
   #handles = new Map<string, Handle>();
   #collections = new Map<string, Collection<Handle>>();
   /** Which ops its objects have, by name and origin: by its own account. */
@@ -218,13 +220,17 @@ export class Writer {
         storage: this.#storage,
         onStuck: (error) => {
           this.#record.count('stuck');
-          this.#later(REBASE_AFTER_MS, () => {
-            if (isOver() || this.#database?.status !== 'stuck') return;
+          // What is missing may come; what is wrong stays so.
+          const isHopeless = error.info?.['name'] === 'bad payload';
+          this.#isHopeless = isHopeless;
+          this.#later(isHopeless ? DISCARD_AFTER_MS : REBASE_AFTER_MS, () => {
+            if (isOver() || this.#database?.status !== 'stuck' || this.#isHopeless !== isHopeless) return;
             this.#record.count('rebase by name');
             this.#record.givenUp.push(
               `writer ${this.#index} at ${this.#world.nowMs.toFixed(0)} ms: ${error.code} ${error.message}`,
             );
-            this.#database.rebase();
+            if (isHopeless) this.#discard(this.#database);
+            else this.#database.rebase();
           });
         },
         onStatus: (status) => {
@@ -250,6 +256,18 @@ export class Writer {
           });
         },
       );
+  }
+
+  /** An edit of what was lost with a disk is taken by nobody. */
+  #discard(database: Database): void {
+    this.#record.count('discard');
+    database.discard();
+    const present = new Set(database.outbox.pending.map(({ number }) => number));
+    for (const [number, op] of this.#waiting) {
+      if (present.has(number)) continue;
+      op.isUncertain = true;
+      this.#waiting.delete(number);
+    }
   }
 
   /** Notes what the library does, beside what it does. */
