@@ -90,3 +90,22 @@ it('[R4] who only reads leaves what waits in the storage', async () => {
   const theirs = await (await open(1)).object('visits', counter);
   await eventually(() => theirs.state === 11);
 });
+
+it('[R7] who waits for what is written anew waits for that', async () => {
+  const database = await open(0);
+  const theirs = await (await open(1)).object('visits', counter);
+  peers.swarm.crash(0);
+  database.writer('visits', counter).add(1);
+  let isSpread = false;
+  const spread = database.spread().then(() => void (isSpread = true));
+  const stored = database.stored();
+  database.rebase();
+  // Nobody has it before.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect([isSpread, theirs.state]).toEqual([false, 0]);
+  await peers.swarm.restart(0);
+  await stored;
+  await spread;
+  expect(database.pendingCount).toBe(0);
+  await eventually(() => theirs.state === 1);
+});

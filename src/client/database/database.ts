@@ -82,6 +82,8 @@ export class Database implements SyncHost, ObjectHost {
   #known: ReplicaRecord | null = null;
   #peer: string | null = null;
   #storedTime = 0;
+  /** Up to which op somebody waits: it gets another time where it is written anew. */
+  readonly #awaited = new Set<{ time: number }>();
   #aheadMs = 0;
   #error: SwarmError | null = null;
   /** Objects that have changed since the storage was told. */
@@ -219,14 +221,12 @@ export class Database implements SyncHost, ObjectHost {
 
   /** Resolves when all that has been written so far is on a peer's disk. */
   stored(): Promise<void> {
-    const time = this.outbox.pending.at(-1)?.time ?? 0;
-    return this.#until(() => this.#storedTime >= time || this.outbox.pending.length === 0);
+    return this.#untilAll((time) => this.#storedTime >= time || this.outbox.pending.length === 0);
   }
 
   /** Resolves when a second peer has all that has been written so far, so that it survives the loss of any one disk. */
   spread(): Promise<void> {
-    const time = this.outbox.pending.at(-1)?.time ?? 0;
-    return this.#until(() => (this.outbox.pending[0]?.time ?? Infinity) > time);
+    return this.#untilAll((time) => (this.outbox.pending[0]?.time ?? Infinity) > time);
   }
 
   /**
@@ -381,6 +381,8 @@ export class Database implements SyncHost, ObjectHost {
     const origin = this.outbox.grant?.replica;
     if (origin === undefined) return;
     this.#opsUnkept.length = 0;
+    this.#storedTime = this.outbox.storedTime;
+    for (const last of this.#awaited) last.time = this.outbox.pending.at(-1)?.time ?? 0;
     const cleared = new Set<ReplicatedObject>();
     // The grant's former holder may have written under this id.
     const isUsed = this.outbox.settledTime > 0;
@@ -556,6 +558,17 @@ export class Database implements SyncHost, ObjectHost {
       if (this.status === 'closed') reject(this.#error ?? new SwarmError('CLOSED', 'the database was closed'));
       else this.#waiters.push({ isDone, resolve, reject });
     });
+  }
+
+  /** Until it is so of all that has been written so far, under whatever stamps: `isDone` is given that of the last. */
+  async #untilAll(isDone: (time: number) => boolean): Promise<void> {
+    const last = { time: this.outbox.pending.at(-1)?.time ?? 0 };
+    this.#awaited.add(last);
+    try {
+      await this.#until(() => isDone(last.time));
+    } finally {
+      this.#awaited.delete(last);
+    }
   }
 
   #settle(): void {
