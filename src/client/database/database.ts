@@ -473,8 +473,9 @@ export class Database implements SyncHost, ObjectHost {
   }
 
   /** Those that are here. */
-  #objectsOf({ type, object, prefix = '' }: Filter): readonly ReplicatedObject[] {
-    if (object === undefined) return [...this.#objects.values()].filter((other) => covers({ type, prefix }, other));
+  #objectsOf(filter: Filter): readonly ReplicatedObject[] {
+    const { type, object } = filter;
+    if (object === undefined) return [...this.#objects.values()].filter((other) => covers(filter, other));
     const known = this.#objects.get(objectName(type, object));
     return known === undefined ? [] : [known];
   }
@@ -531,12 +532,10 @@ export class Database implements SyncHost, ObjectHost {
 
   /** Follows from the beginning whatever covers the object. `isUsed`: see `ReplicatedObject.clear`. */
   #restart(type: string, id: string, isUsed = false): void {
-    for (const interest of this.#interests.restart(type, id)) {
+    this.#hasUnsettled ||= isUsed;
+    for (const interest of this.#interests.restart(type, id, isUsed)) {
       this.#sync.drop(interest);
-      interest.position = null;
       interest.isLive = false;
-      interest.hasBeenLive &&= !isUsed;
-      this.#hasUnsettled ||= isUsed;
       this.#sync.add(interest);
     }
   }

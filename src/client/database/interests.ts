@@ -56,10 +56,16 @@ export class Interests {
     return this.#wide.some((interest) => covers(interest.filter, { type, id }) && isSo(interest));
   }
 
-  /** Those of earlier runs that want that object begin anew when somebody asks for them. Those of this run. */
-  restart(type: string, id: string): Interest[] {
+  /**
+   * Those that want that object begin anew, whichever run they are of. `isUsed`: what is written since they were live may
+   * not be all that was written under its author's id. Those of this run.
+   */
+  restart(type: string, id: string, isUsed: boolean): Interest[] {
     const isIn = ({ filter }: Interest): boolean => covers(filter, { type, id });
-    for (const interest of this.#kept.values()) if (isIn(interest)) interest.position = null;
+    for (const interest of [...this.#wanted.values(), ...this.#kept.values()].filter(isIn)) {
+      interest.position = null;
+      if (isUsed) interest.hasBeenLive = false;
+    }
     return [...this.#wanted.values()].filter(isIn);
   }
 
